@@ -1,0 +1,51 @@
+"""Time as an argument: what the rooms take instead of calling the system clock."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Two readings, both in milliseconds."""
+
+    def wall_ms(self) -> int:
+        """Unix time."""
+        ...
+
+    def monotonic_ms(self) -> int:
+        """Time that never goes back, from an arbitrary origin."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def wall_ms(self) -> int:
+        """Unix time."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic_ms(self) -> int:
+        """Time that never goes back, from an arbitrary origin."""
+        return time.monotonic_ns() // 1_000_000
+
+
+class ManualClock:
+    """A clock that stands still until it is moved; for tests and simulation."""
+
+    def __init__(self, wall_ms: int = 1_700_000_000_000) -> None:
+        self._wall_ms = wall_ms
+        self._monotonic_ms = 0
+
+    def wall_ms(self) -> int:
+        """Unix time."""
+        return self._wall_ms
+
+    def monotonic_ms(self) -> int:
+        """Time that never goes back, from an arbitrary origin."""
+        return self._monotonic_ms
+
+    def advance(self, milliseconds: int) -> None:
+        """Let time pass on both clocks."""
+        self._wall_ms += milliseconds
+        self._monotonic_ms += milliseconds

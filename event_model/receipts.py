@@ -1,0 +1,50 @@
+"""What device and receiver promise each other: receipts for segments and for deletions, and the request to delete.
+
+All are signed documents (see ``signed``): receipts by the receiver, requests by the installation.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from event_model.events import Count
+from event_model.ids import Pseudonym, RecordId, StudyId
+
+SEGMENT_RECEIPT = "segment-receipt"
+DELETION_REQUEST = "deletion-request"
+DELETION_RECEIPT = "deletion-receipt"
+
+
+class SegmentReceipt(msgspec.Struct, frozen=True):
+    """The receiver holds this envelope durably; ``digest`` is the SHA-256 of its bytes, hex."""
+
+    study: StudyId
+    pseudonym: Pseudonym
+    epoch: Count
+    number: Count
+    digest: str
+    received_ms: Count
+
+
+class DeletionRequest(msgspec.Struct, frozen=True):
+    """Erase what this installation sent to this study: all of it, or the segments named.
+
+    ``segments`` are ``(epoch, number)`` pairs; ``None`` means everything, and refuses what comes later.
+    """
+
+    study: StudyId
+    pseudonym: Pseudonym
+    requested_ms: Count
+    reason: str
+    consent_record: RecordId | None = None
+    segments: tuple[tuple[int, int], ...] | None = None
+
+
+class DeletionReceipt(msgspec.Struct, frozen=True):
+    """What was asked for is erased; ``request`` is the digest of the deletion request."""
+
+    study: StudyId
+    pseudonym: Pseudonym
+    request: str
+    segments_erased: Count
+    completed_ms: Count
