@@ -124,9 +124,7 @@ class StoreUnwritable(StoreError):
     """The store can't be written: full, read-only, locked by another program."""
 
     code = "store-unwritable"
-    default_hint = (
-        "Free some disk space or mend the permissions; `overt forget` and `overt leave` still work."
-    )
+    default_hint = "Free some disk space or mend the permissions; `overt forget` and `overt leave` still work."
 
 
 class StoreDamaged(StoreError):
@@ -154,9 +152,7 @@ class ReceiverError(OvertError):
 
     code = "refused"
 
-    def __init__(
-        self, message: str, *, status: int, code: str | None = None, hint: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, status: int, code: str | None = None, hint: str | None = None) -> None:
         super().__init__(message, code=code, hint=hint)
         self.status = status
 

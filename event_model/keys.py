@@ -150,16 +150,12 @@ class RecipientSecretKey:
         """Load 96 raw bytes. KeyUnavailable: if they are of another length."""
         value = raw.reveal()
         if len(value) != RECIPIENT_SECRET_BYTES:
-            raise KeyUnavailable(
-                f"a recipient secret has {RECIPIENT_SECRET_BYTES} bytes", code="key-malformed"
-            )
+            raise KeyUnavailable(f"a recipient secret has {RECIPIENT_SECRET_BYTES} bytes", code="key-malformed")
         mlkem = MLKEM768PrivateKey.from_seed_bytes(value[:MLKEM_SEED_BYTES])
         x25519 = X25519PrivateKey.from_private_bytes(value[MLKEM_SEED_BYTES:])
         self._raw = raw
         self.key = MLKEM768X25519PrivateKey(mlkem, x25519)
-        self.public = RecipientPublicKey(
-            mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
-        )
+        self.public = RecipientPublicKey(mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw())
 
     @property
     def raw(self) -> Secret:

@@ -64,9 +64,7 @@ def sign_document(document_type: str, payload: msgspec.Struct, key: SigningKey) 
     return canonical_json(wrapper)
 
 
-def open_document(
-    document_type: str, data: bytes, payload_type: type[T], *, key: VerifyKey | None = None
-) -> Signed[T]:
+def open_document(document_type: str, data: bytes, payload_type: type[T], *, key: VerifyKey | None = None) -> Signed[T]:
     """Check a document's type, form and signature and give its payload.
 
     With ``key``, the signer must be that key; without, the document's own key is used and the caller decides
