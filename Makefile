@@ -1,0 +1,56 @@
+# `make` says what there is. Every target sets up what it needs first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := event_model consent_ledger privacy_filter local_store capture_gate lsp_collector browser_bridge \
+	sync_client ingest_server dataset_builder overt
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lint types imports lock bench clean
+
+help: ## show this
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY) ## virtual environment with everything, from the lock
+
+$(READY): requirements/dev.txt pyproject.toml scripts/setup.sh
+	PYTHON=$(PYTHON) VENV=$(VENV) sh scripts/setup.sh
+	@touch $@
+
+demo: $(READY) ## the main job on this machine, in a throw-away folder, in a minute
+	$(BIN)/overt demo
+
+test: $(READY) ## all tests, with a real editor
+	sh scripts/system_packages.sh
+	$(BIN)/pytest -n auto --dist loadgroup
+
+check: lint types imports test ## everything that CI runs
+
+format: $(READY) ## format the code and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(READY) ## format and lint, without changing anything
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(READY) ## mypy --strict and pyright
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+imports: $(READY) ## the invariants of ARCHITECTURE.md that are import contracts
+	$(BIN)/lint-imports
+
+lock: $(READY) ## renew the lock files from pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
+		pyproject.toml --extra dev --output-file requirements/dev.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
+		pyproject.toml --output-file requirements/device.txt
+
+bench: $(READY) ## replay the shipped trace through the real processes
+	$(BIN)/python -m benchmarks.replay tests/data/traces/*.json.gz
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

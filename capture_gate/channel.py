@@ -1,0 +1,159 @@
+"""One study's stream in one session, without I/O: numbers events, redacts them, and makes what the store accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from consent_ledger.ledger import Grant
+from event_model._mint import STAMP
+from event_model.admission import MaskedBatch, PendingBatch
+from event_model.events import Body, CaptureGap, Event, GapReason
+from event_model.ids import DocumentId, RecordId, SessionId, StudyId
+from event_model.levels import Level
+from event_model.segment import MAX_SEGMENT_EVENTS
+from privacy_filter.masks import apply_masks, lower_level
+from privacy_filter.redactor import Redactions, Redactor
+
+from capture_gate.decision import text_of
+
+MAX_SEGMENT_TEXT_CHARS = 1_000_000
+"""Text in one segment before it is cut: at four bytes a character, incompressible, it still fits the 4 MiB."""
+
+
+class Channel:
+    """Admitted events of one study on their way to the journal, and the redactor that follows them.
+
+    ``index`` is gapless from ``next_index`` on; times are monotonic deltas, never negative.
+    """
+
+    def __init__(self, *, grant: Grant, session: SessionId, source: str, redactor: Redactor) -> None:
+        self.grant = grant
+        self.session = session
+        self.source = source
+        self.redactor = redactor
+        self.documents: set[DocumentId] = set()
+        self.begun = False
+        self.next_index = 0
+        self.durable = 0
+        self.sealed = 0
+        self.findings = 0
+        self._buffer: list[Event] = []
+        self._last_monotonic_ms: int | None = None
+        self._untaken = Redactions(masks=(), findings=())
+
+    @property
+    def study(self) -> StudyId:
+        """The study that this channel serves."""
+        return self.grant.study
+
+    @property
+    def buffered(self) -> int:
+        """Events admitted, not yet on disk."""
+        return len(self._buffer)
+
+    def admit(self, body: Body, level: Level, *, ceiling: Level, wall_ms: int, monotonic_ms: int) -> None:
+        """Number an event, show it to the redactor and buffer it.
+
+        What may be kept is lowered at once where the redactor has nothing to find: at ``rhythm``, and where the
+        document's size sets a lower ceiling. Everything else is lowered when it is masked.
+        """
+        delta = 0 if self._last_monotonic_ms is None else max(0, monotonic_ms - self._last_monotonic_ms)
+        event = Event(index=self.next_index, wall_ms=max(0, wall_ms), delta_ms=delta, level=level, body=body)
+        shown = event
+        if level is Level.RHYTHM or ceiling is not Level.CONTENT:
+            event = lower_level(event, level)
+            shown = event if ceiling is Level.CONTENT else _unseen(event)
+        self.redactor.feed(shown, monotonic_ms)
+        self._last_monotonic_ms = monotonic_ms
+        self.next_index += 1
+        self._buffer.append(event)
+
+    def drain(self) -> PendingBatch | None:
+        """Take what is buffered as a batch for the journal; ``restore`` puts it back when it could not be written."""
+        if not self._buffer:
+            return None
+        events, self._buffer = tuple(self._buffer), []
+        return PendingBatch(
+            STAMP,
+            study=self.study,
+            session=self.session,
+            source=self.source,
+            consent_record=self.grant.record.id,
+            events=events,
+        )
+
+    def restore(self, batch: PendingBatch) -> None:
+        """Put a batch back in front of what was admitted since."""
+        self._buffer[:0] = batch.events
+
+    def settled(self, monotonic_ms: int) -> int:
+        """One past the last durable event that is final."""
+        return min(self.redactor.settled(monotonic_ms), self.durable)
+
+    def take(self, upto: int) -> Redactions:
+        """Give every redaction below ``upto`` that was not sealed yet; keeps them until ``mark_sealed``."""
+        fresh = self.redactor.take(upto)
+        known = {each.number: each for each in (*self._untaken.findings, *fresh.findings)}
+        self._untaken = Redactions(masks=self._untaken.masks + fresh.masks, findings=tuple(known.values()))
+        return self._untaken
+
+    def mark_sealed(self, batch: MaskedBatch) -> None:
+        """Note that a batch is in a segment; its redactions are not needed any more."""
+        self.sealed = batch.next_index
+        masks = tuple(each for each in self._untaken.masks if each.index >= batch.next_index)
+        self._untaken = Redactions(masks=masks, findings=self._untaken.findings if masks else ())
+        self.findings += len(batch.findings)
+
+
+def masked_batches(
+    *,
+    study: StudyId,
+    session: SessionId,
+    source: str,
+    consent_record: RecordId,
+    events: tuple[Event, ...],
+    redactions: Redactions,
+) -> Iterator[MaskedBatch]:
+    """Mask settled events, lower them to their level, and cut them into batches that fit a segment."""
+    masks = sorted(redactions.masks, key=lambda each: each.index)
+    findings = {each.number: each for each in redactions.findings}
+    position = 0
+    for part in _cut(events):
+        end = part[-1].index + 1
+        start = position
+        while position < len(masks) and masks[position].index < end:
+            position += 1
+        part_masks = tuple(masks[start:position])
+        masked = tuple(lower_level(event, event.level) for event in apply_masks(part, part_masks))
+        numbers = sorted({each.finding for each in part_masks})
+        yield MaskedBatch(
+            STAMP,
+            study=study,
+            session=session,
+            source=source,
+            consent_record=consent_record,
+            events=masked,
+            masks=part_masks,
+            findings=tuple(findings[number] for number in numbers),
+        )
+
+
+def _cut(events: tuple[Event, ...]) -> Iterator[tuple[Event, ...]]:
+    part: list[Event] = []
+    chars = 0
+    for event in events:
+        size = len(text_of(event.body))
+        if part and (len(part) >= MAX_SEGMENT_EVENTS or chars + size > MAX_SEGMENT_TEXT_CHARS):
+            yield tuple(part)
+            part, chars = [], 0
+        part.append(event)
+        chars += size
+    if part:
+        yield tuple(part)
+
+
+def _unseen(event: Event) -> Event:
+    """Stand in for an event of a document that is too large to be followed: the redactor lets go of it."""
+    document: DocumentId | None = getattr(event.body, "document", None)
+    gap = CaptureGap(count=0, reason=GapReason.DOCUMENT_TOO_LARGE, document=document)
+    return Event(event.index, event.wall_ms, event.delta_ms, event.level, gap)

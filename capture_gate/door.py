@@ -1,0 +1,326 @@
+"""The door that collectors use: offers go in, and only what may be kept comes out on the other side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from consent_ledger.ledger import Grant, Ledger
+from consent_ledger.scope import Location
+from event_model.clock import Clock, SystemClock
+from event_model.events import (
+    Body,
+    CaptureGap,
+    CapturePause,
+    CaptureResume,
+    DocumentClose,
+    DocumentOpen,
+    GapReason,
+)
+from event_model.ids import DocumentId
+from event_model.levels import Level
+from privacy_filter.detectors import Detector, default_detector
+
+from capture_gate.channel import Channel
+from capture_gate.decision import (
+    Refusal,
+    ceiling_of,
+    consent_refusal,
+    is_binary,
+    level_of,
+    refusal,
+    scope_refusal,
+    text_of,
+)
+from capture_gate.locate import locate
+from capture_gate.permissions import Permissions
+from capture_gate.sessions import Sessions
+from capture_gate.status import ClientInfo, GateStatus, OpenVerdict, StudyStatus
+
+
+class Door:
+    """One collector's door. All methods belong to the event loop that opened it.
+
+    Nothing is offered to a study whose consent is not live at this moment; nothing is kept in memory for a document
+    that no study admits; and where consent, scope, level, key or filter can't be decided, the answer is no.
+    """
+
+    def __init__(self, permissions: Permissions, ledger: Ledger, clock: Clock) -> None:
+        """Use ``Door.open``."""
+        self._permissions = permissions
+        self._ledger = ledger
+        self._clock = clock
+        self._sessions: Sessions
+        self._places: dict[DocumentId, Location | None] = {}
+        self._ceilings: dict[DocumentId, Level] = {}
+        self._last_document = 0
+        self._listeners: list[Callable[[], None]] = []
+
+    @classmethod
+    async def open(
+        cls,
+        home: Path,
+        *,
+        source: str,
+        client: ClientInfo,
+        version: str = "",
+        clock: Clock | None = None,
+        random: Callable[[int], bytes] = os.urandom,
+        detector: Detector | None = None,
+    ) -> Door:
+        """Open the door. Without a live consent nothing is created on disk.
+
+        ``source`` names the collector (``lsp``), ``version`` is the collector's own.
+        """
+        clock = clock or SystemClock()
+        ledger = Ledger(home)
+        permissions = Permissions(ledger, clock)
+        permissions.changed(now=True)
+        door = cls(permissions, ledger, clock)
+        door._sessions = Sessions(
+            home,
+            source=source,
+            client=client,
+            version=version,
+            clock=clock,
+            random=random,
+            detector=detector or default_detector(),
+            permissions=permissions,
+            notify=door._notify,
+        )
+        await door._sessions.activate()
+        return door
+
+    # --- what collectors offer
+
+    @property
+    def live(self) -> bool:
+        """Whether anything could be captured at this moment."""
+        self._refresh()
+        return bool(self._sessions.channels) and not self._permissions.paused and self._sessions.trouble is None
+
+    def captures(self, document: DocumentId) -> bool:
+        """Whether a document is still captured; when not, the collector lets go of its text."""
+        return any(document in channel.documents for channel in self._sessions.channels.values())
+
+    def open_document(
+        self, *, path: Path | None, language: str, text: str, continues: DocumentId | None = None
+    ) -> OpenVerdict:
+        """Ask whether a document may be captured, and begin with it where it may.
+
+        ``path`` is ``None`` for what is not a file on this machine. ``continues`` names a document whose text this
+        one takes over (a rename); ``text`` is then what it holds now, and is not kept a second time.
+        """
+        self._refresh()
+        if self._permissions.paused:
+            return OpenVerdict(None, (refusal("paused"),))
+        if is_binary(text):
+            return OpenVerdict(None, (refusal("document-binary"),))
+        location = None if path is None else locate(path)
+        refusals = self._permissions.refusals(location)
+        ceiling, reason = ceiling_of(text)
+        if reason is not None:
+            refusals.append(refusal(reason))
+        document = DocumentId(self._last_document + 1)
+        for grant in self._permissions.admitting(location):
+            channel = self._sessions.channels.get(grant.study)
+            if channel is None:
+                continue
+            known = continues if continues is not None and continues in channel.documents else None
+            body = DocumentOpen(
+                document=document,
+                path=_label(location),
+                workspace=self._sessions.workspace_tag(channel.study, location),
+                language=language,
+                text="" if known is not None else text,
+                continues=known,
+            )
+            if not self._offer_to(channel, body, ceiling):
+                refusals.append(refusal("kind-not-in-study", study=channel.study))
+            elif channel.study in self._sessions.channels:
+                channel.documents.add(document)
+        if not self.captures(document):
+            if self._sessions.trouble is not None:
+                refusals.insert(0, self._sessions.trouble)
+            return OpenVerdict(None, tuple(refusals) or (refusal("no-consent"),))
+        self._last_document = document
+        self._places[document] = location
+        self._ceilings[document] = ceiling
+        self._sessions.wake()
+        return OpenVerdict(document, tuple(refusals))
+
+    def offer(self, body: Body) -> None:
+        """Offer an event. Never waits; an event that no study admits leaves no trace."""
+        self._refresh()
+        if self._permissions.paused:
+            return
+        document: DocumentId | None = getattr(body, "document", None)
+        text = text_of(body)
+        if document is not None and text:
+            if is_binary(text):
+                self.gap(1, GapReason.DOCUMENT_BINARY, document)
+                return
+            self._ceilings[document] = min(self._ceilings.get(document, Level.CONTENT), ceiling_of(text)[0])
+        ceiling = Level.CONTENT if document is None else self._ceilings.get(document, Level.CONTENT)
+        for channel in list(self._sessions.channels.values()):
+            # What belongs to no document rides only with a document that is captured.
+            if (document in channel.documents) if document is not None else bool(channel.documents):
+                self._offer_to(channel, body, ceiling)
+        if isinstance(body, DocumentClose):
+            self._let_go(body.document)
+        self._sessions.wake()
+
+    def gap(self, count: int, reason: GapReason, document: DocumentId | None = None) -> None:
+        """Say that ``count`` events could not be taken; with a document, it is no longer captured from here on."""
+        self._refresh()
+        if self._permissions.paused:
+            return
+        if document is None:
+            self._sessions.announce(CaptureGap(count, reason))
+            return
+        for channel in list(self._sessions.channels.values()):
+            if document in channel.documents:
+                self._sessions.admit(channel, CaptureGap(count, reason, document))
+        self._let_go(document)
+        self._sessions.wake()
+        self._notify()
+
+    async def ready(self) -> None:
+        """Wait while too much is buffered: call it between reads, so that a fast sender can't fill the memory."""
+        await self._sessions.ready()
+
+    async def flush(self) -> GateStatus:
+        """Bring everything offered so far to disk; the status says how much is durable."""
+        self._refresh()
+        await self._sessions.commit()
+        return self.status()
+
+    async def close(self) -> None:
+        """Write, seal and end every session, and close the store."""
+        await self._sessions.close()
+
+    # --- what the person asks
+
+    def explain(self, path: Path | None) -> tuple[Refusal, ...]:
+        """Say why a file is not captured; nothing when it is, or would be when opened."""
+        self._refresh()
+        if self._permissions.paused:
+            return (refusal("paused"),)
+        location = None if path is None else locate(path)
+        if any(True for _ in self._permissions.admitting(location)):
+            return () if self._sessions.trouble is None else (self._sessions.trouble,)
+        return tuple(self._permissions.refusals(location)) or (refusal("no-consent"),)
+
+    def status(self) -> GateStatus:
+        """Say what is captured now, and why not."""
+        self._refresh()
+        permissions = self._permissions
+        studies = tuple(self._study_status(grant) for grant in permissions.grants.values())
+        reasons = [] if self._sessions.trouble is None else [self._sessions.trouble]
+        if permissions.paused:
+            reasons.append(refusal("paused"))
+        reasons.extend(each.refusal for each in studies if each.refusal is not None)
+        if not permissions.grants:
+            reasons.append(refusal("no-consent"))
+        state = "paused" if permissions.paused else "capturing" if self.live else "off"
+        return GateStatus(state, tuple(reasons), studies, permissions.paused_until_ms)
+
+    def pause(self, until_ms: int | None = None) -> None:
+        """Pause all capture on this machine, until a time or until resumed."""
+        self._ledger.pause(until_ms, self._clock.wall_ms())
+        self._refresh(now=True)
+
+    def resume(self) -> None:
+        """End the pause. Documents come back when they are opened again."""
+        self._ledger.resume()
+        self._refresh(now=True)
+
+    async def forget(self, since_ms: int) -> int:
+        """Forget every event since a time and begin new sessions; gives how many events went."""
+        forgotten = await self._sessions.forget(since_ms)
+        self._notify()
+        return forgotten
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` whenever the status, or what is captured, may have changed."""
+        self._listeners.append(listener)
+
+    # --- consent, as it changes
+
+    def _refresh(self, *, now: bool = False) -> None:
+        was_paused = self._permissions.paused
+        if not self._permissions.changed(now=now):
+            return
+        if self._permissions.paused and not was_paused:
+            self._suspend()
+        elif was_paused and not self._permissions.paused:
+            self._sessions.announce(CaptureResume())
+        for channel in list(self._sessions.channels.values()):
+            grant = self._permissions.grants.get(channel.study)
+            if grant is None or grant.refusal is not None or grant.record.id != channel.grant.record.id:
+                self._sessions.end(channel)
+            else:
+                self._narrow(channel, grant)
+        self._sessions.activate_soon()
+        self._notify()
+
+    def _suspend(self) -> None:
+        for channel in list(self._sessions.channels.values()):
+            for document in sorted(channel.documents):
+                self._sessions.admit(channel, DocumentClose(document))
+            channel.documents.clear()
+        self._sessions.announce(CapturePause())
+
+    def _narrow(self, channel: Channel, grant: Grant) -> None:
+        """Take over a changed grant, and let go of the documents that it does not cover any more."""
+        channel.grant = grant
+        for document in list(channel.documents):
+            if scope_refusal(grant, self._places.get(document)) is not None:
+                self._sessions.admit(channel, DocumentClose(document))
+                channel.documents.discard(document)
+
+    # --- small things
+
+    def _offer_to(self, channel: Channel, body: Body, ceiling: Level) -> bool:
+        level = level_of(channel.grant.levels, body, ceiling)
+        if level is None:
+            return False
+        self._sessions.admit(channel, body, level, ceiling)
+        return True
+
+    def _let_go(self, document: DocumentId) -> None:
+        for channel in self._sessions.channels.values():
+            channel.documents.discard(document)
+        self._places.pop(document, None)
+        self._ceilings.pop(document, None)
+
+    def _study_status(self, grant: Grant) -> StudyStatus:
+        channel = self._sessions.channels.get(grant.study)
+        status = StudyStatus(study=grant.study, title=grant.manifest.title, live=False, refusal=consent_refusal(grant))
+        if channel is None:
+            return status
+        return StudyStatus(
+            study=status.study,
+            title=status.title,
+            live=not self._permissions.paused,
+            offered=channel.next_index,
+            durable=channel.durable,
+            sealed=channel.sealed,
+            findings=channel.findings,
+            documents=len(channel.documents),
+            refusal=status.refusal,
+        )
+
+    def _notify(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+
+def _label(location: Location | None) -> str:
+    """Name a file as the study may know it: below its working copy, or by its last part alone."""
+    if location is None:
+        return ""
+    if location.root is not None and location.real_path.is_relative_to(location.root):
+        return location.real_path.relative_to(location.root).as_posix()
+    return location.path.name

@@ -1,0 +1,66 @@
+"""Where a file lies: its real path, the root of its working copy, and that copy's remotes.
+
+The one place of the gate that reads the file system to decide scope. What can't be read yields no root and no
+remotes, so that a scope by remote then says no.
+"""
+
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+
+from consent_ledger.scope import Location
+
+MAX_GIT_CONFIG_BYTES = 1 << 20
+"""A git configuration is a few kB; a larger file under that name is not read."""
+
+
+def locate(path: Path) -> Location:
+    """Describe a file's place. Never raises: what is unreadable counts as absent."""
+    absolute = Path(path).absolute()
+    try:
+        real = absolute.resolve(strict=False)
+    except (OSError, RuntimeError):
+        real = absolute
+    root = _working_copy(real)
+    return Location(path=absolute, real_path=real, root=root, remotes=_remotes(root) if root else ())
+
+
+def _working_copy(path: Path) -> Path | None:
+    for folder in path.parents:
+        try:
+            if (folder / ".git").exists():
+                return folder
+        except OSError:
+            return None
+    return None
+
+
+def _remotes(root: Path) -> tuple[str, ...]:
+    """Read the remotes' addresses from git's configuration (gitrepository-layout(5), git-worktree(1))."""
+    try:
+        git = root / ".git"
+        if git.is_file():  # a worktree or submodule points elsewhere
+            git = (root / git.read_text("utf-8").removeprefix("gitdir:").strip()).resolve()
+            common = git / "commondir"
+            if common.is_file():
+                git = (git / common.read_text("utf-8").strip()).resolve()
+        config = git / "config"
+        if config.stat().st_size > MAX_GIT_CONFIG_BYTES:
+            return ()
+        return _parse_remotes(config.read_text("utf-8", errors="replace"))
+    except (OSError, UnicodeDecodeError):
+        return ()
+
+
+def _parse_remotes(text: str) -> tuple[str, ...]:
+    """Pick ``url`` of every ``[remote "…"]``; git's syntax is close enough to INI once lines are unindented."""
+    parser = configparser.RawConfigParser(
+        strict=False, allow_no_value=True, delimiters=("=",), comment_prefixes=("#", ";"), interpolation=None
+    )
+    try:
+        parser.read_string("\n".join(line.strip() for line in text.splitlines()))
+    except configparser.Error:
+        return ()
+    urls = (parser.get(name, "url", fallback=None) for name in parser.sections() if name.startswith('remote "'))
+    return tuple(url for url in urls if url)

@@ -1,0 +1,81 @@
+"""What the person allows at this moment, re-read whenever it may have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from consent_ledger.ledger import Grant, Ledger
+from consent_ledger.scope import Location
+from event_model.clock import Clock
+from event_model.ids import RecordId, StudyId
+
+from capture_gate.decision import Refusal, consent_refusal, refusal, scope_refusal
+
+LOOK_MS = 25
+"""How long a look at the consent files is good for while events stream in; a write always looks anew."""
+
+REREAD_MS = 1000
+"""The records themselves are read again this often while events stream in, because time alone can end a consent."""
+
+
+class Permissions:
+    """The ledger as the gate sees it: grants by study, and whether capture is paused."""
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._fingerprint: object = None
+        self._looked_ms = -LOOK_MS
+        self._read_ms = 0
+        self.grants: dict[StudyId, Grant] = {}
+        self.paused = False
+
+    @property
+    def paused_until_ms(self) -> int | None:
+        """When the pause ends by itself, if it does."""
+        return self._ledger.paused_until if self.paused else None
+
+    def changed(self, *, now: bool = False) -> bool:
+        """Look whether anything changed since the last look, at most every 25 ms unless ``now``."""
+        monotonic = self._clock.monotonic_ms()
+        if not now and monotonic - self._looked_ms < LOOK_MS:
+            return False
+        self._looked_ms = monotonic
+        fingerprint = self._ledger.fingerprint()
+        if fingerprint == self._fingerprint and monotonic - self._read_ms < REREAD_MS:
+            return False
+        wall = self._clock.wall_ms()
+        grants = {grant.study: grant for grant in self._ledger.grants(wall)}
+        paused = self._ledger.paused(wall)
+        self._fingerprint, self._read_ms = fingerprint, monotonic
+        changed = paused != self.paused or _essence(grants) != _essence(self.grants)
+        self.grants, self.paused = grants, paused
+        return changed
+
+    def permits(self, study: StudyId, record: RecordId) -> bool:
+        """Say whether this consent is live right now, by a fresh look: asked inside the store's transaction."""
+        if self._ledger.fingerprint() == self._fingerprint:
+            grant = self.grants.get(study)
+        else:
+            found = (each for each in self._ledger.grants(self._clock.wall_ms()) if each.study == study)
+            grant = next(found, None)
+        return grant is not None and grant.refusal is None and grant.record.id == record
+
+    def live(self) -> Iterator[Grant]:
+        """Every grant whose consent is live."""
+        return (grant for grant in self.grants.values() if grant.refusal is None)
+
+    def admitting(self, location: Location | None) -> Iterator[Grant]:
+        """Every live grant whose scope holds a place."""
+        return (grant for grant in self.live() if scope_refusal(grant, location) is None)
+
+    def refusals(self, location: Location | None) -> list[Refusal]:
+        """Why each of the other studies does not take a place."""
+        if not self.grants:
+            return [refusal("no-consent")]
+        found = (consent_refusal(grant) or scope_refusal(grant, location) for grant in self.grants.values())
+        return [each for each in found if each is not None]
+
+
+def _essence(grants: dict[StudyId, Grant]) -> dict[StudyId, tuple[object, ...]]:
+    return {study: (grant.refusal, grant.record_digest) for study, grant in grants.items()}

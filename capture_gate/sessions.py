@@ -1,0 +1,226 @@
+"""The running sessions of one collector: one channel for each live study, with keys, store and writer under them."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+from consent_ledger.ledger import Grant
+from consent_ledger.scope import Location
+from event_model.clock import Clock
+from event_model.errors import KeyUnavailable, OvertError, StoreError
+from event_model.events import Body, CaptureGap, CaptureStart, GapReason
+from event_model.ids import SessionId, StudyId
+from event_model.keys import Secret
+from event_model.levels import Level
+from local_store.custody import DeviceKeys, open_custody
+from local_store.store import Store
+from privacy_filter.detectors import Detector
+from privacy_filter.redactor import Redactor
+
+from capture_gate.channel import Channel
+from capture_gate.decision import Refusal, refusal
+from capture_gate.permissions import Permissions
+from capture_gate.status import ClientInfo
+from capture_gate.writer import Writer
+
+SESSION_BYTES = 16
+WORKSPACE_TAG_BYTES = 8
+
+
+def new_redactor(installation: Secret, grant: Grant, detector: Detector, *, first_finding: int = 1) -> Redactor:
+    """Make the redactor for one session of a study; its tags are keyed per installation and study."""
+    return Redactor(
+        detector=detector,
+        tag_key=installation.derive(f"overt redaction tag 1 {grant.study}"),
+        settle_ms=grant.manifest.settle_s * 1000,
+        first_finding=first_finding,
+    )
+
+
+class Sessions:
+    """Channels by study. Nothing is created on disk before a channel is needed.
+
+    ``trouble`` says why nothing can be kept although consent is live: key, store or filter failed.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        source: str,
+        client: ClientInfo,
+        version: str,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        detector: Detector,
+        permissions: Permissions,
+        notify: Callable[[], None],
+    ) -> None:
+        self._home = home
+        self._source = source
+        self._client = client
+        self._version = version
+        self._clock = clock
+        self._random = random
+        self._detector = detector
+        self._permissions = permissions
+        self._notify = notify
+        self._keys: DeviceKeys | None = None
+        self._writer: Writer | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self.store: Store | None = None
+        self.channels: dict[StudyId, Channel] = {}
+        self.trouble: Refusal | None = None
+
+    async def activate(self) -> None:
+        """Make a channel for every live grant that has none; opens keys and store when the first is needed."""
+        missing = [grant for grant in self._permissions.live() if grant.study not in self.channels]
+        if not missing or self._closed:
+            return
+        try:
+            await self._open_store()
+        except OvertError as error:
+            self._set_trouble(error)
+            return
+        for grant in missing:
+            self.channels.setdefault(grant.study, self._new_channel(grant))
+        self._notify()
+
+    def activate_soon(self) -> None:
+        """Do ``activate`` in the background."""
+        self._spawn(self.activate())
+
+    def admit(self, channel: Channel, body: Body, level: Level = Level.CONTENT, ceiling: Level = Level.CONTENT) -> None:
+        """Admit an event to a channel; where the filter fails, the channel is closed and nothing passes unread."""
+        if channel.next_index == 0 and not isinstance(body, CaptureStart):
+            self.admit(channel, self._start())
+        try:
+            channel.admit(
+                body, level, ceiling=ceiling, wall_ms=self._clock.wall_ms(), monotonic_ms=self._clock.monotonic_ms()
+            )
+        except Exception as error:  # whatever the filter stumbles over, fail closed
+            self.channels.pop(channel.study, None)
+            self._set_trouble(OvertError(f"The privacy filter failed ({type(error).__name__}).", code="filter-failed"))
+
+    def announce(self, body: Body) -> None:
+        """Admit an event of the collector's own to every session that has begun."""
+        for channel in list(self.channels.values()):
+            if channel.next_index:
+                self.admit(channel, body)
+        self.wake()
+
+    def end(self, channel: Channel) -> None:
+        """Finish a channel's session in the background; what its consent no longer covers is not written."""
+        self.channels.pop(channel.study, None)
+        channel.documents.clear()
+        if self._writer is not None:
+            self._spawn(self._writer.finish(channel))
+
+    def wake(self) -> None:
+        """Say that something was admitted."""
+        if self._writer is not None:
+            self._writer.wake()
+
+    async def ready(self) -> None:
+        """Wait while too much is buffered."""
+        if self._writer is not None:
+            await self._writer.ready()
+
+    async def commit(self) -> None:
+        """Bring what is buffered to disk."""
+        if self._writer is not None:
+            await self._writer.commit()
+
+    async def forget(self, since_ms: int) -> int:
+        """Forget every event since a time, in all sessions, and begin new ones; gives how many events went."""
+        if self.store is None:
+            return 0
+        await self._end_all()
+        forgotten = await self.store.forget(since_ms=since_ms)
+        await self.activate()
+        return forgotten.events
+
+    async def close(self) -> None:
+        """Write, seal and end every session, and close the store."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._end_all()
+        if self._writer is not None:
+            await self._writer.close()
+        if self.store is not None:
+            await self.store.close()
+
+    def workspace_tag(self, study: StudyId, location: Location | None) -> str:
+        """Name a working copy for one study: a keyed tag, equal for equal roots, that tells no one the path."""
+        if location is None or location.root is None:
+            return ""
+        key = self._installation().derive(f"overt workspace tag 1 {study}").reveal()
+        path = str(location.root).encode("utf-8", "surrogatepass")
+        return hmac.digest(key, path, "sha256")[:WORKSPACE_TAG_BYTES].hex()
+
+    async def _end_all(self) -> None:
+        await self.commit()
+        for channel in list(self.channels.values()):
+            self.end(channel)
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
+
+    async def _open_store(self) -> None:
+        if self.store is not None:
+            return
+        self._keys = await asyncio.to_thread(open_custody, self._home)
+        self.store = await Store.open(self._home, self._keys, clock=self._clock)
+        self._writer = Writer(
+            store=self.store,
+            clock=self._clock,
+            channels=self.channels.values,
+            permitted=lambda channel: self._permissions.permits(channel.study, channel.grant.record.id),
+            trouble=self._set_trouble,
+            give_up=self._give_up,
+        )
+
+    def _new_channel(self, grant: Grant) -> Channel:
+        return Channel(
+            grant=grant,
+            session=SessionId(self._random(SESSION_BYTES).hex()),
+            source=self._source,
+            redactor=new_redactor(self._installation(), grant, self._detector),
+        )
+
+    def _start(self) -> CaptureStart:
+        return CaptureStart(
+            client=self._client.name,
+            client_version=self._client.version,
+            collector_version=self._version,
+            position_encoding=self._client.position_encoding,
+        )
+
+    def _give_up(self, error: StoreError) -> None:
+        """Go on with new sessions, without what could not be written; each says how much is missing."""
+        lost = {study: channel.buffered for study, channel in self.channels.items()}
+        self.channels.clear()
+        for grant in self._permissions.live():
+            channel = self._new_channel(grant)
+            self.channels[grant.study] = channel
+            if lost.get(grant.study):
+                self.admit(channel, CaptureGap(lost[grant.study], GapReason.STORE_UNWRITABLE))
+        self._set_trouble(error)
+
+    def _set_trouble(self, error: OvertError | None) -> None:
+        self.trouble = None if error is None else refusal(error.code, detail=f"{error.message} {error.hint}".strip())
+        self._notify()
+
+    def _installation(self) -> Secret:
+        if self._keys is None:
+            raise KeyUnavailable("the installation's key is not open")
+        return self._keys.installation
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

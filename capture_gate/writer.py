@@ -1,0 +1,183 @@
+"""Brings what the channels hold to disk: group commit, sealing when settled, and patience when the disk says no."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from event_model.clock import Clock
+from event_model.errors import StoreConflict, StoreError
+from event_model.segment import MAX_SEGMENT_EVENTS
+from local_store.store import Store
+
+from capture_gate.channel import Channel, masked_batches
+
+COMMIT_DELAY_S = 0.1
+"""How long events wait to be written together; the promise is at most 250 ms."""
+
+COMMIT_EVENTS = 1024
+"""So many buffered events are written without waiting."""
+
+MAX_BUFFERED_EVENTS = 50_000
+"""While the store can't be written, so many events are held in memory (some 20 MB); then the session is given up."""
+
+RETRY_FIRST_S = 1.0
+RETRY_MAX_S = 30.0
+"""The pause between tries doubles from the first to the last while the store can't be written."""
+
+SEAL_IDLE_S = 600.0
+"""After so long without an event, what has settled is sealed: the pending key goes, and the hold begins."""
+
+
+class Writer:
+    """The only task of the gate that waits for the disk.
+
+    It sleeps until ``wake`` is called, and sets no timer while nothing is buffered or pending.
+    ``permitted`` is asked inside the store's transaction, so that a withdrawal by another process wins.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        channels: Callable[[], Iterable[Channel]],
+        permitted: Callable[[Channel], bool],
+        trouble: Callable[[StoreError | None], None],
+        give_up: Callable[[StoreError], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._channels = channels
+        self._permitted = permitted
+        self._trouble = trouble
+        self._give_up = give_up
+        self._lock = asyncio.Lock()
+        self._hurry = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._seal_timer: asyncio.TimerHandle | None = None
+        self._seal_task: asyncio.Task[None] | None = None
+        self._failing = False
+
+    def wake(self) -> None:
+        """Say that something was admitted."""
+        if self._buffered() >= COMMIT_EVENTS:
+            self._hurry.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def ready(self) -> None:
+        """Wait while so much is buffered that a fast sender would fill the memory; returns at once otherwise."""
+        if self._buffered() >= COMMIT_EVENTS and not self._failing:
+            await self.commit()
+
+    async def commit(self) -> bool:
+        """Write everything buffered; true when it is durable on return."""
+        async with self._lock:
+            try:
+                for channel in list(self._channels()):
+                    await self._write(channel)
+            except StoreConflict as error:
+                self._give_up(error)
+                return False
+            except StoreError as error:
+                self._failing = True
+                self._trouble(error)
+                if self._buffered() > MAX_BUFFERED_EVENTS:
+                    self._give_up(error)
+                return False
+            if self._failing:
+                self._failing = False
+                self._trouble(None)
+        self._arm_seal_timer()
+        return True
+
+    async def finish(self, channel: Channel) -> None:
+        """Write, settle and seal all of a channel, and end its session."""
+        if not await self.commit() or not channel.begun:
+            return
+        async with self._lock:
+            channel.redactor.flush(self._clock.monotonic_ms())
+            await self._seal(channel, channel.durable)
+            await self._store.end_session(channel.session)
+
+    async def close(self) -> None:
+        """Stop timers and tasks; what is buffered must have been written before."""
+        if self._seal_timer is not None:
+            self._seal_timer.cancel()
+        for task in (self._task, self._seal_task):
+            if task is not None and not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        delay = COMMIT_DELAY_S
+        while self._buffered():
+            try:
+                await asyncio.wait_for(self._hurry.wait(), delay)
+            except TimeoutError:
+                pass
+            self._hurry.clear()
+            if await self.commit():
+                delay = COMMIT_DELAY_S
+            else:
+                delay = min(RETRY_MAX_S, max(RETRY_FIRST_S, delay * 2))
+
+    async def _write(self, channel: Channel) -> None:
+        batch = channel.drain()
+        if batch is not None:
+            try:
+                if not channel.begun:
+                    await self._store.begin_session(
+                        study=channel.study, session=channel.session, source=channel.source
+                    )
+                    channel.begun = True
+                written = await self._store.append(batch, permitted=lambda: self._permitted(channel))
+            except BaseException:
+                channel.restore(batch)
+                raise
+            if not written:
+                return  # consent went away in the meantime: the events are dropped, here and now
+            channel.durable = batch.next_index
+        settled = channel.settled(self._clock.monotonic_ms())
+        if settled - channel.sealed >= MAX_SEGMENT_EVENTS:
+            await self._seal(channel, channel.sealed + MAX_SEGMENT_EVENTS)
+
+    async def _seal(self, channel: Channel, upto: int) -> None:
+        if upto <= channel.sealed:
+            return
+        events = await self._store.pending(channel.session, upto)
+        for batch in masked_batches(
+            study=channel.study,
+            session=channel.session,
+            source=channel.source,
+            consent_record=channel.grant.record.id,
+            events=events,
+            redactions=channel.take(upto),
+        ):
+            record = channel.grant.record
+            await self._store.seal(batch, study_version=record.study_version, pseudonym=record.pseudonym)
+            channel.mark_sealed(batch)
+
+    def _arm_seal_timer(self) -> None:
+        if self._seal_timer is not None:
+            self._seal_timer.cancel()
+            self._seal_timer = None
+        if any(channel.durable > channel.sealed for channel in self._channels()):
+            self._seal_timer = asyncio.get_running_loop().call_later(SEAL_IDLE_S, self._seal_idle)
+
+    def _seal_idle(self) -> None:
+        self._seal_task = asyncio.get_running_loop().create_task(self._seal_settled())
+
+    async def _seal_settled(self) -> None:
+        async with self._lock:
+            try:
+                for channel in list(self._channels()):
+                    now = self._clock.monotonic_ms()
+                    channel.redactor.tick(now)
+                    await self._seal(channel, channel.settled(now))
+            except StoreError as error:
+                self._trouble(error)
+
+    def _buffered(self) -> int:
+        return sum(channel.buffered for channel in self._channels())

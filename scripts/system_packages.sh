@@ -1,0 +1,16 @@
+#!/bin/sh
+# The tests drive a real editor. Installs it where that is possible, else says what to install.
+set -eu
+missing=
+command -v nvim >/dev/null || missing="$missing neovim"
+command -v git >/dev/null || missing="$missing git"
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "installing$missing ..."
+    apt-get update -qq
+    # shellcheck disable=SC2086 -- a list of packages
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+else
+    echo "The tests need:$missing. On Debian: sudo apt-get install$missing" >&2
+    exit 1
+fi
