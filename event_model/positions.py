@@ -77,6 +77,19 @@ class LineBuffer:
         lines = self._blocks[self._block]
         return self._start + _length(lines[:index]) + _column(lines[index], character, encoding)
 
+    def position(self, offset: int, encoding: PositionEncoding) -> tuple[int, int]:
+        """Convert an offset in code points to a line and character, both from 0: the inverse of ``offset``.
+
+        PositionError: if it is outside the document.
+        """
+        self._check(offset, 0)
+        index, column = self._seek_position(offset)
+        text = self._blocks[self._block][index]
+        if encoding is PositionEncoding.UTF32 or text.isascii():
+            return self._line + index, column
+        units = text[:column].encode("utf-16-le" if encoding is PositionEncoding.UTF16 else "utf-8", "surrogatepass")
+        return self._line + index, len(units) // 2 if encoding is PositionEncoding.UTF16 else len(units)
+
     def slice(self, position: int, length: int) -> str:
         """Give ``length`` code points from ``position``. PositionError: if they are not all in the document."""
         self._check(position, length)
