@@ -1,0 +1,5 @@
+"""`python -m overt` is `overt`."""
+
+from overt.cli import main
+
+main()

@@ -1,0 +1,221 @@
+"""join, leave, studies: consent, shown in full, given or taken back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import httpx
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.panel import Panel
+
+from consent_ledger.ledger import Grant
+from consent_ledger.manifest import StudyManifest
+from event_model.errors import ConsentError, OvertError
+from event_model.ids import StudyId
+from event_model.levels import Level
+from event_model.signed import MAX_DOCUMENT_BYTES, Signed
+
+from overt.console import DAY_S, console, json_option, local_time, print_json, table
+from overt.device import Device
+
+FETCH_TIMEOUT_S = 20.0
+
+LEVEL_WORDS = {
+    Level.RHYTHM: "that and when, no text",
+    Level.SHAPE: "its shape: letters and digits replaced, lengths kept",
+    Level.CONTENT: "its text, after secrets and personal data are taken out",
+}
+
+
+@click.command()
+@click.argument("study")
+@click.option("--lower", "lowered", multiple=True, metavar="KIND=LEVEL", help="Keep less than the study asks for.")
+@click.option("--deny", "denied", multiple=True, metavar="GLOB", help="Never capture files that match. Repeatable.")
+@click.option("--agree", is_flag=True, help="Agree without being asked; only after you have read the notice.")
+@click.option("--decline", is_flag=True, help="Refuse without being asked; remembered, and costs nothing.")
+@json_option
+def join(study: str, lowered: Sequence[str], denied: Sequence[str], *, agree: bool, decline: bool, as_json: bool) -> None:
+    """Read a study's notice in full, and join it if you like.
+
+    STUDY is the signed manifest that the study's owner gave you: a file, or an https address.
+    Nothing is captured unless you agree, and you can leave at any time.
+
+    \b
+    overt join study.json
+    overt join study.json --lower document.edit=shape --deny 'private/**'
+    """
+    device = Device()
+    data = fetch_manifest(study)
+    offer = device.ledger.offer(data)
+    now = device.clock.wall_ms()
+    if not as_json:
+        show_offer(console(), offer)
+    if decline or not (agree or _ask()):
+        device.ledger.decline(offer.payload)
+        _say(as_json, {"study": offer.payload.id, "joined": False}, "You did not join. Nothing is captured.")
+        return
+    keys = device.keys()
+    record = device.ledger.join(
+        data, installation=keys.installation, now_ms=now, levels=parse_levels(lowered), deny=tuple(denied)
+    )
+    if keys.warning and not as_json:
+        click.secho(keys.warning, fg="yellow", err=True)
+    _say(
+        as_json,
+        {"study": offer.payload.id, "joined": True, "record": record.id, "pseudonym": record.pseudonym},
+        f"You have joined {offer.payload.title!r}. Your consent is kept as record {record.id}.\n"
+        "`overt status` says what is captured, `overt pause` pauses, `overt leave` takes your consent back.",
+    )
+
+
+@click.command()
+@click.argument("study")
+@json_option
+def leave(study: str, *, as_json: bool) -> None:
+    """Take your consent back: capture stops at once, and what is on this machine is erased.
+
+    What was already sent is asked back: the request waits in its own queue, and `overt sync` delivers it until the
+    receiver confirms. Needs no network and no disk space.
+    """
+    device = Device()
+    known = {grant.study for grant in device.ledger.grants(device.clock.wall_ms())}
+    if StudyId(study) not in known:
+        raise ConsentError(f"you have not joined a study named {study!r}", code="study-unknown")
+    installation = None
+    try:
+        installation = device.keys().installation
+    except OvertError as error:
+        click.secho(f"{error.message}; you leave all the same, the request to erase follows later.", fg="yellow", err=True)
+    device.ledger.leave(StudyId(study), now_ms=device.clock.wall_ms(), installation=installation)
+    erased = asyncio.run(_erase(device, StudyId(study))) if installation is not None and device.has_store else False
+    _say(
+        as_json,
+        {"study": study, "left": True, "erased_here": erased, "requests_waiting": len(device.ledger.outbox())},
+        f"You have left {study}. "
+        + ("What was kept here is erased. " if erased else "")
+        + "`overt sync` asks the receiver to erase what was sent.",
+    )
+
+
+@click.command()
+@json_option
+def studies(*, as_json: bool) -> None:
+    """List the studies you have joined, and what each may keep."""
+    device = Device()
+    grants = device.ledger.grants(device.clock.wall_ms())
+    if as_json:
+        print_json([_grant_json(grant) for grant in grants])
+        return
+    if not grants:
+        click.echo("You have not joined a study. Nothing is captured.")
+        return
+    for grant in grants:
+        state = "live" if grant.refusal is None else f"off: {grant.refusal}"
+        click.secho(f"{grant.manifest.title} ({grant.study}, version {grant.manifest.version})", bold=True)
+        click.echo(f"  {state}; joined {local_time(grant.record.given_ms)}; record {grant.record.id}")
+        for kind, level in sorted(grant.levels.items()):
+            click.echo(f"  {kind:<18} {level.value:<8} {LEVEL_WORDS[level]}")
+
+
+def fetch_manifest(source: str) -> bytes:
+    """Read a manifest from a file or an https address. ConsentError: if it can't be had."""
+    if source.startswith("https://"):
+        try:
+            answer = httpx.get(source, timeout=FETCH_TIMEOUT_S, follow_redirects=False)
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            raise ConsentError(f"can't fetch {source}: {error}", code="manifest-unreachable", hint="") from error
+        return answer.content[: MAX_DOCUMENT_BYTES + 1]
+    try:
+        with Path(source).open("rb") as file:
+            return file.read(MAX_DOCUMENT_BYTES + 1)
+    except OSError as error:
+        raise ConsentError(
+            f"can't read {source}: {error.strerror}",
+            code="manifest-unreachable",
+            hint="Give the signed manifest (study.json) that the study's owner handed out.",
+        ) from error
+
+
+def parse_levels(pairs: Sequence[str]) -> dict[str, Level]:
+    """Read ``KIND=LEVEL`` pairs. ConsentError: if a level has no such name."""
+    levels: dict[str, Level] = {}
+    for pair in pairs:
+        kind, _, name = pair.partition("=")
+        try:
+            levels[kind] = Level(name)
+        except ValueError as error:
+            names = ", ".join(level.value for level in Level)
+            raise ConsentError(f"{pair!r}: the level is one of {names}", code="level-unknown", hint="") from error
+    return levels
+
+
+def show_offer(out: Console, offer: Signed[StudyManifest]) -> None:
+    """Show a study in full: the notice as its owner wrote it, then what the software will hold it to."""
+    study = offer.payload
+    out.print(Panel(Markdown(study.notice), title=f"[bold]{study.title}[/] ({study.id}, version {study.version})"))
+    facts = table("", "")
+    facts.add_row("Who asks", f"{study.controller.name}, {study.controller.contact}")
+    facts.add_row("What for", "\n".join(purpose.text for purpose in study.purposes))
+    facts.add_row("Legal basis", study.legal_basis)
+    facts.add_row("From, until", f"{study.start} to {study.end}")
+    facts.add_row("Stays here first", f"{study.hold_s // 3600} hours, in which you can look and forget")
+    facts.add_row("Kept for", f"{study.retention_days} days after it was sent")
+    facts.add_row("Sent to", f"{study.receiver.url}, sealed: the receiver can't read it")
+    facts.add_row("In reports", f"only what at least {study.k} people share")
+    facts.add_row("Where", "\n".join(_workspace(each) for each in study.scope.workspaces) or "nowhere")
+    out.print(facts)
+    out.print()
+    kinds = table("What", "How much of it")
+    for kind, level in sorted(study.kinds.items()):
+        kinds.add_row(kind, LEVEL_WORDS[level])
+    out.print(kinds)
+    out.print()
+
+
+def _workspace(rule: object) -> str:
+    remote, path = getattr(rule, "remote", None), getattr(rule, "path", None)
+    return f"working copies of {remote}" if remote else f"files under {path}"
+
+
+def _ask() -> bool:
+    if not click.get_text_stream("stdin").isatty():
+        raise ConsentError(
+            "this is not a terminal, so you can't be asked",
+            code="consent-not-asked",
+            hint="Run it in a terminal, or add --agree or --decline after reading the notice.",
+        )
+    return click.confirm("Do you want to join? You can leave at any time", default=False)
+
+
+async def _erase(device: Device, study: StudyId) -> bool:
+    async with device.store() as store:
+        await store.forget_study(study)
+    return True
+
+
+def _grant_json(grant: Grant) -> dict[str, object]:
+    return {
+        "study": grant.study,
+        "version": grant.manifest.version,
+        "title": grant.manifest.title,
+        "live": grant.refusal is None,
+        "refusal": grant.refusal,
+        "record": grant.record.id,
+        "pseudonym": grant.record.pseudonym,
+        "joined_ms": grant.record.given_ms,
+        "levels": {kind: level.value for kind, level in grant.levels.items()},
+        "hold_s": grant.manifest.hold_s,
+        "retention_days": grant.manifest.retention_days,
+    }
+
+
+def _say(as_json: bool, value: dict[str, object], sentence: str) -> None:  # noqa: FBT001 - the flag of every command
+    if as_json:
+        print_json(value)
+    else:
+        click.echo(sentence)

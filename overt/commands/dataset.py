@@ -1,0 +1,101 @@
+"""dataset build, check: training data from what a receiver holds."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from consent_ledger.manifest import read_manifest
+from event_model.errors import DatasetError
+
+from overt.console import console, json_option, print_json, table
+from overt.keyfiles import read_recipient_key
+
+
+@click.group()
+def dataset() -> None:
+    """Build training data from sealed segments, and check it.
+
+    Opening the segments takes the study's private key. What is built holds contributors under names of its own.
+    """
+
+
+@dataset.command()
+@click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--study", type=click.Path(path_type=Path, exists=True), required=True, help="The signed manifest.")
+@click.option("--key", type=click.Path(path_type=Path), required=True, help="study.key, which opens the segments.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write.")
+@json_option
+def build(source: Path, study: Path, key: Path, out: Path, *, as_json: bool) -> None:
+    """Build a dataset in OUT from the receiver's data folder SOURCE.
+
+    Rebuilds every session, checks that each document replays to the character, and writes Parquet tables, next-edit
+    examples and a card. Damaged segments are counted and named, never fatal.
+
+    \b
+    overt dataset build /srv/overt --study study.json --key study.key --out dataset/
+    """
+    builder = _builder()
+    manifest = read_manifest(study.read_bytes())
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console(), disable=as_json
+    )
+    secret = read_recipient_key(key)
+    with bar:
+        tasks: dict[str, Any] = {}
+
+        def progress(step: Any) -> None:
+            task = tasks.get(step.stage)
+            if task is None:
+                task = tasks[step.stage] = bar.add_task(step.stage, total=step.total)
+            bar.update(task, completed=step.done, total=step.total)
+
+        report = builder.build(
+            source=source,
+            manifest=manifest.payload,
+            secret=secret,
+            out=out,
+            progress=progress,
+            salt=secret.raw.derive(f"overt dataset salt 1 {manifest.payload.id}").reveal(),
+        )
+    if as_json:
+        print_json(report)
+        return
+    rows = table("", "")
+    for name in report.__struct_fields__:
+        value = getattr(report, name)
+        if isinstance(value, int | str):
+            rows.add_row(name.replace("_", " "), str(value))
+    console().print(rows)
+    click.echo(f"Read it: duckdb -c \"from '{out}/events/**/*.parquet' limit 5\"")
+
+
+@dataset.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@json_option
+def check(folder: Path, *, as_json: bool) -> None:
+    """Replay every document of a built dataset and compare. Exit code 9 when one is not exact."""
+    report = _builder().check(folder)
+    if as_json:
+        print_json(report)
+    else:
+        click.echo(f"{report.documents} documents, {report.exact} replay exactly.")
+    if report.exact != report.documents:
+        sys.exit(9)
+
+
+def _builder() -> ModuleType:
+    try:
+        import dataset_builder.build  # noqa: PLC0415 - an extra that the device side does not install
+    except ModuleNotFoundError as error:
+        raise DatasetError(
+            f"the dataset builder's packages are missing ({error.name})",
+            code="extra-missing",
+            hint="Install them: pip install 'overt[dataset]'",
+        ) from error
+    return dataset_builder.build

@@ -1,0 +1,265 @@
+"""show, forget, export, verify: everything that was captured, in plain words, and out of the store again."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import click
+import msgspec
+
+from event_model.errors import StoreError
+from event_model.events import (
+    Body,
+    CaptureGap,
+    CaptureStart,
+    CommandRun,
+    CompletionAccept,
+    DocumentClose,
+    DocumentEdit,
+    DocumentOpen,
+    DocumentSave,
+    EditorFocus,
+    SelectionChange,
+    ViewportChange,
+    kind_of,
+)
+from event_model.ids import DocumentId, SessionId, StudyId
+from local_store.store import Forgotten, Store, StoredEvent
+
+from overt.console import DURATION, console, json_option, local_time, print_json, table
+from overt.device import Device
+
+MS = 1000
+EXCERPT_CHARS = 60
+
+
+@click.command()
+@click.option("--last", type=DURATION, default="1h", show_default=True, help="How far back to look: 30m, 2h, 7d.")
+@click.option("--study", help="Only this study.")
+@click.option("--all", "everything", is_flag=True, help="From the very beginning.")
+@json_option
+def show(last: int, study: str | None, *, everything: bool, as_json: bool) -> None:
+    """Show every event that was captured, in plain words.
+
+    What is still pending was not yet masked: it is shown as it would be kept only once it is sealed.
+    """
+    device = Device()
+    if not device.has_store:
+        _nothing(as_json=as_json)
+        return
+    since = None if everything else device.clock.wall_ms() - last * MS
+    asyncio.run(_show(device, since, study, as_json=as_json))
+
+
+@click.command()
+@click.option("--last", type=DURATION, help="What was captured in this time: 10m, 2h.")
+@click.option("--file", "path", help="One file, as `overt show` names it.")
+@click.option("--session", help="One session.")
+@click.option("--event", "index", type=int, help="One event of --session, by its number.")
+@click.option("--study", help="One study; alone, everything that is kept for it.")
+@click.option("--all", "everything", is_flag=True, help="Everything.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def forget(
+    last: int | None,
+    path: str | None,
+    session: str | None,
+    index: int | None,
+    study: str | None,
+    *,
+    everything: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Erase what was captured. What was already sent is asked back by the next `overt sync`.
+
+    \b
+    overt forget --last 10m
+    overt forget --file src/billing.py
+    overt forget --all
+    """
+    if not (everything or last or path or session or study):
+        raise click.UsageError("say what to forget: --last, --file, --session, --study or --all")
+    if index is not None and session is None:
+        raise click.UsageError("--event needs --session")
+    device = Device()
+    if not device.has_store:
+        _nothing(as_json=as_json)
+        return
+    if not yes and not click.confirm("This can't be undone. Forget it?", default=False):
+        raise click.Abort
+    forgotten = asyncio.run(_forget(device, last, path, session, index, study))
+    _ask_back(device, forgotten)
+    if as_json:
+        print_json(
+            {
+                "events": forgotten.events,
+                "segments": forgotten.segments,
+                "asked_back": len(forgotten.uploaded_segments),
+            }
+        )
+        return
+    click.echo(f"Forgotten: {forgotten.events} events in {forgotten.segments} segments.")
+    if forgotten.uploaded_segments:
+        click.echo(f"{len(forgotten.uploaded_segments)} segments were already sent; `overt sync` asks them back.")
+
+
+@click.command()
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The file to write.")
+@click.option("--study", help="Only this study.")
+def export(output: Path | None, study: str | None) -> None:
+    """Write your own data as JSON Lines, one event a line, with study, session and state."""
+    device = Device()
+    if not device.has_store:
+        raise StoreError("nothing was captured yet, so there is nothing to export", code="store-empty", hint="")
+    count = asyncio.run(_export(device, output, study))
+    click.echo(f"{count} events", err=True)
+
+
+@click.command()
+@json_option
+def verify(*, as_json: bool) -> None:
+    """Check every byte of the local store. Exit code 6 when something is damaged."""
+    device = Device()
+    if not device.has_store:
+        _nothing(as_json=as_json)
+        return
+    report = asyncio.run(_verify(device))
+    if as_json:
+        print_json(report)
+    else:
+        click.echo(f"{report.segments} segments, {report.events} events; {len(report.damaged)} damaged.")
+        for each in report.damaged:
+            click.secho(f"  {each}", fg="red")
+    if report.damaged:
+        sys.exit(6)
+
+
+def sentence(body: Body, paths: dict[DocumentId, str]) -> str:
+    """Say in plain words what happened."""
+    document = getattr(body, "document", None)
+    name = paths.get(document, "a file") if document is not None else ""
+    match body:
+        case DocumentOpen():
+            return f"opened {body.path or 'a file'} ({body.language}, {len(body.text)} characters)"
+        case DocumentEdit():
+            return f"{name}: {_edit(body)}"
+        case DocumentSave():
+            return f"saved {name}"
+        case DocumentClose():
+            return f"closed {name}"
+        case SelectionChange():
+            return f"{name}: moved to {body.active}"
+        case ViewportChange():
+            return f"{name}: looked at lines {body.first_line + 1} to {body.last_line + 1}"
+        case EditorFocus():
+            return "came to the editor" if body.focused else "left the editor"
+        case CommandRun():
+            return f"ran {body.command}"
+        case CompletionAccept():
+            return f"{name}: accepted a completion of {body.length} characters"
+        case CaptureStart():
+            return f"capture began in {body.client or 'an editor'}"
+        case CaptureGap():
+            return f"{body.count} events are missing: {body.reason.value}"
+        case _:
+            return kind_of(body).replace(".", " ")
+
+
+def _edit(edit: DocumentEdit) -> str:
+    parts = []
+    if edit.deleted:
+        parts.append(f"took out {edit.deleted}")
+    if edit.inserted:
+        text = edit.inserted if len(edit.inserted) <= EXCERPT_CHARS else edit.inserted[:EXCERPT_CHARS] + "…"
+        parts.append(f"{edit.origin.value if edit.origin.value != 'unknown' else 'wrote'} {text!r}")
+    return f"at {edit.position} " + " and ".join(parts)
+
+
+async def _events(store: Store, since: int | None, study: str | None) -> AsyncIterator[StoredEvent]:
+    async for each in store.events(study=None if study is None else StudyId(study), since_ms=since):
+        yield each
+
+
+async def _show(device: Device, since: int | None, study: str | None, *, as_json: bool) -> None:
+    paths: dict[tuple[SessionId, DocumentId], str] = {}
+    async with device.store() as store:
+        rows = table("when", "study", "state", "session", "#", "what")
+        async for each in _events(store, since, study):
+            body = each.event.body
+            if isinstance(body, DocumentOpen):
+                paths[each.session, body.document] = body.path
+            if as_json:
+                print_json(each)
+                continue
+            names = {document: path for (session, document), path in paths.items() if session == each.session}
+            words = sentence(body, names)
+            when = local_time(each.event.wall_ms)
+            rows.add_row(when, each.study, str(each.state), each.session[:8], str(each.event.index), words)
+    if not as_json:
+        out = console()
+        if rows.row_count and out.is_terminal and rows.row_count > out.height:
+            with out.pager(styles=True):
+                out.print(rows)
+        else:
+            out.print(rows if rows.row_count else "Nothing was captured in this time.")
+
+
+async def _forget(
+    device: Device, last: int | None, path: str | None, session: str | None, index: int | None, study: str | None
+) -> Forgotten:
+    async with device.store() as store:
+        return await store.forget(
+            study=None if study is None else StudyId(study),
+            session=None if session is None else await _whole_session(store, session),
+            indexes=None if index is None else (index,),
+            path=path,
+            since_ms=None if last is None else device.clock.wall_ms() - last * MS,
+        )
+
+
+async def _whole_session(store: Store, prefix: str) -> SessionId:
+    """Complete a session's name from its first letters. StoreError: if none or several begin so."""
+    names = {info.session for info in await store.segments()} | {info.session for info in await store.orphans()}
+    found = [name for name in names if name.startswith(prefix)]
+    if len(found) != 1:
+        raise StoreError(
+            f"{len(found)} sessions begin with {prefix!r}", code="session-unknown", hint="`overt show` names them."
+        )
+    return found[0]
+
+
+def _ask_back(device: Device, forgotten: Forgotten) -> None:
+    studies = {study for study, _, _ in forgotten.uploaded_segments}
+    for study in studies:
+        device.ledger.request_deletion(
+            study,
+            segments=tuple((epoch, number) for name, epoch, number in forgotten.uploaded_segments if name == study),
+            now_ms=device.clock.wall_ms(),
+            installation=device.keys().installation,
+        )
+
+
+async def _export(device: Device, output: Path | None, study: str | None) -> int:
+    count = 0
+    with output.open("wb") if output else sys.stdout.buffer as file:  # noqa: ASYNC230 - one writer, nothing else runs
+        async with device.store() as store:
+            async for each in _events(store, None, study):
+                file.write(msgspec.json.encode(each) + b"\n")
+                count += 1
+    return count
+
+
+async def _verify(device: Device):  # type: ignore[no-untyped-def]
+    async with device.store() as store:
+        return await store.verify()
+
+
+def _nothing(*, as_json: bool) -> None:
+    if as_json:
+        print_json([])
+    else:
+        click.echo("Nothing was captured on this machine.")

@@ -1,0 +1,50 @@
+"""serve: the receiver."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from consent_ledger.manifest import read_manifest
+from event_model.clock import SystemClock
+from event_model.errors import ReceiverError
+
+from overt.console import json_option, print_json
+from overt.keyfiles import read_signing_key
+
+
+@click.command()
+@click.option("--study", "studies", type=click.Path(path_type=Path, exists=True), multiple=True, required=True,
+              help="A signed manifest whose participants may send. Repeatable.")  # fmt: skip
+@click.option("--key", type=click.Path(path_type=Path), required=True, help="receiver.key, which signs receipts.")
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Where sealed segments are kept.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; put TLS in front of it.")
+@click.option("--port", type=int, default=8443, show_default=True, help="The port; 0 takes a free one.")
+@json_option
+def serve(studies: tuple[Path, ...], key: Path, data: Path, host: str, port: int, *, as_json: bool) -> None:
+    """Run a receiver: it takes sealed segments and keeps what it cannot read.
+
+    \b
+    overt serve --study typing-2026/study.json --key typing-2026/receiver.key --data /srv/overt
+    """
+    try:
+        from ingest_server import server  # noqa: PLC0415 - an extra that the device side does not install
+    except ModuleNotFoundError as error:
+        raise ReceiverError(
+            f"the receiver's packages are missing ({error.name})", status=0, code="extra-missing",
+            hint="Install them: pip install 'overt[receiver]'",
+        ) from error  # fmt: skip
+
+    def ready(address: str) -> None:
+        if as_json:
+            print_json({"listening": address})
+        else:
+            click.echo(f"Listening on {address}. Ctrl-C stops it; what was receipted is on disk.")
+
+    settings = server.ReceiverSettings(
+        data=data,
+        studies=tuple(read_manifest(path.read_bytes()) for path in studies),
+        key=read_signing_key(key),
+    )
+    server.serve(settings, host=host, port=port, clock=SystemClock(), ready=ready)

@@ -1,0 +1,188 @@
+"""status, pause, resume, doctor: what is captured now, and why not."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from capture_gate.decision import SENTENCES
+from capture_gate.locate import locate
+from capture_gate.permissions import Permissions
+from event_model.errors import OvertError
+
+from overt import __version__
+from overt.console import DURATION, bytes_text, console, json_option, local_time, print_json, table
+from overt.device import Device
+
+MS = 1000
+
+
+class FileVerdict(msgspec.Struct, frozen=True):
+    """Whether one file is captured, and the reasons why not."""
+
+    path: str
+    captured: bool
+    reasons: tuple[str, ...]
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@json_option
+def status(file: Path | None, *, as_json: bool) -> None:
+    """Say what is captured now, where, for which study; and why not, if not.
+
+    With FILE, say it for that file.
+    """
+    device = Device()
+    permissions = Permissions(device.ledger, device.clock)
+    permissions.changed(now=True)
+    if file is not None:
+        _file_status(permissions, file, as_json=as_json)
+        return
+    state = "paused" if permissions.paused else "ready" if any(permissions.live()) else "off"
+    kept = asyncio.run(_kept(device)) if device.has_store else {}
+    if as_json:
+        print_json(
+            {
+                "state": state,
+                "paused_until_ms": permissions.paused_until_ms,
+                "home": str(device.home),
+                "studies": [
+                    {"study": grant.study, "live": grant.refusal is None, "refusal": grant.refusal}
+                    for grant in permissions.grants.values()
+                ],
+                "requests_waiting": len(device.ledger.outbox()),
+                **kept,
+            }
+        )
+        return
+    _show_status(device, permissions, state, kept)
+
+
+@click.command()
+@click.argument("duration", required=False, type=DURATION)
+@json_option
+def pause(duration: int | None, *, as_json: bool) -> None:
+    """Pause all capture on this machine, for DURATION (30m, 2h) or until `overt resume`."""
+    device = Device()
+    now = device.clock.wall_ms()
+    until = None if duration is None else now + duration * MS
+    device.ledger.pause(until, now)
+    if as_json:
+        print_json({"state": "paused", "paused_until_ms": until})
+    else:
+        click.echo("Paused " + (f"until {local_time(until, '%H:%M')}." if until else "until you run `overt resume`."))
+
+
+@click.command()
+@json_option
+def resume(*, as_json: bool) -> None:
+    """End the pause. Files that are open in an editor come back when they are saved or opened again."""
+    device = Device()
+    device.ledger.resume()
+    if as_json:
+        print_json({"state": "resumed"})
+    else:
+        click.echo("Capture goes on where your studies ask for it.")
+
+
+@click.command()
+@json_option
+def doctor(*, as_json: bool) -> None:
+    """Find what is wrong, and how to mend it. Exit code 1 when something is."""
+    checks = _diagnose(Device())
+    if as_json:
+        print_json([{"check": name, "ok": ok, "detail": detail} for name, ok, detail in checks])
+    else:
+        for name, ok, detail in checks:
+            click.secho(("ok    " if ok else "WRONG ") + f"{name}: {detail}", fg=None if ok else "red")
+    if not all(ok for _, ok, _ in checks):
+        sys.exit(1)
+
+
+def _file_status(permissions: Permissions, file: Path, *, as_json: bool) -> None:
+    location = locate(file)
+    captured = any(True for _ in permissions.admitting(location)) and not permissions.paused
+    reasons = ["paused"] if permissions.paused else []
+    if not captured:
+        reasons.extend(refusal.code for refusal in permissions.refusals(location))
+    verdict = FileVerdict(str(location.path), captured, tuple(reasons))
+    if as_json:
+        print_json(verdict)
+        return
+    click.echo(f"{file} is " + ("captured." if captured else "not captured:"))
+    for code in reasons:
+        click.echo(f"  {SENTENCES.get(code, '')} [{code}]")
+
+
+def _show_status(device: Device, permissions: Permissions, state: str, kept: dict[str, object]) -> None:
+    words = {
+        "ready": ("Capture is on wherever an editor runs overt and your studies ask for it.", "green"),
+        "paused": ("Capture is paused.", "yellow"),
+        "off": ("Nothing is captured.", None),
+    }
+    sentence, colour = words[state]
+    click.secho(sentence, fg=colour, bold=True)
+    if not permissions.grants:
+        click.echo(SENTENCES["no-consent"])
+    for grant in permissions.grants.values():
+        reason = "on" if grant.refusal is None else f"off: {SENTENCES.get(grant.refusal, grant.refusal)}"
+        click.echo(f"  {grant.manifest.title} ({grant.study}): {reason}")
+    segments = kept.get("segments")
+    if isinstance(segments, dict) and segments:
+        rows = table("On this machine", "segments")
+        for name, count in segments.items():
+            rows.add_row(name, str(count))
+        console().print(rows)
+    size = kept.get("store_bytes")
+    if isinstance(size, int):
+        click.echo(f"The store takes {bytes_text(size)} in {device.home}. `overt show` shows what is in it.")
+    if waiting := len(device.ledger.outbox()):
+        click.echo(f"{waiting} requests to erase wait for the next `overt sync`.")
+
+
+async def _kept(device: Device) -> dict[str, object]:
+    async with device.store() as store:
+        states: dict[str, int] = {}
+        for info in await store.segments():
+            states[str(info.state)] = states.get(str(info.state), 0) + 1
+        sealed = sum(info.size for info in await store.segments())
+        return {"segments": states, "sealed_bytes": sealed, "store_bytes": await store.size_bytes()}
+
+
+def _diagnose(device: Device) -> list[tuple[str, bool, str]]:
+    found = shutil.which("overt")
+    checks = [
+        ("version", True, f"overt {__version__}, Python {sys.version.split()[0]}"),
+        ("on PATH", found is not None, found or "editors can't start `overt lsp`; add its folder to PATH"),
+    ]
+    grants = device.ledger.grants(device.clock.wall_ms())
+    live = [grant.study for grant in grants if grant.refusal is None]
+    checks.append(("consent", True, ", ".join(live) if live else "no live study: nothing is captured"))
+    for grant in grants:
+        if grant.refusal is not None:
+            checks.append((f"study {grant.study}", False, SENTENCES.get(grant.refusal, grant.refusal)))
+    if live or device.has_store:
+        try:
+            keys = device.keys()
+            checks.append(("keys", True, f"kept in {keys.kept_in}. {keys.warning or ''}".strip()))
+        except OvertError as error:
+            checks.append(("keys", False, f"{error.message} {error.hint}"))
+            return checks
+    if device.has_store:
+        checks.append(asyncio.run(_check_store(device)))
+    return checks
+
+
+async def _check_store(device: Device) -> tuple[str, bool, str]:
+    try:
+        async with device.store() as store:
+            report = await store.verify()
+    except OvertError as error:
+        return "store", False, f"{error.message} {error.hint}"
+    return "store", not report.damaged, f"{report.segments} segments, {len(report.damaged)} damaged"

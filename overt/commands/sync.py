@@ -1,0 +1,107 @@
+"""sync: what is past its hold goes out, sealed."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from capture_gate.recovery import Recovered, recover
+from consent_ledger.ledger import Grant
+from event_model.ids import StudyId
+from sync_client.client import SyncProgress, SyncReport
+from sync_client.client import sync as sync_all
+
+from overt.console import bytes_text, console, json_option, local_time, print_json, table
+from overt.device import Device
+
+MS = 1000
+
+
+@click.command()
+@click.option("--study", help="Only this study.")
+@click.option("--explain", is_flag=True, help="Say what would be sent and what is on hold; send nothing.")
+@json_option
+def sync(study: str | None, *, explain: bool, as_json: bool) -> None:
+    """Send what is past its hold, sealed to the study's key, and ask back what you forgot.
+
+    Sends each segment once, until the receiver's signed receipt is here. Nothing is lost when it can't be reached:
+    the next `overt sync` tries again.
+    """
+    device = Device()
+    if explain:
+        _explain(device, study, as_json=as_json)
+        return
+    recovered, report = asyncio.run(_sync(device, None if study is None else StudyId(study), quiet=as_json))
+    if as_json:
+        print_json({"recovered": recovered, **{name: getattr(report, name) for name in report.__struct_fields__}})
+        return
+    if recovered.sessions:
+        click.echo(f"Sealed {recovered.events} events that an editor left behind.")
+    click.echo(
+        f"Sent {report.uploaded} segments ({bytes_text(report.bytes_sent)}); "
+        f"{report.held} on hold; {report.deletions_settled} requests to erase confirmed."
+    )
+
+
+async def _sync(device: Device, study: StudyId | None, *, quiet: bool) -> tuple[Recovered, SyncReport]:
+    keys = device.keys()
+    bar = Progress(TextColumn("sending"), BarColumn(), MofNCompleteColumn(), console=console(), disable=quiet)
+    with bar:
+        task = bar.add_task("sending", total=None)
+
+        def progress(step: SyncProgress) -> None:
+            bar.update(task, completed=step.done, total=step.total)
+
+        async with device.store() as store:
+            recovered = await recover(store, device.ledger, keys.installation, clock=device.clock)
+            report = await sync_all(
+                store=store,
+                ledger=device.ledger,
+                installation=keys.installation,
+                clock=device.clock,
+                progress=progress,
+                study=study,
+            )
+    return recovered, report
+
+
+def _explain(device: Device, study: str | None, *, as_json: bool) -> None:
+    grants = device.ledger.grants(device.clock.wall_ms())
+    grants = tuple(grant for grant in grants if study is None or grant.study == study)
+    rows = asyncio.run(_plan(device, grants)) if device.has_store else []
+    if as_json:
+        print_json(rows)
+        return
+    shown = table("study", "segment", "events", "size", "what happens")
+    for row in rows:
+        shown.add_row(row["study"], row["segment"], str(row["events"]), bytes_text(int(str(row["bytes"]))), row["what"])
+    console().print(shown if rows else "Nothing waits to be sent.")
+
+
+async def _plan(device: Device, grants: tuple[Grant, ...]) -> list[dict[str, str]]:
+    now = device.clock.wall_ms()
+    rows = []
+    async with device.store() as store:
+        for grant in grants:
+            for info in await store.segments(grant.study):
+                if str(info.state) not in {"held", "enveloped"}:
+                    continue
+                due = info.sealed_ms + grant.manifest.hold_s * MS
+                if grant.refusal is not None:
+                    what = f"stays here: {grant.refusal}"
+                elif due <= now:
+                    what = "is sent by the next sync"
+                else:
+                    what = f"on hold until {local_time(due, '%Y-%m-%d %H:%M')}"
+                rows.append(
+                    {
+                        "study": grant.study,
+                        "segment": f"{info.epoch}/{info.number}",
+                        "events": str(info.count),
+                        "bytes": str(info.size),
+                        "what": what,
+                    }
+                )
+    return rows

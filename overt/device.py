@@ -1,0 +1,43 @@
+"""The person's side as the commands need it: where things lie, and how to open them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from capture_gate.home import home_folder
+from consent_ledger.ledger import Ledger
+from event_model.clock import SystemClock
+from local_store.custody import DeviceKeys, open_custody
+from local_store.store import Store
+
+
+class Device:
+    """One installation: its folder, its ledger and, when asked for, its keys and store."""
+
+    def __init__(self, home: Path | None = None) -> None:
+        self.home = home or home_folder()
+        self.clock = SystemClock()
+        self.ledger = Ledger(self.home)
+        self._keys: DeviceKeys | None = None
+
+    def keys(self) -> DeviceKeys:
+        """Open the keys. KeyUnavailable: if they are missing or locked."""
+        if self._keys is None:
+            self._keys = open_custody(self.home)
+        return self._keys
+
+    @property
+    def has_store(self) -> bool:
+        """Whether anything was ever captured here."""
+        return (self.home / "store" / "overt.sqlite3").exists()
+
+    @asynccontextmanager
+    async def store(self) -> AsyncIterator[Store]:
+        """Open the store for the length of a block."""
+        store = await Store.open(self.home, self.keys(), clock=self.clock)
+        try:
+            yield store
+        finally:
+            await store.close()
