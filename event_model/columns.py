@@ -21,7 +21,7 @@ _SWAP = sys.byteorder == "big"
 MAX_VALUE = (1 << 56) - 1
 """The largest number in a column: 7 bytes hold twice the largest count (2^53 - 1), which zigzag needs."""
 
-_BLOCK_BYTES = 96
+_BLOCK_BYTES = 200
 """Columns from this length on get a zstd block of their own; a block costs some 3 bytes and an entropy table."""
 
 _RAW = b"\x00"
@@ -133,7 +133,10 @@ def unpack(data: bytes, max_bytes: int) -> bytes:
 
 
 class Reader:
-    """Reads columns in the order in which they were written. Every method raises SegmentError when bytes are missing."""
+    """Reads columns in the order in which they were written.
+
+    Every method raises SegmentError when bytes are missing.
+    """
 
     __slots__ = ("_at", "_data")
 

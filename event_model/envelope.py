@@ -151,7 +151,7 @@ def open_envelope(envelope: Envelope, secret: RecipientSecretKey) -> bytes:
     envelope.verify()
     if envelope.header.recipient != secret.public.key_id:
         raise DecryptError("the envelope is sealed to another key")
-    return envelope._open(secret)  # noqa: SLF001 - the one way in, which verifies first
+    return envelope._open(secret)
 
 
 def _sized(part: bytes) -> bytes:

@@ -38,7 +38,7 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 class LineBuffer:
     """A document's text, as lines in blocks.
 
-    Lines end with ``\\n``, ``\\r\\n`` or ``\\r`` and keep their terminator; the last line has none and may be
+    Lines end with LF, CR LF or CR and keep their terminator; the last line has none and may be
     empty. A cursor remembers the block of the last edit, since the next one is most often near it.
     """
 
@@ -112,7 +112,7 @@ class LineBuffer:
         index, column = self._seek_position(position)
         self._edit(index, column, deleted, inserted)
 
-    def apply(
+    def apply(  # noqa: PLR0917 - a range and a text, in the order in which LSP names them
         self,
         start_line: int,
         start_char: int,

@@ -11,9 +11,10 @@ from itertools import accumulate
 
 import msgspec
 
+from event_model.body_columns import MAX_COUNT
 from event_model.columns import Reader, Writer, unpack, unzigzag, zigzag
 from event_model.errors import SegmentError
-from event_model.event_columns import MAX_COUNT, MAX_EVENTS, read_events, write_events
+from event_model.event_columns import MAX_EVENTS, read_events, write_events
 from event_model.events import Count, Event, Finding, Mask
 from event_model.ids import Pseudonym, RecordId, SessionId, StudyId
 
@@ -29,6 +30,9 @@ MAX_SEGMENT_BYTES = 4 << 20
 
 MAX_UNPACKED_BYTES = 256 << 20
 """A segment when unpacked: a few opened files of the largest size a collector takes (50 MB) and their edits."""
+
+SEGMENT_LEVEL = 16
+"""zstd's level for segments: 3 % smaller than 12 at 1 us more per event; above it nothing is gained."""
 
 _JOURNAL_LEVEL = 3
 """Journal rows live for minutes: what counts is that they are quick to write."""
@@ -69,7 +73,7 @@ class SegmentContent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     findings: tuple[Finding, ...] = ()
 
 
-def encode_segment(content: SegmentContent, *, level: int = 12) -> bytes:
+def encode_segment(content: SegmentContent, *, level: int = SEGMENT_LEVEL) -> bytes:
     """Write a segment; ``level`` is zstd's.
 
     SegmentError: if it holds what the schema excludes, more than ``MAX_SEGMENT_EVENTS`` events, or comes out larger
