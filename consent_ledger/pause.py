@@ -1,0 +1,63 @@
+"""The pause: one small file that stops all capture while it stands, and needs no space to be made."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from consent_ledger.files import make_private_folder, read_small, sync_folder, unwritable, write_files
+from event_model.errors import StoreUnwritable
+from event_model.events import Count
+
+UNTIL_RESUMED: Final = 2**53 - 1
+"""What stands for a pause without an end, in ms."""
+
+
+class _Pause(msgspec.Struct, frozen=True):
+    until_ms: Count
+
+
+class PauseFile:
+    """The file ``pause.json``; whatever can't be read there is a pause without an end."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def until_ms(self) -> int | None:
+        """When the pause ends, Unix ms; ``UNTIL_RESUMED`` if it has no end or can't be read; None without a pause."""
+        try:
+            return msgspec.json.decode(read_small(self._path), type=_Pause).until_ms
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return UNTIL_RESUMED
+
+    def start(self, until_ms: int | None) -> None:
+        """Pause at once. StoreUnwritable: if not even an empty file can be made.
+
+        The empty file comes first: it is a pause without an end, and stays one when there is no space to say when
+        the pause ends.
+        """
+        make_private_folder(self._path.parent)
+        try:
+            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+            sync_folder(self._path.parent)
+        except OSError as error:
+            raise unwritable(self._path, error) from error
+        if until_ms is None:
+            return
+        try:
+            write_files([(self._path, msgspec.json.encode(_Pause(until_ms=max(0, min(until_ms, UNTIL_RESUMED)))))])
+        except StoreUnwritable as error:
+            error.hint = "Capture is paused until you resume it: there was no space to note when the pause ends."
+            raise
+
+    def end(self) -> None:
+        """Resume. StoreUnwritable: if the file can't be taken away; capture then stays paused."""
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            raise unwritable(self._path, error) from error
