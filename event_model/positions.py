@@ -29,9 +29,6 @@ _BLOCK_LINES = 128
 _MAX_BLOCK_LINES = 2 * _BLOCK_LINES
 """A block that grows past this many lines is cut up again."""
 
-_NEAR_BLOCKS = 16
-"""How many blocks a search walks from the last edit before it builds a table of all of them."""
-
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
@@ -39,10 +36,21 @@ class LineBuffer:
     """A document's text, as lines in blocks.
 
     Lines end with LF, CR LF or CR and keep their terminator; the last line has none and may be
-    empty. A cursor remembers the block of the last edit, since the next one is most often near it.
+    empty. A cursor remembers the line of the last edit, since the next one is most often near it.
     """
 
-    __slots__ = ("_block", "_blocks", "_line", "_lines", "_size", "_sizes", "_start")
+    __slots__ = (
+        "_block",
+        "_blocks",
+        "_first",
+        "_index",
+        "_line_ends",
+        "_line_start",
+        "_lines",
+        "_size",
+        "_sizes",
+        "_start",
+    )
 
     def __init__(self, text: str = "") -> None:
         lines = _split(text)
@@ -50,10 +58,11 @@ class LineBuffer:
         self._sizes = [_length(block) for block in self._blocks]
         self._lines = len(lines)
         self._size = len(text)
-        # The cursor: a block, and the number and offset of its first line.
-        self._block = 0
-        self._line = 0
-        self._start = 0
+        self._line_ends: list[int] | None = None
+        """For each block the number of lines up to its end; None when lines came or went."""
+        # The cursor: a block, the number and offset of its first line; a line in it, and that line's offset.
+        self._block = self._first = self._start = 0
+        self._index = self._line_start = 0
 
     def __len__(self) -> int:
         return self._size
@@ -73,44 +82,30 @@ class LineBuffer:
         A character past the line's end is taken as the end, before the terminator (LSP). PositionError: if the
         line does not exist, a number is negative, or the place is inside an encoded character.
         """
-        index = self._seek_line(line)
-        lines = self._blocks[self._block]
-        return self._start + _length(lines[:index]) + _column(lines[index], character, encoding)
-
-    def position(self, offset: int, encoding: PositionEncoding) -> tuple[int, int]:
-        """Convert an offset in code points to a line and character, both from 0: the inverse of ``offset``.
-
-        PositionError: if it is outside the document.
-        """
-        self._check(offset, 0)
-        index, column = self._seek_position(offset)
-        text = self._blocks[self._block][index]
-        if encoding is PositionEncoding.UTF32 or text.isascii():
-            return self._line + index, column
-        units = text[:column].encode("utf-16-le" if encoding is PositionEncoding.UTF16 else "utf-8", "surrogatepass")
-        return self._line + index, len(units) // 2 if encoding is PositionEncoding.UTF16 else len(units)
+        text = self._seek_line(line)
+        return self._line_start + _column(text, character, encoding)
 
     def slice(self, position: int, length: int) -> str:
         """Give ``length`` code points from ``position``. PositionError: if they are not all in the document."""
         self._check(position, length)
-        index, column = self._seek_position(position)
-        text = self._blocks[self._block][index]
+        text = self._seek_position(position)
+        column = position - self._line_start
         if column + length <= len(text):
             return text[column : column + length]
-        parts = [text[column:], *self._blocks[self._block][index + 1 :]]
-        wanted = length - _length(parts)
+        parts = [text[column:], *self._blocks[self._block][self._index + 1 :]]
+        missing = length - _length(parts)
         at = self._block + 1
-        while wanted > 0:
+        while missing > 0:
             parts.extend(self._blocks[at])
-            wanted -= self._sizes[at]
+            missing -= self._sizes[at]
             at += 1
         return "".join(parts)[:length]
 
     def replace(self, position: int, deleted: int, inserted: str) -> None:
         """Take ``deleted`` code points out at ``position`` and put text there. PositionError: if they are outside."""
         self._check(position, deleted)
-        index, column = self._seek_position(position)
-        self._edit(index, column, deleted, inserted)
+        text = self._seek_position(position)
+        self._edit(text, position - self._line_start, deleted, inserted)
 
     def apply(  # noqa: PLR0917 - a range and a text, in the order in which LSP names them
         self,
@@ -125,110 +120,101 @@ class LineBuffer:
 
         PositionError: as for ``offset``, or if the range ends before it starts; the document is then unchanged.
         """
-        if end_line == start_line:
-            index = self._seek_line(start_line)
-            lines = self._blocks[self._block]
-            text = lines[index]
-            column = _column(text, start_char, encoding)
-            deleted = (column if end_char == start_char else _column(text, end_char, encoding)) - column
-            position = self._start + _length(lines[:index]) + column
+        end = -1 if end_line == start_line else self.offset(end_line, end_char, encoding)
+        text = self._seek_line(start_line)
+        column = _column(text, start_char, encoding)
+        if end_line != start_line:
+            deleted = end - self._line_start - column
+        elif end_char == start_char:
+            deleted = 0
         else:
-            end = self.offset(end_line, end_char, encoding)
-            index = self._seek_line(start_line)
-            lines = self._blocks[self._block]
-            column = _column(lines[index], start_char, encoding)
-            position = self._start + _length(lines[:index]) + column
-            deleted = end - position
-        if deleted < 0:
+            deleted = _column(text, end_char, encoding) - column
+        if deleted < 0 or end_line < start_line:
             raise PositionError("a range that ends before it starts")
-        self._edit(index, column, deleted, inserted)
+        position = self._line_start + column
+        self._edit(text, column, deleted, inserted)
         return position, deleted
 
     def _check(self, position: int, length: int) -> None:
         if position < 0 or length < 0 or position + length > self._size:
             raise PositionError(f"{length} code points at {position} are outside a document of {self._size}")
 
-    def _seek_line(self, line: int) -> int:
-        """Move the cursor to the block of a line; give the line's index in it."""
-        if not 0 <= line < self._lines:
-            raise PositionError(f"line {line} is outside a document of {self._lines} lines")
-        blocks, sizes = self._blocks, self._sizes
-        at, first, start = self._block, self._line, self._start
-        for _ in range(_NEAR_BLOCKS):
-            if line < first:
-                at -= 1
-                first -= len(blocks[at])
-                start -= sizes[at]
-            elif line >= first + len(blocks[at]):
-                first += len(blocks[at])
-                start += sizes[at]
-                at += 1
-            else:
-                break
-        else:
-            ends = list(accumulate(map(len, blocks)))
-            at = bisect_right(ends, line)
-            first = ends[at] - len(blocks[at])
-            start = sum(sizes[:at])
-        self._block, self._line, self._start = at, first, start
-        return line - first
+    def _seek_line(self, line: int) -> str:
+        """Move the cursor to a line and give its text."""
+        lines = self._blocks[self._block]
+        index = line - self._first
+        if not 0 <= index < len(lines):
+            if not 0 <= line < self._lines:
+                raise PositionError(f"line {line} is outside a document of {self._lines} lines")
+            if self._line_ends is None:
+                self._line_ends = list(accumulate(map(len, self._blocks)))
+            self._seek_block(bisect_right(self._line_ends, line))
+            lines = self._blocks[self._block]
+            index = line - self._first
+        self._seek_index(lines, index)
+        return lines[index]
 
-    def _seek_position(self, position: int) -> tuple[int, int]:
-        """Move the cursor to the block of an offset; give the line's index in it, and the column.
+    def _seek_position(self, position: int) -> str:
+        """Move the cursor to the line that holds an offset and give its text.
 
         The offset just past a terminator is the start of the next line; the document's end is in its last line.
         """
-        blocks, sizes = self._blocks, self._sizes
-        at, first, start = self._block, self._line, self._start
-        last = len(blocks) - 1
-        for _ in range(_NEAR_BLOCKS):
-            if position < start:
-                at -= 1
-                first -= len(blocks[at])
-                start -= sizes[at]
-            elif at < last and position >= start + sizes[at]:
-                first += len(blocks[at])
-                start += sizes[at]
-                at += 1
-            else:
-                break
-        else:
-            ends = list(accumulate(sizes))
-            at = min(bisect_right(ends, position), last)
-            start = ends[at] - sizes[at]
-            first = sum(map(len, blocks[:at]))
-        self._block, self._line, self._start = at, first, start
-        lines = blocks[at]
-        starts = list(accumulate(map(len, lines), initial=0))
-        index = min(bisect_right(starts, position - start) - 1, len(lines) - 1)
-        return index, position - start - starts[index]
-
-    def _edit(self, index: int, column: int, deleted: int, inserted: str) -> None:
-        """Edit from a line of the cursor's block on."""
         lines = self._blocks[self._block]
-        text = lines[index]
+        column = position - self._line_start
+        if 0 <= column < len(lines[self._index]):
+            return lines[self._index]
+        if not self._start <= position < self._start + self._sizes[self._block]:
+            ends = list(accumulate(self._sizes))
+            self._seek_block(min(bisect_right(ends, position), len(ends) - 1))
+            lines = self._blocks[self._block]
+        starts = list(accumulate(map(len, lines), initial=self._start))
+        self._index = min(bisect_right(starts, position) - 1, len(lines) - 1)
+        self._line_start = starts[self._index]
+        return lines[self._index]
+
+    def _seek_block(self, block: int) -> None:
+        """Move the cursor to the first line of a block."""
+        self._first = sum(map(len, self._blocks[:block])) if self._line_ends is None else self._lines_before(block)
+        self._start = self._line_start = sum(self._sizes[:block])
+        self._block, self._index = block, 0
+
+    def _lines_before(self, block: int) -> int:
+        assert self._line_ends is not None
+        return self._line_ends[block - 1] if block else 0
+
+    def _seek_index(self, lines: list[str], index: int) -> None:
+        """Move the cursor to a line of its block."""
+        before = self._index
+        if index > before:
+            self._line_start += _length(lines[before:index])
+        elif index < before:
+            self._line_start -= _length(lines[index:before])
+        self._index = index
+
+    def _edit(self, text: str, column: int, deleted: int, inserted: str) -> None:
+        """Edit from a column of the cursor's line on."""
         end = column + deleted
-        # A line emptied down to its "\n" may follow a "\r", with which it would become one terminator.
         if (
             end <= _content_length(text)
             and "\n" not in inserted
             and "\r" not in inserted
+            # A line emptied down to its "\n" may follow a "\r", with which it would become one terminator.
             and (column or inserted or text[end : end + 1] != "\n")
         ):
-            lines[index] = text[:column] + inserted + text[end:]
+            self._blocks[self._block][self._index] = text[:column] + inserted + text[end:]
             change = len(inserted) - deleted
             self._sizes[self._block] += change
             self._size += change
         else:
-            self._edit_lines(index, column, deleted, inserted)
+            self._edit_lines(column, deleted, inserted)
 
-    def _edit_lines(self, index: int, column: int, deleted: int, inserted: str) -> None:
+    def _edit_lines(self, column: int, deleted: int, inserted: str) -> None:
         """Edit where lines are made, joined or removed: rewrite all lines that the edit touches."""
         blocks = self._blocks
         first = last = self._block
-        stop = index
+        index = stop = self._index
         missing = column + deleted
-        # The line in which the deletion ends, and one more when it ends just past a terminator.
+        # Find the line that holds what comes after the deletion: the next one, if that is at a terminator's end.
         while True:
             length = len(blocks[last][stop])
             if missing < length or (last == len(blocks) - 1 and stop == len(blocks[last]) - 1):
@@ -240,33 +226,31 @@ class LineBuffer:
         text = blocks[first][index][:column] + inserted + blocks[last][stop][missing:]
         # "\r" and "\n" that come to stand side by side become one terminator.
         if text.startswith("\n") and (index or first):
-            if index:
-                index -= 1
-            else:
+            if not index:
                 first -= 1
-                index = len(blocks[first]) - 1
-                self._block, self._line = first, self._line - len(blocks[first])
-                self._start -= self._sizes[first]
+                index = len(blocks[first])
+            index -= 1
             text = blocks[first][index] + text
-        ends = last == len(blocks) - 1 and stop == len(blocks[last]) - 1
         new = _split(text)
-        if not ends:
-            # ``text`` keeps the terminator of its last line, after which ``_split`` sees an empty line.
+        if last < len(blocks) - 1 or stop < len(blocks[last]) - 1:
+            # The text keeps the terminator of its last line, after which ``_split`` sees an empty line.
             new.pop()
-        self._lines += len(new) - self._count(first, index, last, stop)
-        self._size += len(inserted) - deleted
-        self._put(first, [*blocks[first][:index], *new, *blocks[last][stop + 1 :]], last)
+        change = len(inserted) - deleted
+        self._lines += len(new) - (sum(map(len, blocks[first:last])) + stop + 1 - index)
+        self._size += change
+        self._line_ends = None
+        if first == last and len(blocks[first]) + len(new) <= _MAX_BLOCK_LINES:
+            blocks[first][index : stop + 1] = new
+            self._sizes[first] += change
+            if index == self._index:
+                # The cursor's line begins where it did.
+                return
+        else:
+            self._cut(first, [*blocks[first][:index], *new, *blocks[last][stop + 1 :]], last)
+        self._seek_block(first)
 
-    def _count(self, first: int, index: int, last: int, stop: int) -> int:
-        """How many lines there are from one to another, both included."""
-        return sum(map(len, self._blocks[first:last])) + stop + 1 - index
-
-    def _put(self, first: int, lines: list[str], last: int) -> None:
+    def _cut(self, first: int, lines: list[str], last: int) -> None:
         """Put lines in the place of the blocks ``first`` to ``last``."""
-        if first == last and len(lines) <= _MAX_BLOCK_LINES:
-            self._blocks[first] = lines
-            self._sizes[first] = _length(lines)
-            return
         blocks = [lines[at : at + _BLOCK_LINES] for at in range(0, len(lines), _BLOCK_LINES)]
         self._blocks[first : last + 1] = blocks
         self._sizes[first : last + 1] = [_length(block) for block in blocks]
