@@ -1,4 +1,4 @@
-"""The receiver: takes sealed segments, consent records and deletion requests, and answers with signed receipts.
+"""Takes sealed segments, consent records and deletion requests, and answers with signed receipts.
 
-This room never holds a key that opens a segment, and never imports the device side.
+This room can't read what it keeps: it holds no key that opens an envelope, and imports nothing of the device side.
 """

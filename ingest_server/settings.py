@@ -1,0 +1,26 @@
+"""What a receiver is started with, and its limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from consent_ledger.manifest import StudyManifest
+from event_model.keys import SigningKey
+from event_model.signed import Signed
+
+BODY_DEADLINE_S = 300.0
+"""How long one request's body may take: 4 MiB at 15 kB/s. A slower sender gives up its connection."""
+
+
+class ReceiverSettings(msgspec.Struct, frozen=True):
+    """Where a receiver keeps what it takes, for which studies, and the key that signs its receipts.
+
+    ``studies`` may hold several versions of one study: records given to an older version stay valid until their holder
+    withdraws, or the version is taken out of this list.
+    """
+
+    data: Path
+    studies: tuple[Signed[StudyManifest], ...]
+    key: SigningKey

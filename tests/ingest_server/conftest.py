@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from consent_ledger.manifest import StudyManifest
+from event_model.clock import ManualClock
+from event_model.signed import Signed
+from ingest_server.app import create_app
+from ingest_server.settings import ReceiverSettings
+from tests.ingest_server.kit import NOW, RECEIVER_KEY, Person, make_manifest
+
+
+@pytest.fixture(scope="session")
+def manifest() -> Signed[StudyManifest]:
+    return make_manifest()
+
+
+@pytest.fixture
+def person(manifest: Signed[StudyManifest]) -> Person:
+    return Person(manifest)
+
+
+@pytest.fixture
+def stranger(manifest: Signed[StudyManifest]) -> Person:
+    return Person(manifest, seed=2)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, manifest: Signed[StudyManifest]) -> ReceiverSettings:
+    return ReceiverSettings(data=tmp_path / "data", studies=(manifest,), key=RECEIVER_KEY)
+
+
+@pytest.fixture
+async def receiver(settings: ReceiverSettings, clock: ManualClock):
+    """A client of the receiver's application, without a socket between."""
+    app = create_app(settings, clock)
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://receiver") as client,
+    ):
+        yield client

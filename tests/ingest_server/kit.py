@@ -1,0 +1,125 @@
+"""One study, its owner and receiver keys, and people who take part, each with real keys and real documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from consent_ledger.manifest import (
+    Controller,
+    Purpose,
+    ScopeRules,
+    StudyManifest,
+    WorkspaceRule,
+    notice_digest,
+    read_manifest,
+    sign_manifest,
+)
+from consent_ledger.manifest import Receiver as ReceiverEntry
+from consent_ledger.record import ConsentAct, ConsentRecord, make_record, sign_record, transition
+from event_model.envelope import EnvelopeHeader, parse_envelope, seal_envelope
+from event_model.ids import RecordId, StudyId
+from event_model.keys import RecipientSecretKey, Secret, SigningKey, encode_key, pseudonym_of
+from event_model.levels import Level
+from event_model.receipts import DELETION_REQUEST, DeletionRequest
+from event_model.signed import Signed, sign_document
+
+NOW = 1_767_225_600_000
+"""2026-01-01."""
+
+RECEIVER_KEY = SigningKey(Secret(b"\x11" * 32))
+OWNER = SigningKey(Secret(b"\x12" * 32))
+CUSTODIAN = RecipientSecretKey(Secret(b"\x13" * 96))
+NOTICE = "What you type in one folder is kept for a year."
+
+
+def make_manifest(**changes: object) -> Signed[StudyManifest]:
+    manifest = StudyManifest(
+        id=StudyId("study-a"),
+        version=1,
+        title="Typing",
+        controller=Controller(name="Example", contact="privacy@example.org"),
+        purposes=(Purpose(id="research", dpv="dpv:ResearchAndDevelopment", text="To learn."),),
+        legal_basis="eu-gdpr:A6-1-a",
+        kinds={"document.open": Level.CONTENT, "document.edit": Level.CONTENT},
+        scope=ScopeRules(workspaces=(WorkspaceRule(path="/work/**"),)),
+        retention_days=365,
+        start="2025-12-01",
+        end="2026-12-31",
+        recipients=(encode_key(CUSTODIAN.public.raw),),
+        receiver=ReceiverEntry(url="http://127.0.0.1:1", key=encode_key(RECEIVER_KEY.verify_key.raw)),
+        notice=NOTICE,
+        notice_digest=notice_digest(NOTICE),
+    )
+    return read_manifest(sign_manifest(msgspec.structs.replace(manifest, **changes), OWNER))
+
+
+class Person:
+    """An installation that takes part in a study, and the chain of its envelopes."""
+
+    def __init__(self, manifest: Signed[StudyManifest], seed: int = 1) -> None:
+        self.manifest = manifest
+        self.key = SigningKey(Secret(bytes([seed]) * 32))
+        self.study = manifest.payload.id
+        self.pseudonym = pseudonym_of(self.key.verify_key)
+        self.path = f"/v1/studies/{self.study}/participants/{self.pseudonym}"
+        self.record = self.give("1" * 32)
+
+    def give(self, record_id: str, *, given_ms: int = NOW - 1000, expires_ms: int | None = None) -> ConsentRecord:
+        return make_record(
+            self.manifest,
+            verify_key=self.key.verify_key,
+            record_id=RecordId(record_id),
+            given_ms=given_ms,
+            levels=self.manifest.payload.levels,
+            narrowing="0" * 64,
+            expires_ms=expires_ms,
+        )
+
+    def consent(self, record: ConsentRecord | None = None) -> bytes:
+        return sign_record(record or self.record, self.key)
+
+    def withdrawn(self) -> bytes:
+        return self.consent(transition(self.record, ConsentAct.WITHDRAW, at_ms=NOW))
+
+    def header(self, number: int, **changes: object) -> EnvelopeHeader:
+        header = EnvelopeHeader(
+            version=1,
+            study=self.study,
+            study_version=self.manifest.payload.version,
+            pseudonym=self.pseudonym,
+            verify_key=encode_key(self.key.verify_key.raw),
+            epoch=1,
+            number=number,
+            first_seq=number * 10,
+            count=10,
+            prev_digest="",
+            consent_record=self.record.record_id,
+            recipient=CUSTODIAN.public.key_id,
+        )
+        return msgspec.structs.replace(header, **changes)
+
+    def envelope(self, number: int = 0, *, prev: bytes = b"", payload: bytes = b"sealed", **changes: object) -> bytes:
+        changes.setdefault("prev_digest", parse_envelope(prev).digest if prev else "")
+        return seal_envelope(self.header(number, **changes), payload, CUSTODIAN.public, self.key)
+
+    def chain(self, length: int) -> list[bytes]:
+        made: list[bytes] = []
+        for number in range(length):
+            made.append(self.envelope(number, prev=made[-1] if made else b""))
+        return made
+
+    def segment_path(self, number: int, epoch: int = 1) -> str:
+        return f"{self.path}/segments/{epoch}/{number}"
+
+    def deletion(self, segments: Sequence[tuple[int, int]] | None = None, **changes: object) -> bytes:
+        request = DeletionRequest(
+            study=self.study,
+            pseudonym=self.pseudonym,
+            requested_ms=NOW,
+            reason="forgotten",
+            consent_record=self.record.record_id,
+            segments=None if segments is None else tuple(segments),
+        )
+        return sign_document(DELETION_REQUEST, msgspec.structs.replace(request, **changes), self.key)

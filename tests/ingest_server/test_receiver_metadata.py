@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sql
+
+from consent_ledger.record import ConsentState
+from event_model.errors import StoreUnwritable
+from event_model.ids import Pseudonym, RecordId, StudyId
+from ingest_server.metadata import SqliteMetadata
+from ingest_server.rows import ConsentRow, Participant, SegmentRow
+
+ALICE = Participant(StudyId("study-a"), Pseudonym("a" * 32))
+BOB = Participant(StudyId("study-a"), Pseudonym("b" * 32))
+RECORD = RecordId("0" * 32)
+
+
+def segment(number: int, *, digest: str | None = None) -> SegmentRow:
+    return SegmentRow(1, number, number * 10, 10, digest or f"{number:064x}", 100, RECORD, 1)
+
+
+@pytest.fixture
+def metadata(tmp_path: Path):
+    opened = SqliteMetadata(tmp_path / "receiver.sqlite3")
+    yield opened
+    opened.close()
+
+
+async def test_standing_names_the_row_before_and_the_newest(metadata: SqliteMetadata) -> None:
+    for number in (1, 2, 3):
+        await metadata.save_segment(ALICE, segment(number))
+    await metadata.save_segment(BOB, segment(7))
+    standing = await metadata.standing(ALICE, RECORD, 1, 3)
+    assert (standing.segment, standing.before, standing.newest) == (segment(3), segment(2), 3)
+    assert standing.consent is None
+    assert (await metadata.standing(ALICE, RECORD, 2, 0)).newest is None
+
+
+async def test_bury_leaves_tombstones_that_keep_the_chain(metadata: SqliteMetadata) -> None:
+    await metadata.save_segment(ALICE, segment(1))
+    assert await metadata.bury(ALICE, "d1", [(1, 1), (1, 2)]) == 1
+    standing = await metadata.standing(ALICE, RECORD, 1, 2)
+    assert standing.before is not None
+    assert standing.before.erased
+    assert standing.before.digest == segment(1).digest
+    assert standing.segment is not None
+    assert (standing.segment.erased, standing.segment.digest) == (True, "")
+    assert standing.newest == 1
+    deletion = await metadata.deletion("d1")
+    assert deletion is not None
+    assert (deletion.segments_erased, deletion.completed_ms) == (1, None)
+    await metadata.complete_deletion("d1", 5)
+    deletion = await metadata.deletion("d1")
+    assert deletion is not None
+    assert deletion.completed_ms == 5
+
+
+async def test_bury_all_withdraws_known_and_named_records(metadata: SqliteMetadata) -> None:
+    await metadata.save_consent(ALICE, ConsentRow(RECORD, ConsentState.GIVEN, 1, 10**15, b"{}"))
+    await metadata.save_consent(BOB, ConsentRow(RECORD, ConsentState.GIVEN, 1, 10**15, b"{}"))
+    await metadata.save_segment(ALICE, segment(1))
+    unseen = RecordId("f" * 32)
+    assert await metadata.bury_all(ALICE, "d1", unseen) == 1
+    for record in (RECORD, unseen):
+        consent = await metadata.consent(ALICE, record)
+        assert consent is not None
+        assert consent.state is ConsentState.WITHDRAWN
+    kept = await metadata.consent(BOB, RECORD)
+    assert kept is not None
+    assert kept.state is ConsentState.GIVEN
+    assert (await metadata.standing(ALICE, RECORD, 1, 2)).newest is None
+
+
+async def test_a_row_is_never_written_twice(metadata: SqliteMetadata) -> None:
+    outcomes = await asyncio.gather(
+        *(metadata.save_segment(ALICE, segment(1, digest=f"{n:064x}")) for n in range(8)),
+        *(metadata.save_segment(ALICE, segment(2 + n)) for n in range(8)),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes[:8]].count(StoreUnwritable) == 7
+    assert outcomes[8:] == [None] * 8
+
+
+async def test_a_claim_excludes_others_also_from_another_process(tmp_path: Path) -> None:
+    here, there = SqliteMetadata(tmp_path / "r.sqlite3"), SqliteMetadata(tmp_path / "r.sqlite3")
+    order: list[str] = []
+
+    async def second(metadata: SqliteMetadata, name: str) -> None:
+        async with metadata.claim(ALICE):
+            order.append(name)
+
+    async with here.claim(ALICE):
+        waiting = [asyncio.create_task(second(here, "here")), asyncio.create_task(second(there, "there"))]
+        async with here.claim(BOB):
+            order.append("other")
+        for _ in range(10):
+            await asyncio.sleep(0)
+        order.append("first")
+    await asyncio.gather(*waiting)
+    assert order[:2] == ["other", "first"]
+    assert sorted(order[2:]) == ["here", "there"]
+    here.close()
+    there.close()
+
+
+async def test_changes_that_wait_share_a_commit_and_a_broken_one_breaks_alone(tmp_path: Path) -> None:
+    metadata = SqliteMetadata(tmp_path / "r.sqlite3")
+    commits = 0
+
+    @sql.event.listens_for(metadata._engine, "commit")
+    def count(_connection: sql.Connection) -> None:
+        nonlocal commits
+        commits += 1
+
+    await asyncio.gather(*(metadata.save_segment(ALICE, segment(number)) for number in range(50)))
+    assert commits <= 2
+    metadata.close()
+
+
+def test_what_can_not_be_opened_is_store_unwritable(tmp_path: Path) -> None:
+    (tmp_path / "r.sqlite3").write_bytes(b"this is no database" * 100)
+    with pytest.raises(StoreUnwritable):
+        SqliteMetadata(tmp_path / "r.sqlite3")
+
+
+def test_the_database_syncs_fully_and_overwrites_what_is_deleted(tmp_path: Path) -> None:
+    metadata = SqliteMetadata(tmp_path / "r.sqlite3")
+    with metadata._engine.connect() as connection:
+        settings = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("synchronous", "secure_delete", "journal_mode")
+        ]
+    assert settings == [2, 1, "truncate"]
+    metadata.close()
