@@ -1,0 +1,182 @@
+"""Secrets known by their surroundings: addresses, headers, command lines, key blocks, signed tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from privacy_filter.detectors.base import SECRET, Hit
+from privacy_filter.detectors.rules import name_rules
+from privacy_filter.detectors.values import is_mixed, looks_random
+from privacy_filter.detectors.window import Window, compile_pattern
+
+BEHIND = 64
+"""How far before a marker its pattern may begin."""
+
+AHEAD = 2_048
+"""How far after it the pattern may reach; key blocks reach further."""
+
+BLOCK_AHEAD = 16_384
+"""The largest private keys in use have some 13 kB."""
+
+
+class _Form:
+    """A marker that is looked for first, the pattern around it, and what is then masked."""
+
+    __slots__ = ("_pattern", "_source", "ahead", "behind", "group", "guessable", "kind", "marker", "strict")
+
+    def __init__(
+        self,
+        kind: str,
+        marker: str,
+        pattern: bytes,
+        *,
+        group: int = 0,
+        strict: bool = True,
+        guessable: bool = False,
+        ahead: int = AHEAD,
+        behind: int = BEHIND,
+    ) -> None:
+        self.kind = kind
+        self.marker = marker
+        self.group = group
+        self.strict = strict
+        self.guessable = guessable
+        self.ahead = ahead
+        self.behind = behind
+        self._source = pattern
+        self._pattern: Any = None
+
+    def find(self, window: Window, hits: list[Hit]) -> None:
+        """Add what this form finds; ``window.low`` is searched for the marker at the speed of ``str.find``."""
+        at = window.low.find(self.marker)
+        end = 0
+        while at >= 0:
+            if at >= end:
+                hit = self._around(window, at, end)
+                if hit is not None:
+                    hits.append(hit)
+                    end = hit.end
+            at = window.low.find(self.marker, at + 1)
+
+    def _around(self, window: Window, at: int, done: int) -> Hit | None:
+        if self._pattern is None:
+            self._pattern = compile_pattern(self._source)
+        base = max(at - self.behind, done)
+        piece = window.raw[base : at + self.ahead]
+        match = self._pattern.search(piece)
+        if match is None:
+            return None
+        inner = match.span(self.group)
+        if match.end() + base <= at or inner[0] == inner[1]:
+            return None
+        value = window.text[base + inner[0] : base + inner[1]]
+        if self.strict and _is_stand_in(value):
+            return None
+        if "value" in match.re.groupindex:
+            core = match.span("value")
+            if _is_stand_in(window.text[base + core[0] : base + core[1]]):
+                return None
+            return self._hit(base, inner, (base + core[0], base + core[1]))
+        return self._hit(base, inner, None)
+
+    def _hit(self, base: int, span: tuple[int, int], core: tuple[int, int] | None) -> Hit:
+        return Hit(base + span[0], base + span[1], SECRET, self.kind, guessable=self.guessable, core=core)
+
+
+_HOST = rb"""[^\s"'`<>,;)\]}/?#@]{1,255}"""
+_FORMS = (
+    _Form(
+        "private-key",
+        "-----begin",
+        rb"""-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:"""
+        rb"""[\s\\rntu0-9A-Za-z+/=:,."'|\-\xff]*?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"""
+        rb"""|(?:(?:\\n|\\r|[\s"'+])*[A-Za-z0-9+/=]{4,80})*)""",
+        ahead=BLOCK_AHEAD,
+        behind=0,
+        strict=False,
+    ),
+    _Form(
+        "private-key",
+        "ls0tls1crudjti",
+        rb"""LS0tLS1CRUdJTi[A-Za-z0-9+/=\n\\]{20,}""",
+        ahead=BLOCK_AHEAD,
+        behind=0,
+        strict=False,
+    ),
+    _Form("jwt", "eyj", rb"""\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]{6,}){1,4}""", ahead=8_192, behind=1),
+    _Form("jwt", "zxlk", rb"""\bZXlK[A-Za-z0-9+/=_-]{40,}""", ahead=8_192, behind=1),
+    _Form(
+        "url-credential",
+        "://",
+        rb"""[A-Za-z][A-Za-z0-9+.\-]{1,30}://[^\s"'`<>/:@]{0,128}:(?P<value>[^\s"'`<>/]{1,256}?)@""" + _HOST,
+        guessable=True,
+        behind=32,
+    ),
+    _Form(
+        "url-credential",
+        "jdbc:",
+        rb"""jdbc:[^\s"'`<>]{4,256}[?&;](?:password|pwd|pass)=(?P<value>[^\s"'`<>&;]{2,128})""",
+        guessable=True,
+        behind=0,
+    ),
+    _Form("authorization", "basic ", rb"""(?i)\bbasic +([A-Za-z0-9+/]{8,}={0,2})""", group=1, behind=1),
+    _Form("authorization", "bearer ", rb"""(?i)\bbearer +([A-Za-z0-9_.~+/=:\-]{12,})""", group=1, behind=1),
+    _Form(
+        "cli-credential",
+        "curl",
+        rb"""(?:^|\s)(?:-u|--user|--proxy-user|-U)[ =]?["']?([^\s"':]{1,64}:["']?[^\s"']{3,128})""",
+        group=1,
+        guessable=True,
+        behind=0,
+        ahead=512,
+    ),
+    _Form("password", "sshpass", rb"""sshpass +-p *["']?([^\s"']{4,64})""", group=1, guessable=True, behind=0),
+    _Form(
+        "password",
+        "mysql",
+        rb"""mysql(?:dump|admin)?\b[^\n|;]{0,80}? -p([^\s"'|;]{4,64})""",
+        group=1,
+        guessable=True,
+        behind=0,
+    ),
+    _Form("password", "7z ", rb"""7z [a-z]\b[^\n]{0,80}? -p([^\s"']{4,64})""", group=1, guessable=True, behind=0),
+    _Form(
+        "password",
+        "htpasswd",
+        rb"""htpasswd +(?:-[a-zA-Z]+ +)*\S+ +\S+ +([^\s"']{4,64})""",
+        group=1,
+        guessable=True,
+        behind=0,
+    ),
+    _Form("password", "net use", rb"""net use \S+ \S+ /user:\S+ +([^\s"']{4,64})""", group=1, guessable=True, behind=0),
+    _Form("password", "sudo -s", rb"""echo +["']?([^\s"']{4,64})["']? *\| *sudo -S""", group=1, guessable=True),
+    _Form(
+        "password",
+        "-asplaintext",
+        rb"""ConvertTo-SecureString +["']([^"'\n]{4,64})["'] +-""",
+        group=1,
+        guessable=True,
+        behind=120,
+    ),
+    _Form("password", ".login(", rb"""\.login\([^,\n]{1,80}, *["']([^"'\n]{4,64})["']""", group=1, guessable=True),
+    _Form("telegram-token", ":aa", rb"""\b[0-9]{8,10}:AA[A-Za-z0-9_-]{32,36}""", behind=12),
+)
+
+
+class CredentialLayer:
+    """All forms; each costs one search for its marker where the marker does not occur."""
+
+    def find(self, window: Window, hits: list[Hit]) -> None:
+        """Add the credentials in a window."""
+        for form in _FORMS:
+            if form.marker in window.low:
+                form.find(window, hits)
+
+
+def _is_stand_in(value: str) -> bool:
+    """Say whether a value stands where a secret would: a template, a placeholder, a word."""
+    rules = name_rules().values
+    low = value.lower()
+    if low in rules.placeholders or any(part in low for part in rules.parts) or len(set(value)) < 3:
+        return True
+    return len(value) < 8 and not is_mixed(value) and not looks_random(value)

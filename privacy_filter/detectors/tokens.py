@@ -1,0 +1,84 @@
+"""Tokens with a published form: a prefix, an alphabet, a length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ahocorasick
+
+from privacy_filter.detectors.base import SECRET, Hit
+from privacy_filter.detectors.rules import TokenRule, token_rules
+from privacy_filter.detectors.values import looks_random
+from privacy_filter.detectors.window import Window, compile_pattern
+
+BEGUN_CHARS = 4
+"""After a telling prefix this much makes a token that somebody has begun to write."""
+
+BEGUN_WEAK_CHARS = 12
+"""After a prefix that is common in text it takes this much."""
+
+MIN_DISTINCT = 5
+"""``ghp_xxxxxxxxxxxx`` is no token."""
+
+
+class _Form:
+    """One prefix of a rule, with its pattern compiled when it is first met."""
+
+    __slots__ = ("_body", "least", "most", "prefix", "rule")
+
+    def __init__(self, rule: TokenRule, prefix: str) -> None:
+        self.rule = rule
+        self.prefix = prefix
+        self._body: Any = None
+        self.least = rule.begun or (BEGUN_WEAK_CHARS if rule.weak else BEGUN_CHARS)
+        self.most = rule.max
+
+    def find(self, window: Window, start: int) -> Hit | None:
+        """Look at one place where the prefix stands."""
+        if start and (self.prefix[0].isalnum() and _joins(window.text[start - 1])):
+            return None
+        if self._body is None:
+            self._body = compile_pattern(b"[" + self.rule.body.encode("latin-1") + b"]+")
+        after = start + len(self.prefix)
+        match = self._body.match(window.raw, after)
+        if match is None:
+            return None
+        end = match.end()
+        size = end - after
+        if window.whole_file:
+            if size < self.rule.min or (self.most is not None and size > self.most):
+                return None
+        elif size < min(self.least, self.rule.min):
+            return None
+        body = window.text[after:end]
+        if len(set(body)) < min(MIN_DISTINCT, size) or (self.rule.weak and not looks_random(body)):
+            return None
+        while body[-1] in ".-,":
+            body, end = body[:-1], end - 1
+        return Hit(start, end, SECRET, self.rule.kind)
+
+
+class TokenLayer:
+    """All token rules behind one prefilter."""
+
+    def __init__(self) -> None:
+        self._automaton: Any = ahocorasick.Automaton()
+        forms: dict[str, list[_Form]] = {}
+        for rule in token_rules():
+            for prefix in rule.prefixes:
+                forms.setdefault(prefix, []).append(_Form(rule, prefix))
+        for prefix, found in forms.items():
+            self._automaton.add_word(prefix, (len(prefix) - 1, found))
+        self._automaton.make_automaton()
+
+    def find(self, window: Window, hits: list[Hit]) -> None:
+        """Add the tokens in a window."""
+        for last, (back, forms) in self._automaton.iter(window.text):
+            for form in forms:
+                hit = form.find(window, last - back)
+                if hit is not None:
+                    hits.append(hit)
+
+
+def _joins(sign: str) -> bool:
+    return sign.isascii() and (sign.isalnum())

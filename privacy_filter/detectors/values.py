@@ -1,0 +1,86 @@
+"""What a value looks like: random, chosen by a person, a placeholder, or a piece of a program."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from privacy_filter.detectors.rules import name_rules
+
+MIN_RANDOM_CHARS = 10
+"""Shorter values carry too little to be told from words by their letters alone."""
+
+_WORDLIKE_SHARE = 0.55
+"""Of the letter pairs of ordinary words about three quarters are common ones, of random letters about a quarter."""
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
+_HEX = re.compile(r"(?:0x)?[0-9a-fA-F]+\Z")
+_LETTERS = re.compile(r"[A-Za-z]+")
+_CHANGES = re.compile(r"(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
+_CAMEL = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])|[0-9]+")
+_IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|::|->|\?\.)[A-Za-z_$][\w$]*)*[!?;,]?\Z")
+
+
+@lru_cache(maxsize=4096)
+def looks_random(value: str) -> bool:
+    """Say whether a machine made this: digits and letters mixed up, or letters that make no words."""
+    if len(value) < MIN_RANDOM_CHARS or any(sign.isspace() for sign in value) or len(set(value)) < 6:
+        return False
+    if _UUID.match(value):
+        return True
+    digits = sum(map(str.isdigit, value))
+    if _HEX.match(value):
+        return len(value) >= 16 and (digits > 0)
+    changes = len(_CHANGES.findall(value))
+    if digits == 0:
+        return len(value) >= 16 and not _worded(value)
+    if changes >= 3 and not (changes <= 4 and _worded(value)):
+        return True
+    return digits >= 2 and len(value) >= 16 and not _worded(value)
+
+
+@lru_cache(maxsize=4096)
+def surely_random(value: str) -> bool:
+    """Say whether a value is random beyond doubt, also where nothing says that it is a secret."""
+    if len(value) < 20 or not looks_random(value) or "/" in value[:1]:
+        return False
+    digits = sum(map(str.isdigit, value))
+    lower = sum(map(str.islower, value))
+    upper = sum(map(str.isupper, value))
+    return digits >= 3 and lower + upper >= 5 and len(_CHANGES.findall(value)) >= 4 and len(set(value)) >= 10
+
+
+def is_worded(value: str) -> bool:
+    """Say whether a value's letters are mostly those of ordinary words."""
+    return _worded(value)
+
+
+def is_identifier(value: str) -> bool:
+    """Say whether a value reads as a name in a program: words joined by case, underscores or dots."""
+    if not _IDENTIFIER.match(value):
+        return False
+    return not looks_random(value)
+
+
+def is_mixed(value: str) -> bool:
+    """Say whether a value mixes letters with digits or signs, as passwords do and words do not."""
+    letters = any(map(str.isalpha, value))
+    digits = any(map(str.isdigit, value))
+    signs = any(not sign.isalnum() for sign in value)
+    return sum((letters, digits, signs)) >= 2
+
+
+def _worded(value: str) -> bool:
+    """Say whether the letters make words: by their pairs, within parts of one case."""
+    pairs = name_rules().words.pairs
+    good = total = 0
+    for run in _LETTERS.findall(value):
+        parts = _CAMEL.findall(run) or [run]
+        if sum(map(len, parts)) < len(run) - 1:
+            parts = [run]
+        for part in parts:
+            low = part.lower()
+            total += len(low) - 1
+            good += sum(low[at : at + 2] in pairs for at in range(len(low) - 1))
+        total += max(len(parts) - len(run) // 3, 0)
+    return total > 0 and good >= _WORDLIKE_SHARE * total

@@ -1,0 +1,112 @@
+"""What masks and levels do to events: filler of the same length, and characters replaced by their class."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+
+import msgspec
+
+from event_model.errors import FormatError
+from event_model.events import FILLER, CommandRun, DocumentEdit, DocumentOpen, Event, Finding, Mask
+from event_model.levels import Level
+
+MASKED_FIELDS = frozenset({"text", "inserted", "path"})
+"""The fields of an event body that a mask may name."""
+
+
+def apply_masks(events: Iterable[Event], masks: Iterable[Mask]) -> tuple[Event, ...]:
+    """Put filler where the masks say: one per code point, line ends kept, so that every position stays exact.
+
+    Masks of other events are passed over. FormatError: if a mask names a field that the event does not have, or a
+    span outside it.
+    """
+    by_index: defaultdict[int, list[Mask]] = defaultdict(list)
+    for mask in masks:
+        by_index[mask.index].append(mask)
+    return tuple(_masked(event, by_index[event.index]) if event.index in by_index else event for event in events)
+
+
+def lower_level(event: Event, level: Level) -> Event:
+    """Reduce an event to a level: at ``shape`` characters become their class, at ``rhythm`` filler.
+
+    Lengths, line ends and positions stay. An event that is at that level or below stays as it is.
+    """
+    if event.level <= level:
+        return event
+    change = _to_shape if level is Level.SHAPE else _to_filler
+    body = event.body
+    if isinstance(body, DocumentEdit):
+        body = msgspec.structs.replace(body, inserted=change(body.inserted))
+    elif isinstance(body, DocumentOpen):
+        rhythm = level is Level.RHYTHM
+        body = msgspec.structs.replace(
+            body,
+            text=change(body.text),
+            path="" if rhythm else _to_shape(body.path),
+            workspace="" if rhythm else body.workspace,
+            language="" if rhythm else body.language,
+        )
+    elif isinstance(body, CommandRun) and level is Level.RHYTHM:
+        body = msgspec.structs.replace(body, command="")
+    return msgspec.structs.replace(event, level=level, body=body)
+
+
+def placeholder(finding: Finding, number: int | None = None) -> str:
+    """Name what was taken out, such as ``<SECRET:aws-access-key:1>`` or ``<EMAIL:2>``.
+
+    ``number`` replaces the finding's own where placeholders are counted by kind.
+    """
+    counted = finding.number if number is None else number
+    if finding.category == "secret":
+        return f"<SECRET:{finding.kind}:{counted}>"
+    return f"<{finding.kind.upper()}:{counted}>"
+
+
+def _masked(event: Event, masks: list[Mask]) -> Event:
+    changes: dict[str, str] = {}
+    for mask in masks:
+        text = changes.get(mask.field, getattr(event.body, mask.field, None)) if mask.field in MASKED_FIELDS else None
+        end = mask.offset + mask.length
+        if text is None or end > len(text):
+            raise FormatError(f"a mask of event {event.index} lies outside its {mask.field!r}", code="mask-invalid")
+        changes[mask.field] = text[: mask.offset] + _to_filler(text[mask.offset : end]) + text[end:]
+    return msgspec.structs.replace(event, body=msgspec.structs.replace(event.body, **changes))
+
+
+class _Shapes(dict[int, str]):
+    """The class of each character, found when it is first seen."""
+
+    def __missing__(self, code: int) -> str:
+        sign = chr(code)
+        category = unicodedata.category(sign)
+        if category in {"Lu", "Lt"}:
+            shape = "A"
+        elif category[0] in "LM":
+            shape = "a"
+        elif category[0] == "N":
+            shape = "0"
+        else:
+            shape = sign
+        self[code] = shape
+        return shape
+
+
+class _Fillers(dict[int, str]):
+    """Filler for every character but the line ends."""
+
+    def __missing__(self, code: int) -> str:
+        return FILLER
+
+
+_SHAPES = _Shapes()
+_FILLERS = _Fillers({ord("\n"): "\n", ord("\r"): "\r"})
+
+
+def _to_shape(text: str) -> str:
+    return text.translate(_SHAPES)
+
+
+def _to_filler(text: str) -> str:
+    return text.translate(_FILLERS)
