@@ -1,0 +1,168 @@
+"""The process around a session: standard input and output, signals, and the death of the editor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable
+from pathlib import Path
+
+from event_model.clock import Clock, SystemClock
+from event_model.errors import OvertError
+from lsp_collector.parent import watch_parents
+from lsp_collector.ports import Client, Door, OpenDoor
+from lsp_collector.session import Session
+from lsp_collector.stdio import Input, claim_output, write_all
+
+HOME_VARIABLE = "OVERT_HOME"
+_ENDING_SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
+EXIT_FRAMING_LOST = 2
+"""The stream was not LSP."""
+
+
+class Process:
+    """Feeds one session from standard input until the editor ends it, in one way or another."""
+
+    def __init__(self, open_door: OpenDoor, clock: Clock) -> None:
+        self._loop = asyncio.get_running_loop()
+        output = claim_output()
+        self._session = Session(
+            open_door=open_door,
+            send=lambda frame: write_all(output, frame),
+            soon=self._loop.call_soon,
+            clock=clock,
+            on_initialize=self._watch,
+        )
+        self._input = Input(0, self._on_data, self._on_end)
+        self._ended = asyncio.Event()
+        self._busy: asyncio.Task[None] | None = None
+        self._error: OvertError | None = None
+
+    async def run(self) -> int:
+        """Serve until the end; gives the exit code."""
+        for name in _ENDING_SIGNALS:
+            self._on_signal(name)
+        await self._input.start()
+        await self._ended.wait()
+        if self._busy is not None:
+            await self._busy
+        await self._take_rest()
+        await self._session.end()
+        if self._error is not None:
+            sys.stderr.write(f"overt: {self._error.message}. {self._error.hint}\n")
+            return EXIT_FRAMING_LOST
+        return self._session.exit_code
+
+    def _on_data(self, data: bytes) -> None:
+        try:
+            waiting = self._session.receive(data)
+        except OvertError as error:
+            self._give_up(error)
+            return
+        if waiting is not None:
+            self._input.hold()
+            self._busy = self._loop.create_task(self._wait(waiting))
+        elif self._session.finished:
+            self._ended.set()
+
+    async def _wait(self, waiting: Awaitable[None] | None) -> None:
+        """Do what must be awaited, and what has arrived behind it; then read on."""
+        try:
+            while waiting is not None:
+                await waiting
+                waiting = self._session.proceed()
+        except OvertError as error:
+            self._give_up(error)
+        self._busy = None
+        if self._session.finished:
+            self._ended.set()
+        else:
+            self._input.release()
+
+    async def _take_rest(self) -> None:
+        """Take what the editor still wrote before it went."""
+        if self._session.finished or self._error is not None:
+            return
+        rest = self._input.drain()
+        try:
+            waiting = self._session.receive(rest)
+            while waiting is not None:
+                await waiting
+                waiting = self._session.proceed()
+        except OvertError as error:
+            self._give_up(error)
+
+    def _on_end(self) -> None:
+        self._ended.set()
+
+    def _give_up(self, error: OvertError) -> None:
+        self._error = error
+        self._ended.set()
+
+    def _watch(self, process_id: int | None) -> None:
+        watch_parents(self._loop, process_id, self._on_end)
+
+    def _on_signal(self, name: str) -> None:
+        number = getattr(signal, name, None)
+        if number is None:
+            return
+        try:
+            self._loop.add_signal_handler(number, self._on_end)
+        except NotImplementedError:  # Windows; written to the rule, not tried here.
+            signal.signal(number, lambda *_: self._loop.call_soon_threadsafe(self._on_end))
+
+
+def gate_at(home: Path) -> OpenDoor:
+    """Give what opens the real gate, which is loaded only then: the editor has its answer by that time."""
+
+    async def open_gate(client: Client) -> Door:
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - loaded late on purpose
+
+        from capture_gate.door import Door as Gate  # noqa: PLC0415 - loaded late on purpose
+        from capture_gate.status import ClientInfo  # noqa: PLC0415 - loaded late on purpose
+
+        try:
+            own = version("overt")
+        except PackageNotFoundError:
+            own = ""
+        info = ClientInfo(client.name, client.version, client.position_encoding)
+        return await Gate.open(home, source="lsp", client=info, version=own)
+
+    return open_gate
+
+
+def home_from(argument: str | None) -> Path:
+    """Find the data folder: the argument, else the variable, else the platform's place."""
+    named = argument or os.environ.get(HOME_VARIABLE)
+    if named:
+        return Path(named)
+    import platformdirs  # noqa: PLC0415 - only where neither is given
+
+    return Path(platformdirs.user_data_dir("overt"))
+
+
+def serve(open_door: OpenDoor, clock: Clock | None = None) -> int:
+    """Run the server on standard input and output until the editor is done; gives the exit code."""
+
+    async def run() -> int:
+        return await Process(open_door, clock or SystemClock()).run()
+
+    return asyncio.run(run())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """``python -m lsp_collector [--home DIR]``."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    home = None
+    if arguments:
+        import argparse  # noqa: PLC0415 - most editors give no arguments
+
+        parser = argparse.ArgumentParser(prog="overt lsp", description="The language server that an editor starts.")
+        parser.add_argument("--home", help=f"data folder (else ${HOME_VARIABLE}, else the platform's)")
+        parser.add_argument("--stdio", action="store_true", help="accepted for editors that insist; it is the only way")
+        home = parser.parse_args(arguments).home
+    if sys.stdin is not None and sys.stdin.isatty():
+        sys.stderr.write("overt lsp is started by an editor, and speaks LSP on standard input. Ctrl-D ends it.\n")
+    return serve(gate_at(home_from(home)))

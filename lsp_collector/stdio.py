@@ -1,0 +1,115 @@
+"""Standard input and output as the event loop's, without a timer, a thread or a wake-up where the system allows it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable
+
+READ_BYTES = 256 << 10
+"""Bytes taken in one read: four times a pipe's usual capacity."""
+
+
+class Input:
+    """Standard input: bytes go to ``on_data``, the end to ``on_end``; it can be held while something is awaited."""
+
+    def __init__(self, fd: int, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
+        self._fd = fd
+        self._on_data = on_data
+        self._on_end = on_end
+        self._transport: asyncio.ReadTransport | None = None
+
+    async def start(self) -> None:
+        """Begin to read."""
+        loop = asyncio.get_running_loop()
+        if os.name != "nt":
+            # A plain file can't be polled: it is read by the thread below.
+            with contextlib.suppress(ValueError):
+                pipe = os.fdopen(self._fd, "rb", 0, closefd=False)
+                self._transport, _ = await loop.connect_read_pipe(lambda: _Receiver(self._on_data, self._on_end), pipe)
+                return
+        self._gate = threading.Event()
+        self._gate.set()
+        threading.Thread(target=self._read_all, args=(loop,), daemon=True).start()
+
+    def hold(self) -> None:
+        """Read no further for now."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+        else:
+            self._gate.clear()
+
+    def release(self) -> None:
+        """Read on."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+        else:
+            self._gate.set()
+
+    def drain(self) -> bytes:
+        """Take what has arrived and was not read, for a process that is about to end."""
+        if self._transport is None:
+            return b""
+        parts = []
+        with contextlib.suppress(OSError):
+            while data := os.read(self._fd, READ_BYTES):
+                parts.append(data)
+        return b"".join(parts)
+
+    def _read_all(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Read where a pipe can't be polled: on Windows (untried), and from a plain file."""
+        with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: the loop has ended before the input did.
+            while data := os.read(self._fd, READ_BYTES):
+                self._gate.wait()
+                loop.call_soon_threadsafe(self._on_data, data)
+            loop.call_soon_threadsafe(self._on_end)
+
+
+class _Receiver(asyncio.Protocol):
+    def __init__(self, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
+        self._on_data = on_data
+        self._on_end = on_end
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what arrived."""
+        self._on_data(data)
+
+    def eof_received(self) -> bool:
+        """Keep the transport: the session closes it when everything is on disk."""
+        self._on_end()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Gone without an end, such as a terminal that was closed."""
+        if exc is not None:
+            self._on_end()
+
+
+def claim_output() -> int:
+    """Give the descriptor for frames; whatever else prints to standard output goes to standard error from now on."""
+    frames = os.dup(1)
+    os.dup2(2, 1)
+    return frames
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write a frame. An editor that is gone reads nothing; that it is gone is noticed on standard input."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(fd, view) :]
+        except BlockingIOError:
+            _wait_writable(fd)
+        except OSError:
+            return
+
+
+def _wait_writable(fd: int) -> None:
+    import select  # noqa: PLC0415 - only when the editor does not read
+
+    _, ready, _ = select.select([], [fd], [], 1.0)
+    if not ready:
+        sys.stderr.write("overt: the editor does not read its answers\n")
