@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def write_files(files: Sequence[tuple[Path, bytes]]) -> None:
     staged: list[tuple[Path, Path]] = []
     try:
         for path, data in files:
-            temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
+            temporary = path.with_name(f"{_TEMPORARY}{os.urandom(8).hex()}")
             staged.append((temporary, path))
             _write_new(temporary, data)
         for temporary, path in staged:

@@ -101,16 +101,18 @@ class Watch:
 
     def __init__(self, consent: Path) -> None:
         self._consent = consent
-        self._files: tuple[str, ...] = ()
-        self._listed_for: object = None
+        self._files: tuple[str, ...] = (str(consent),)
+        self._last: object = None
 
     def fingerprint(self) -> object:
         """Give a value that differs from the one before if a file appeared, went, or was written."""
-        top = _stamp(str(self._consent))
-        if top != self._listed_for:
-            self._files = self._list()
-            self._listed_for = top
-        return (top, *map(_stamp, self._files))
+        now = tuple(map(_stamp, self._files))
+        if now != self._last:
+            # What there is to watch may have changed with it.
+            with contextlib.suppress(OSError):
+                self._files = self._list()
+            self._last = now = tuple(map(_stamp, self._files))
+        return now
 
     def touch(self) -> None:
         """Give the folder a time it never had: two changes within one tick of the file system must both show."""
@@ -119,12 +121,15 @@ class Watch:
             os.utime(self._consent, ns=(before.st_atime_ns, max(time.time_ns(), before.st_mtime_ns + 1)))
 
     def _list(self) -> tuple[str, ...]:
-        files = [self._consent / "pause.json"]
-        with contextlib.suppress(OSError):
-            for folder in list_folders(self._consent):
-                files += [folder.path, folder.record]
-                if folder.record.exists():
-                    files += [folder.manifest, folder.narrowing, folder.offered]
+        """List as few files as will do: what comes or goes through a ledger shows in the time of the folder above."""
+        files = [self._consent]
+        if (pause := self._consent / "pause.json").exists():
+            files.append(pause)
+        for folder in list_folders(self._consent):
+            if folder.record.exists():
+                files += [folder.record, folder.manifest, folder.narrowing]
+            else:
+                files.append(folder.path)
         return tuple(map(str, files))
 
 

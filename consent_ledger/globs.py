@@ -14,8 +14,6 @@ from pathlib import PurePath, PureWindowsPath
 from typing import Final
 from urllib.parse import urlsplit
 
-from pathspec import PathSpec
-
 from event_model.errors import FormatError
 
 MAX_GLOB = 1_000
@@ -57,7 +55,7 @@ def check_path_glob(glob: str) -> None:
         # "**" or "/" as a workspace would be the whole machine.
         raise GlobError(f"a pattern must name something: {glob!r}")
     try:
-        PathSpec.from_lines("gitignore", [glob], backend="simple")
+        compile_globs([glob], fold=False)
     except ValueError as error:
         raise GlobError(f"not a pattern: {glob!r}") from error
 
@@ -152,6 +150,8 @@ def fold_text(text: str, *, fold: bool) -> str:
 
 def compile_globs(globs: Iterable[str], *, fold: bool) -> Matcher:
     """Compile path globs to a function that gives the glob that matched, or None."""
+    from pathspec import PathSpec  # noqa: PLC0415 - 20 ms that a machine without a study need not pay
+
     listed = tuple(globs)
     spec = PathSpec.from_lines("gitignore", [fold_text(glob, fold=fold) for glob in listed], backend="simple")
 

@@ -20,7 +20,8 @@ from typing import Final
 
 import msgspec
 
-from consent_ledger.study import Controller, Purpose, StudyManifest, check_levels
+from consent_ledger.study import Controller, Purpose, StudyManifest
+from consent_ledger.study_checks import check_levels
 from event_model.errors import ConsentError, FormatError, KeyUnavailable, ManifestError, RecordError
 from event_model.events import Count
 from event_model.ids import Pseudonym, RecordId, StudyId, is_study_id

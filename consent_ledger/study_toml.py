@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime
-import json
 import re
-import tomllib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from consent_ledger.study import DEFAULT_HOLD_S, DEFAULT_K, DEFAULT_SETTLE_S, StudyManifest, notice_digest
+from consent_ledger.study import StudyManifest, WorkspaceRule
+from consent_ledger.study_checks import DEFAULT_HOLD_S, DEFAULT_K, DEFAULT_SETTLE_S, notice_digest
 from event_model.errors import ManifestError
+from event_model.levels import Level
 
 MAX_TOML_BYTES = 1 << 19
 """Twice what the longest notice needs."""
@@ -23,6 +24,8 @@ def manifest_from_toml(text: str) -> StudyManifest:
     """Read a study owner's TOML. ManifestError: with a sentence that names the field and what is wrong with it."""
     if len(text) > MAX_TOML_BYTES:
         raise ManifestError(f"a study file has at most {MAX_TOML_BYTES} characters")
+    import tomllib  # noqa: PLC0415 - a study owner's need only; the device side starts without it
+
     try:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -57,6 +60,8 @@ def explain(message: str) -> str:
     """Turn a decoder's complaint into a sentence that names the field as the study file writes it."""
     match = _PATH.search(message)
     complaint, path = (match[1], match[3]) if match else (message, "")
+    if "Invalid enum value" in complaint:
+        complaint += f"; it is one of {', '.join(level.value for level in Level)}"
     where = re.sub(r"\[(\d*|\.\.\.)\]", "[]", path).strip(".")
     if field := re.search(r"required field `(.+?)`", complaint):
         return f"{'.'.join(part for part in (where, field[1]) if part)} is missing"
@@ -93,7 +98,7 @@ def _key(key: str) -> str:
 
 def _inline(value: Any) -> str:
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+        return msgspec.json.encode(value).decode().replace("\x7f", "\\u007F")
     if isinstance(value, dict):
         return "{ " + ", ".join(_entries(value)) + " }"
     if isinstance(value, list | tuple):
@@ -102,11 +107,22 @@ def _inline(value: Any) -> str:
 
 
 def study_template(
-    *, study: str, recipient: str, receiver_url: str, receiver_key: str, start: datetime.date, end: datetime.date
+    *,
+    study: str,
+    recipient: str,
+    receiver_url: str,
+    receiver_key: str,
+    start: datetime.date,
+    end: datetime.date,
+    title: str = "What this study is called",
+    workspaces: Sequence[WorkspaceRule] = (WorkspaceRule(remote="github.com/example/*"),),
 ) -> str:
     """Write the TOML that ``overt study new`` begins with; valid as it is, and meant to be edited."""
+    rules = [{name: glob for name, glob in msgspec.to_builtins(rule).items() if glob} for rule in workspaces]
     return _TEMPLATE.format(
         study=_inline(study),
+        title=_inline(title),
+        workspaces=_inline(rules),
         start=start.isoformat(),
         end=end.isoformat(),
         hold_s=DEFAULT_HOLD_S,
@@ -123,7 +139,7 @@ _TEMPLATE = '''\
 # docs/STUDY.md explains each field.
 id = {study}
 version = 1
-title = "What this study is called"
+title = {title}
 
 # Dates are whole days in UTC; both are included.
 start = {start}
@@ -172,7 +188,7 @@ text = "Training models that suggest the next edit."
 
 [scope]
 # Workspaces by git remote, by folder, or by both. Nothing else is captured.
-workspaces = [{{ remote = "github.com/example/*" }}]
+workspaces = {workspaces}
 # Files that are never captured, beside the built-in list; patterns as in .gitignore.
 deny = ["private/"]
 

@@ -1,0 +1,279 @@
+"""The rules that a study manifest keeps: its limits, and every check that needs nothing but the manifest. Pure.
+
+Each refusal is a ``ManifestError`` whose sentence names the field as it is written in the study's TOML file.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+from urllib.parse import SplitResult, urlsplit
+
+from consent_ledger.globs import GlobError, check_folder_glob, check_path_glob, check_remote_glob
+from event_model.errors import KeyUnavailable, ManifestError
+from event_model.events import BODY_TYPES, kind_of
+from event_model.ids import is_study_id
+from event_model.levels import Level
+
+if TYPE_CHECKING:
+    from consent_ledger.study import ScopeRules, StudyManifest, WorkspaceRule
+
+MANIFEST_SCHEMA = 1
+DEFAULT_HOLD_S = 86_400
+"""A day: a person who looks once a day sees everything before it leaves."""
+DEFAULT_SETTLE_S = 120
+"""Long enough to finish typing a secret and to undo and redo it."""
+DEFAULT_K = 5
+MIN_K = 2
+"""Below two, an aggregate is a report about one person."""
+MAX_K = 1_000_000
+MAX_HOLD_S = 365 * 86_400
+MAX_SETTLE_S = 86_400
+MAX_RETENTION_DAYS = 36_500
+MAX_VERSION = 2**31 - 1
+MAX_LINE = 300
+"""Characters of a title, a name or a contact: what fits on a screen that asks for consent."""
+MAX_TEXT = 2_000
+"""Characters of a purpose."""
+MAX_NOTICE = 60_000
+"""Characters of the notice; what is longer is not read by anyone."""
+MAX_ENTRIES = 200
+"""Entries of a list in the manifest."""
+MAX_URL = 2_000
+
+KINDS: Final = tuple(kind_of(body) for body in BODY_TYPES)
+"""Every kind of event that a study can name."""
+CONTROL_KINDS: Final = tuple(kind for kind in KINDS if kind.startswith("capture."))
+"""Kinds about the capture itself: part of every study, because a gap is never silent."""
+DOCUMENT_KINDS: Final = tuple(
+    kind_of(body)
+    for body in BODY_TYPES
+    if kind_of(body) not in CONTROL_KINDS and "document" in body.__struct_fields__ and kind_of(body) != "document.open"
+)
+"""Kinds that point at a document, and so mean nothing without ``document.open``."""
+
+_TERM = re.compile(r"[a-z][a-z0-9-]*:[A-Za-z][A-Za-z0-9-]*")
+_PURPOSE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of writing: they could hide text or show it falsely."""
+_HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\]")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_DAY_MS = 86_400_000
+
+
+def with_control_kinds(levels: Mapping[str, Level]) -> dict[str, Level]:
+    """Add the kinds about the capture itself, which belong to every study."""
+    return {**dict.fromkeys(CONTROL_KINDS, Level.CONTENT), **levels}
+
+
+def notice_digest(notice: str) -> str:
+    """Name a notice by its content: SHA-256 of its UTF-8, hex."""
+    return hashlib.sha256(notice.encode()).hexdigest()
+
+
+def moment_ms(text: str, *, field: str, end_of_day: bool = False) -> int:
+    """Read an RFC 3339 date (UTC) or date-time with an offset as Unix ms. ManifestError: if it is neither."""
+    is_date = _DATE.fullmatch(text) is not None
+    if not is_date and _DATE_TIME.fullmatch(text) is None:
+        raise ManifestError(
+            f"{field} must be a date such as 2026-03-31 or a time with an offset such as 2026-03-31T12:00:00Z,"
+            f" not {text!r}"
+        )
+    try:
+        moment = datetime.datetime.fromisoformat(text.upper())
+    except ValueError as error:
+        raise ManifestError(f"{field} is not in the calendar: {text!r}") from error
+    if is_date:
+        moment = moment.replace(tzinfo=datetime.UTC)
+    milliseconds = (moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(milliseconds=1)
+    if milliseconds < 0:
+        raise ManifestError(f"{field} lies before 1970: {text!r}")
+    return milliseconds + (_DAY_MS if is_date and end_of_day else 0)
+
+
+def check_levels(levels: Mapping[str, Level], *, field: str = "kinds") -> None:
+    """Check that every kind exists. ManifestError: if one does not; the sentence offers the nearest name."""
+    for kind in levels:
+        if kind not in KINDS:
+            import difflib  # noqa: PLC0415 - only a wrong name pays for it
+
+            near = difflib.get_close_matches(kind, KINDS, n=1)
+            offer = f"; did you mean {near[0]!r}?" if near else f"; the kinds are {', '.join(KINDS)}"
+            raise ManifestError(f"{field} names {kind!r}, which is no kind of event{offer}")
+
+
+def check_rules(rules: Iterable[WorkspaceRule], *, field: str) -> None:
+    """Check workspace rules. ManifestError: if one is empty or its glob can't be used."""
+    for rule in rules:
+        if rule.remote is None and rule.path is None:
+            raise ManifestError(f"{field} has an entry with neither remote nor path")
+        _check_globs(field, check_remote_glob, [] if rule.remote is None else [rule.remote])
+        _check_globs(field, check_folder_glob, [] if rule.path is None else [rule.path])
+
+
+def check_deny(patterns: Iterable[str], *, field: str) -> None:
+    """Check deny patterns. ManifestError: if one can't be used, or would take an earlier one back."""
+    _check_globs(field, check_path_glob, patterns)
+
+
+def _check_globs(field: str, check: Callable[[str], None], patterns: Iterable[str]) -> None:
+    for pattern in patterns:
+        try:
+            check(pattern)
+        except GlobError as error:
+            raise ManifestError(f"{field}: {error.message}") from error
+
+
+def check_manifest(manifest: StudyManifest) -> None:
+    """Check a whole manifest. ManifestError: at the first rule that it breaks."""
+    if manifest.schema != MANIFEST_SCHEMA:
+        raise ManifestError(
+            f"schema is {manifest.schema}, this version of overt knows {MANIFEST_SCHEMA}", hint="Update overt."
+        )
+    if not is_study_id(manifest.id):
+        raise ManifestError(f"id must be 2 to 63 lower-case letters, digits and hyphens, not {manifest.id!r}")
+    _check_texts(manifest)
+    _check_numbers(manifest)
+    _check_purposes(manifest)
+    _check_kinds(manifest.kinds)
+    _check_scope(manifest.scope)
+    if manifest.start_ms >= manifest.end_ms:
+        raise ManifestError(f"the study ends ({manifest.end}) before it starts ({manifest.start})")
+    _check_keys(manifest)
+    if manifest.notice_digest != notice_digest(manifest.notice):
+        raise ManifestError("notice_digest is not the SHA-256 of the notice; leave it out and it is worked out")
+
+
+def _check_text(field: str, text: str, limit: int) -> None:
+    if not text.strip():
+        raise ManifestError(f"{field} is empty")
+    if len(text) > limit:
+        raise ManifestError(f"{field} has {len(text)} characters; at most {limit} fit")
+    if _CONTROL.search(text):
+        # The text is shown on the screen that asks for consent.
+        raise ManifestError(f"{field} holds control characters")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ManifestError(f"{field} holds half of a surrogate pair") from error
+
+
+def _check_texts(manifest: StudyManifest) -> None:
+    for field, text in (
+        ("title", manifest.title),
+        ("controller.name", manifest.controller.name),
+        ("controller.contact", manifest.controller.contact),
+    ):
+        _check_text(field, text, MAX_LINE)
+        if "\n" in text:
+            raise ManifestError(f"{field} has more than one line")
+    _check_text("notice", manifest.notice, MAX_NOTICE)
+    if _TERM.fullmatch(manifest.legal_basis) is None:
+        raise ManifestError(
+            f"legal_basis must be a vocabulary term such as eu-gdpr:A6-1-a, not {manifest.legal_basis!r}"
+        )
+
+
+def _check_numbers(manifest: StudyManifest) -> None:
+    for field, value, low, high in (
+        ("version", manifest.version, 1, MAX_VERSION),
+        ("hold_s", manifest.hold_s, 0, MAX_HOLD_S),
+        ("settle_s", manifest.settle_s, 0, MAX_SETTLE_S),
+        ("retention_days", manifest.retention_days, 1, MAX_RETENTION_DAYS),
+        ("k", manifest.k, MIN_K, MAX_K),
+    ):
+        if not low <= value <= high:
+            raise ManifestError(f"{field} must lie between {low} and {high}, not {value}")
+
+
+def _check_purposes(manifest: StudyManifest) -> None:
+    _check_list("purposes", manifest.purposes, least=1)
+    for purpose in manifest.purposes:
+        if _PURPOSE_ID.fullmatch(purpose.id) is None:
+            raise ManifestError(f"purposes: an id is lower-case letters, digits and hyphens, not {purpose.id!r}")
+        if _TERM.fullmatch(purpose.dpv) is None:
+            raise ManifestError(
+                f"purposes: dpv must be a DPV term such as dpv:ResearchAndDevelopment, not {purpose.dpv!r}"
+            )
+        _check_text(f"purposes: the text of {purpose.id!r}", purpose.text, MAX_TEXT)
+    if len({purpose.id for purpose in manifest.purposes}) != len(manifest.purposes):
+        raise ManifestError("purposes: two of them have the same id")
+
+
+def _check_list(field: str, entries: tuple[object, ...], *, least: int = 0) -> None:
+    if len(entries) < least:
+        raise ManifestError(f"{field} is empty")
+    if len(entries) > MAX_ENTRIES:
+        raise ManifestError(f"{field} has {len(entries)} entries; at most {MAX_ENTRIES} fit")
+
+
+def _check_kinds(kinds: Mapping[str, Level]) -> None:
+    check_levels(kinds)
+    if not set(kinds) - set(CONTROL_KINDS):
+        raise ManifestError("kinds is empty: the study would capture nothing")
+    lonely = [kind for kind in DOCUMENT_KINDS if kind in kinds]
+    if lonely and "document.open" not in kinds:
+        raise ManifestError(f"kinds has {lonely[0]!r} without 'document.open', on which it leans")
+
+
+def _check_scope(scope: ScopeRules) -> None:
+    for field, entries in (("workspaces", scope.workspaces), ("deny", scope.deny), ("web_origins", scope.web_origins)):
+        _check_list(f"scope.{field}", entries)
+    if not scope.workspaces and not scope.web_origins:
+        raise ManifestError("scope has neither workspaces nor web_origins: the study would capture nothing")
+    check_rules(scope.workspaces, field="scope.workspaces")
+    check_deny(scope.deny, field="scope.deny")
+    for origin in scope.web_origins:
+        _check_origin(origin)
+
+
+def _split(url: str, field: str) -> tuple[SplitResult, int | None]:
+    """Split a URL and read its port. ManifestError: if it is no URL."""
+    if len(url) > MAX_URL or not url.isascii() or any(character <= " " for character in url):
+        raise ManifestError(f"{field} is not a URL: {url[:80]!r}")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ManifestError(f"{field} is not a URL: {url!r}") from error
+    return parts, port
+
+
+def _check_origin(origin: str) -> None:
+    parts, _port = _split(origin, "scope.web_origins")
+    plain = f"{parts.scheme}://{parts.netloc}" == origin and "@" not in parts.netloc
+    if parts.scheme not in {"http", "https"} or not plain or _HOST.fullmatch(parts.hostname or "") is None:
+        raise ManifestError(
+            f"scope.web_origins: an origin is written https://host or https://host:port, not {origin!r}"
+        )
+
+
+def _check_receiver(url: str) -> None:
+    parts, _port = _split(url, "receiver.url")
+    loopback = parts.hostname in _LOOPBACK
+    if not parts.hostname or parts.scheme not in {"http", "https"}:
+        raise ManifestError(f"receiver.url is not an https URL: {url!r}")
+    if parts.scheme == "http" and not loopback:
+        raise ManifestError("receiver.url must be https; http is for a receiver on this machine only")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ManifestError("receiver.url must have no user name, query or fragment")
+
+
+def _check_keys(manifest: StudyManifest) -> None:
+    _check_list("recipients", manifest.recipients, least=1)
+    if len(set(manifest.recipients)) != len(manifest.recipients):
+        raise ManifestError("recipients: the same key stands there twice")
+    try:
+        _ = manifest.recipient_keys
+    except KeyUnavailable as error:
+        raise ManifestError(f"recipients: {error.message}; `overt study new` makes a pair") from error
+    _check_receiver(manifest.receiver.url)
+    try:
+        _ = manifest.receiver_key
+    except KeyUnavailable as error:
+        raise ManifestError(f"receiver.key: {error.message}; `overt serve` prints it") from error
