@@ -1,0 +1,323 @@
+"""Where the root key is kept: the OS keyring, else under a passphrase, else a file that only the person can read.
+
+``keys/custody.json`` says which, and holds the installation secret wrapped by the root key. A custody is made
+once and never made over: a key that can't be had is an error, because everything at rest depends on it.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, Protocol
+
+import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
+from filelock import FileLock, Timeout
+
+from event_model.errors import KeyUnavailable, OvertError
+from event_model.keys import SEED_BYTES, Secret
+from local_store.files import create_once, make_private_folder, read_bounded, unwritable
+
+BACKEND_VARIABLE = "OVERT_KEYRING"
+"""Environment: ``keyring``, ``passphrase`` or ``file`` chooses for a custody that is yet to be made."""
+
+KEYRING_SERVICE = "overt"
+CUSTODY_VERSION = 1
+MAX_CUSTODY_BYTES = 64 * 1024
+"""A custody file is under 1 kB; a larger one is not ours."""
+
+LOCK_TIMEOUT_S = 30.0
+"""Two first runs at once: one makes the custody, which takes a second with Argon2id, the other waits for it."""
+
+ARGON2_ITERATIONS = 3
+ARGON2_LANES = 4
+ARGON2_MEMORY_KIB = 64 * 1024
+"""The second recommended option of RFC 9106, section 4."""
+
+MAX_ARGON2_MEMORY_KIB = 1024 * 1024
+"""What a custody file may ask for at most, so that a tampered one can't eat the memory."""
+
+FILE_WARNING = (
+    "The root key lies in a file that only your account can read, because no keyring was found. "
+    "Whoever reads your files can read the store."
+)
+
+_INSTALLATION_PURPOSE = "overt custody installation secret 1"
+
+Backend = Literal["keyring", "passphrase", "file"]
+
+
+class DeviceKeys(msgspec.Struct, frozen=True, eq=False):
+    """The two secrets of an installation, where the root is kept, and what the person should know about that."""
+
+    root: Secret
+    installation: Secret
+    kept_in: str
+    warning: str | None = None
+
+
+class _Argon2(msgspec.Struct, frozen=True):
+    salt: str
+    iterations: int
+    lanes: int
+    memory_kib: int
+
+
+class _Custody(msgspec.Struct, frozen=True):
+    """What ``custody.json`` holds: no secret in the clear."""
+
+    version: int
+    backend: Backend
+    entry: str
+    installation: str
+    root: str | None = None
+    argon2: _Argon2 | None = None
+
+
+class _Keyring(Protocol):
+    def get_password(self, service: str, username: str, /) -> str | None: ...
+
+    def set_password(self, service: str, username: str, password: str, /) -> None: ...
+
+
+def open_custody(
+    home: Path,
+    *,
+    backend: str = "auto",
+    passphrase: Callable[[], str] | None = None,
+    random: Callable[[int], bytes] = os.urandom,
+) -> DeviceKeys:
+    """Give this installation's keys, and make them at the first run.
+
+    An existing custody is opened from where it is kept, whatever ``backend`` says. KeyUnavailable: if the root key
+    is missing, locked or another one, if the passphrase is wrong, or if there is a store whose custody is gone.
+    StoreUnwritable: if the keys can't be written.
+    """
+    folder = home / "keys"
+    path = folder / "custody.json"
+    if (data := read_bounded(path, MAX_CUSTODY_BYTES)) is not None:
+        return _open(folder, _parse(data, path), passphrase)
+    try:
+        make_private_folder(home)
+        make_private_folder(folder)
+        with FileLock(folder / "custody.lock", timeout=LOCK_TIMEOUT_S):
+            if (data := read_bounded(path, MAX_CUSTODY_BYTES)) is not None:
+                return _open(folder, _parse(data, path), passphrase)
+            _refuse_orphaned_store(home)
+            return _make(folder, _chosen(backend), passphrase, random)
+    except Timeout as error:
+        raise KeyUnavailable("another process holds the key folder", code="key-busy", hint="Try again.") from error
+    except OSError as error:
+        raise unwritable("the key folder", error) from error
+
+
+def _chosen(backend: str) -> str:
+    chosen = os.environ.get(BACKEND_VARIABLE) or backend
+    if chosen not in {"auto", "keyring", "passphrase", "file"}:
+        raise KeyUnavailable(
+            f"there is no key backend {chosen!r}",
+            code="key-backend-unknown",
+            hint=f"Set {BACKEND_VARIABLE} to keyring, passphrase or file, or leave it out.",
+        )
+    return chosen
+
+
+def _refuse_orphaned_store(home: Path) -> None:
+    if (home / "store" / "overt.sqlite3").exists() or any((home / "consent").glob("*/record.json")):
+        raise KeyUnavailable(
+            "this installation has been in use, but keys/custody.json, which leads to its keys, is gone",
+            code="custody-missing",
+            hint="Restore keys/custody.json from a backup, or move the overt folder away to begin anew.",
+        )
+
+
+def _make(
+    folder: Path, backend: str, passphrase: Callable[[], str] | None, random: Callable[[int], bytes]
+) -> DeviceKeys:
+    root = _left_behind(folder) or Secret(random(SEED_BYTES))
+    installation = Secret(random(SEED_BYTES))
+    entry = random(16).hex()
+    wrapped = _b64(aes_key_wrap(root.derive(_INSTALLATION_PURPOSE).reveal(), installation.reveal()))
+    custody: _Custody | None = None
+    if backend in {"auto", "keyring"} and _put_in_keyring(entry, root, required=backend == "keyring"):
+        custody = _Custody(CUSTODY_VERSION, "keyring", entry, wrapped)
+    elif backend == "passphrase" or (backend == "auto" and passphrase is not None):
+        argon2 = _Argon2(_b64(random(16)), ARGON2_ITERATIONS, ARGON2_LANES, ARGON2_MEMORY_KIB)
+        kek = _stretch(_ask(passphrase), argon2)
+        custody = _Custody(
+            CUSTODY_VERSION, "passphrase", entry, wrapped, _b64(aes_key_wrap(kek, root.reveal())), argon2
+        )
+    else:
+        if not (folder / "root.key").exists():
+            create_once(folder / "root.key", _b64(root.reveal()).encode() + b"\n")
+        custody = _Custody(CUSTODY_VERSION, "file", entry, wrapped)
+    create_once(folder / "custody.json", msgspec.json.format(msgspec.json.encode(custody), indent=2) + b"\n")
+    return _keys(root, installation, custody.backend)
+
+
+def _left_behind(folder: Path) -> Secret | None:
+    """Give the root key of a first run that was killed before it wrote its custody: it encrypts nothing yet."""
+    data = read_bounded(folder / "root.key", MAX_CUSTODY_BYTES)
+    return None if data is None else _decode_root(data.decode("ascii", "replace"))
+
+
+def _open(folder: Path, custody: _Custody, passphrase: Callable[[], str] | None) -> DeviceKeys:
+    root = _root_of(folder, custody, passphrase)
+    try:
+        wrapped = _unb64(custody.installation)
+        installation = aes_key_unwrap(root.derive(_INSTALLATION_PURPOSE).reveal(), wrapped)
+    except (InvalidUnwrap, ValueError) as error:
+        raise KeyUnavailable(
+            f"the root key in the {custody.backend} is not this installation's",
+            code="key-wrong",
+            hint="Restore the root key or the keys folder from a backup; nothing was overwritten.",
+        ) from error
+    return _keys(root, Secret(installation), custody.backend)
+
+
+def _keys(root: Secret, installation: Secret, backend: Backend) -> DeviceKeys:
+    return DeviceKeys(root, installation, backend, FILE_WARNING if backend == "file" else None)
+
+
+def _root_of(folder: Path, custody: _Custody, passphrase: Callable[[], str] | None) -> Secret:
+    if custody.backend == "keyring":
+        return _get_from_keyring(custody.entry)
+    if custody.backend == "file":
+        data = read_bounded(folder / "root.key", MAX_CUSTODY_BYTES)
+        if data is None:
+            raise _missing("keys/root.key is gone")
+        return _decode_root(data.decode("ascii", "replace"))
+    if custody.root is None or custody.argon2 is None:
+        raise _malformed(folder / "custody.json")
+    try:
+        return Secret(aes_key_unwrap(_stretch(_ask(passphrase), custody.argon2), _unb64(custody.root)))
+    except (InvalidUnwrap, ValueError) as error:
+        raise KeyUnavailable(
+            "the passphrase is not the one this installation was made with",
+            code="passphrase-wrong",
+            hint="Try again; nothing was overwritten.",
+        ) from error
+
+
+def _ask(passphrase: Callable[[], str] | None) -> str:
+    if passphrase is None:
+        raise KeyUnavailable(
+            "the root key is under a passphrase, and there is no one to ask for it",
+            code="passphrase-needed",
+            hint="Run an `overt` command in a terminal, or move the key to your keyring.",
+        )
+    return passphrase()
+
+
+def _stretch(passphrase: str, argon2: _Argon2) -> bytes:
+    if not 0 < argon2.memory_kib <= MAX_ARGON2_MEMORY_KIB:
+        raise KeyUnavailable("the custody file asks for an absurd amount of memory", code="custody-malformed")
+    try:
+        kdf = Argon2id(
+            salt=_unb64(argon2.salt),
+            length=SEED_BYTES,
+            iterations=argon2.iterations,
+            lanes=argon2.lanes,
+            memory_cost=argon2.memory_kib,
+        )
+        return kdf.derive(passphrase.encode("utf-8", "surrogatepass"))
+    except (ValueError, OverflowError) as error:
+        raise KeyUnavailable("the custody file names impossible Argon2 settings", code="custody-malformed") from error
+    except UnsupportedAlgorithm as error:
+        raise KeyUnavailable("this machine's OpenSSL has no Argon2id", code="key-backend-unknown") from error
+
+
+def _keyring() -> _Keyring:
+    import keyring  # noqa: PLC0415 - takes a quarter of a second, and only one backend needs it
+
+    return keyring.get_keyring()
+
+
+def _put_in_keyring(entry: str, root: Secret, *, required: bool) -> bool:
+    """Store the root key and read it back: the null backend takes everything and keeps nothing."""
+    value = _b64(root.reveal())
+    try:
+        ring = _keyring()
+        ring.set_password(KEYRING_SERVICE, entry, value)
+        kept = ring.get_password(KEYRING_SERVICE, entry) == value
+    except Exception as error:
+        if required:
+            raise _locked(error) from error
+        return False
+    if not kept and required:
+        raise KeyUnavailable(
+            "the keyring took the key and did not keep it",
+            code="keyring-unusable",
+            hint=f"Set up a keyring, or set {BACKEND_VARIABLE} to passphrase or file.",
+        )
+    return kept
+
+
+def _get_from_keyring(entry: str) -> Secret:
+    try:
+        value = _keyring().get_password(KEYRING_SERVICE, entry)
+    except OvertError:
+        raise
+    except Exception as error:
+        raise _locked(error) from error
+    if value is None:
+        raise _missing("the keyring has no entry for this installation")
+    return _decode_root(value)
+
+
+def _locked(error: Exception) -> KeyUnavailable:
+    return KeyUnavailable(
+        f"the keyring can't be used ({type(error).__name__})",
+        code="keyring-locked",
+        hint="Unlock your keyring and try again; nothing was overwritten.",
+    )
+
+
+def _missing(what: str) -> KeyUnavailable:
+    return KeyUnavailable(
+        what, code="key-missing", hint="Restore it from a backup, or move the overt folder away to begin anew."
+    )
+
+
+def _decode_root(text: str) -> Secret:
+    try:
+        raw = _unb64(text.strip())
+    except ValueError as error:
+        raise KeyUnavailable("the root key is malformed", code="key-malformed") from error
+    if len(raw) != SEED_BYTES:
+        raise KeyUnavailable("the root key is malformed", code="key-malformed")
+    return Secret(raw)
+
+
+def _parse(data: bytes, path: Path) -> _Custody:
+    try:
+        custody = msgspec.json.decode(data, type=_Custody)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _malformed(path) from error
+    if custody.version != CUSTODY_VERSION:
+        raise KeyUnavailable(
+            f"{path} is of version {custody.version}, which this version of overt does not know",
+            code="custody-version",
+            hint="Update overt.",
+        )
+    return custody
+
+
+def _malformed(path: Path) -> KeyUnavailable:
+    return KeyUnavailable(
+        f"{path} can't be read as a custody file",
+        code="custody-malformed",
+        hint="Restore it from a backup; nothing was overwritten.",
+    )
+
+
+def _b64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode("ascii")
+
+
+def _unb64(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)

@@ -1,0 +1,132 @@
+"""One connection on a thread of its own: each transaction is one function, run in whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Self, TypeVar
+
+import aiosqlite
+
+from event_model.errors import OvertError, StoreDamaged, StoreError, StoreUnwritable
+from local_store import schema
+from local_store.files import unwritable
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+ROWS_PER_HOP = 64
+"""aiosqlite wants a number for its own iteration, which is not used here."""
+
+_PRIMARY = 0xFF
+_UNREADABLE = {
+    sqlite3.SQLITE_IOERR_READ,
+    sqlite3.SQLITE_IOERR_SHORT_READ,
+    sqlite3.SQLITE_IOERR_CORRUPTFS,
+    sqlite3.SQLITE_IOERR_DATA,
+}
+_REASONS = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_READONLY: "it is read-only",
+    sqlite3.SQLITE_CANTOPEN: "it can't be opened",
+    sqlite3.SQLITE_PERM: "its permissions forbid it",
+    sqlite3.SQLITE_BUSY: "another process holds it for too long",
+    sqlite3.SQLITE_LOCKED: "another process holds it for too long",
+    sqlite3.SQLITE_PROTOCOL: "its file system has no working locks",
+    sqlite3.SQLITE_IOERR: "the disk gives errors",
+    sqlite3.SQLITE_NOLFS: "its file system can't hold a file of this size",
+}
+
+
+class _Connection(aiosqlite.Connection):
+    """aiosqlite's thread, given whole functions: one hop for a transaction, and none left open by a cancellation."""
+
+    async def run(self, work: Callable[[], T]) -> T:
+        result: T = await self._execute(work)  # type: ignore[no-untyped-call]
+        return result
+
+    @property
+    def raw(self) -> sqlite3.Connection:
+        return self._conn
+
+
+class Database:
+    """The store's database, for one process."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+        self._process = os.getpid()
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Open or make the database. StoreUnwritable, StoreDamaged: if that can't be done."""
+        try:
+            connection = _Connection(partial(schema.connect, path), iter_chunk_size=ROWS_PER_HOP)
+            await connection
+            return cls(connection)
+        except sqlite3.Error as error:
+            raise explain(error) from error
+        except OSError as error:
+            raise unwritable("the store", error) from error
+
+    async def close(self) -> None:
+        """Close the connection, after what was begun."""
+        await self._connection.close()
+
+    async def write(self, work: Work[T], *, before: Work[object] | None = None) -> T:
+        """Run a function in a transaction: all of it is durable on return, or nothing of it happened.
+
+        ``before`` runs on the same thread ahead of the transaction, for what need not keep others waiting. When the
+        caller is cancelled meanwhile, the transaction still ends one way or the other.
+        StoreUnwritable, StoreDamaged: if the database can't do it.
+        """
+        return await self._run(partial(_transact, self._connection.raw, work, "BEGIN IMMEDIATE", before))
+
+    async def read(self, work: Work[T]) -> T:
+        """Run a function that reads one consistent state. StoreUnwritable, StoreDamaged: as for ``write``."""
+        return await self._run(partial(_transact, self._connection.raw, work, "BEGIN"))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if os.getpid() != self._process:
+            raise StoreError("the store was opened before a fork; open it again", code="store-forked")
+        return await self._connection.run(work)
+
+
+def explain(error: sqlite3.Error) -> OvertError:
+    """Turn SQLite's error into ours."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if not isinstance(code, int):
+        return StoreError(f"the database refuses: {error}")
+    if code in _UNREADABLE or code & _PRIMARY in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return StoreDamaged(f"the database is damaged: {error}")
+    if (reason := _REASONS.get(code & _PRIMARY)) is not None:
+        return StoreUnwritable(f"the store can't be written: {reason}")
+    return StoreError(f"the database refuses: {error}")
+
+
+def _transact(connection: sqlite3.Connection, work: Work[T], begin: str, before: Work[object] | None = None) -> T:
+    try:
+        if before is not None:
+            before(connection)
+        connection.execute(begin)
+        try:
+            result = work(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            _roll_back(connection)
+            raise
+    except sqlite3.Error as error:
+        raise explain(error) from error
+    return result
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    """Undo; where even that fails, the journal stays and the next transaction of any process undoes it."""
+    if connection.in_transaction:
+        try:
+            connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            return

@@ -1,0 +1,142 @@
+"""Looking at what is stored, piece by piece: for the person, for recovery, and for the full check."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from event_model.errors import StoreDamaged
+from event_model.events import Event
+from event_model.ids import SessionId, StudyId
+from event_model.segment import SegmentContent
+from local_store.forgetting import Selection
+from local_store.journal import Journal
+from local_store.model import (
+    Damage,
+    SegmentInfo,
+    SegmentState,
+    SequenceGap,
+    SessionInfo,
+    StoreStats,
+    StudyStats,
+)
+from local_store.segments import Segments
+from local_store.sessions import find_session, find_session_no
+
+PENDING = "pending"
+
+MAX_FINDINGS = 20
+"""Lines of SQLite's own check that a report shows: the first few say it all."""
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A segment's events, or what is pending of a session; ``next_index`` is where the next piece begins."""
+
+    next_index: int | None
+    state: str
+    events: tuple[Event, ...] = ()
+    content: SegmentContent | None = None
+    info: SegmentInfo | None = None
+    damaged: tuple[Damage, ...] = ()
+
+
+class Inspection:
+    """Reads pieces; each method runs in one transaction, so that an event is seen in one place only."""
+
+    def __init__(self, journal: Journal, segments: Segments) -> None:
+        self._journal = journal
+        self._segments = segments
+
+    def piece(
+        self, connection: sqlite3.Connection, session_no: int, index: int, selection: Selection | None = None
+    ) -> Piece:
+        """Give the session's piece that begins at ``index``; unread if it can't hold what is selected."""
+        row = find_session_no(connection, session_no)
+        if row is None:
+            return Piece(None, PENDING)
+        info = self._segments.of_session(connection, session_no, index)
+        if info is None:
+            stored = self._journal.read(connection, row)
+            return Piece(None, PENDING, stored.events, damaged=stored.damaged)
+        end, state = info.first_index + info.count, info.state.value
+        unread = selection is not None and not selection.overlaps(info.first_wall_ms, info.last_wall_ms)
+        if unread or info.state is SegmentState.FORGOTTEN:
+            return Piece(end, state, info=info)
+        try:
+            content = self._segments.read(connection, info)
+        except StoreDamaged as error:
+            damage = Damage("segment", info.study, info.session, info.first_index, info.count, error.message)
+            return Piece(end, SegmentState.DAMAGED.value, info=info, damaged=(damage,))
+        return Piece(end, state, content.events, content, info)
+
+    def session(self, connection: sqlite3.Connection, session: SessionId) -> SessionInfo | None:
+        """Describe a session."""
+        row = find_session(connection, session)
+        if row is None:
+            return None
+        end = self._journal.next_index(connection, row)
+        return SessionInfo(row.study, row.session, row.source, row.consent_record, end, row.sealed)
+
+    def stats(self, connection: sqlite3.Connection) -> StoreStats:
+        """Count events by study and by where they stand; opens nothing."""
+        rows = connection.execute(
+            "SELECT no, study, (SELECT count(*) FROM segments g WHERE g.study = t.no AND g.epoch >= t.forgotten_below)"
+            " FROM studies t ORDER BY study"
+        ).fetchall()
+        studies = [self._study_stats(connection, *row) for row in rows]
+        (sessions,) = connection.execute("SELECT count(*) FROM sessions").fetchone()
+        return StoreStats(tuple(studies), sessions, size_bytes(connection))
+
+    def _study_stats(self, connection: sqlite3.Connection, number: int, study: str, segments: int) -> StudyStats:
+        counts: dict[str, int] = dict(
+            connection.execute(
+                "SELECT g.state, sum(g.count) FROM segments g JOIN studies t ON t.no = g.study"
+                " WHERE t.no = ? AND g.epoch >= t.forgotten_below GROUP BY g.state",
+                (number,),
+            ).fetchall()
+        )
+        (pending,) = connection.execute(
+            "SELECT ifnull(sum(j.count), 0) FROM sessions s JOIN studies t ON t.no = s.study JOIN journal j"
+            " ON j.place BETWEEN s.no << 32 AND (s.no << 32) + 4294967295"
+            " WHERE t.no = ? AND s.ended = 0 AND s.epoch >= t.forgotten_below",
+            (number,),
+        ).fetchone()
+        held = counts.get(SegmentState.HELD.value, 0) + counts.get(SegmentState.ENVELOPED.value, 0)
+        return StudyStats(
+            study=StudyId(study),
+            pending=pending,
+            held=held,
+            uploaded=counts.get(SegmentState.UPLOADED.value, 0),
+            forgotten=counts.get(SegmentState.FORGOTTEN.value, 0),
+            damaged=counts.get(SegmentState.DAMAGED.value, 0),
+            segments=segments,
+        )
+
+
+def structure(connection: sqlite3.Connection) -> list[str]:
+    """Let SQLite check its own pages; gives what it finds."""
+    rows = connection.execute(f"PRAGMA quick_check({MAX_FINDINGS})").fetchall()
+    return [str(row[0]) for row in rows if row[0] != "ok"]
+
+
+def sequence_gaps(segments: Sequence[SegmentInfo]) -> tuple[SequenceGap, ...]:
+    """Find sequence numbers that no segment holds; ``segments`` are sorted by study, epoch and number."""
+    gaps: list[SequenceGap] = []
+    place: tuple[str, int] | None = None
+    expected = 0
+    for info in segments:
+        if place != (info.study, info.epoch):
+            place, expected = (info.study, info.epoch), 0
+        if info.first_seq != expected:
+            gaps.append(SequenceGap(info.study, info.epoch, expected, info.first_seq))
+        expected = info.first_seq + info.count
+    return tuple(gaps)
+
+
+def size_bytes(connection: sqlite3.Connection) -> int:
+    """Bytes of the database file; the fixed reserve is not counted."""
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    return int(pages) * int(page_bytes)

@@ -1,0 +1,249 @@
+"""Sealed segments: one row each, encrypted under a data key of its own. Each method runs in a transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+from event_model.errors import DecryptError, SegmentError, StoreConflict, StoreDamaged
+from event_model.ids import RecordId, SessionId, StudyId
+from event_model.segment import SegmentContent, SegmentHeader, decode_segment
+from local_store import vault
+from local_store.model import SegmentAct, SegmentInfo, SegmentState, transition
+from local_store.sessions import Keys, SessionRow, StudyRow
+
+_INFO = """
+    SELECT t.study, g.epoch, g.number, s.session, s.source, s.consent_record, g.first_seq, g.count, g.first_index,
+        g.sealed_ms, g.first_wall_ms, g.last_wall_ms, g.size, g.state, g.revision, g.digest, g.receipt
+    FROM segments g JOIN sessions s ON s.no = g.session JOIN studies t ON t.no = g.study
+    WHERE g.epoch >= t.forgotten_below"""
+
+_ON_THE_WAY = (SegmentState.HELD.value, SegmentState.ENVELOPED.value)
+
+
+class Segments:
+    """The segment rows of all studies."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def add(
+        self, connection: sqlite3.Connection, study: StudyRow, row: SessionRow, content: SegmentContent, encoded: bytes
+    ) -> SegmentInfo:
+        """Seal a segment that is the study's next, and count it."""
+        header, events = content.header, content.events
+        about = _about(header, len(events))
+        key_no, key = self._keys.epoch(connection, study.no, header.epoch)
+        wrapped, body = vault.seal_body(key, encoded, about, self._keys.random)
+        walls = [event.wall_ms for event in events]
+        connection.execute(
+            "INSERT INTO segments (study, epoch, number, session, first_seq, count, first_index, sealed_ms,"
+            " first_wall_ms, last_wall_ms, state, revision, size, digest, key, wrapped, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, '', ?, ?, ?)",
+            (
+                study.no, header.epoch, header.number, row.no, header.first_seq, len(events), events[0].index,
+                header.sealed_ms, min(walls), max(walls), SegmentState.HELD.value, len(body), key_no, wrapped, body,
+            ),
+        )  # fmt: skip
+        connection.execute(
+            "UPDATE studies SET next_number = ?, next_seq = ? WHERE no = ?",
+            (header.number + 1, header.first_seq + len(events), study.no),
+        )
+        return self.get(connection, study.study, header.epoch, header.number)
+
+    def listed(self, connection: sqlite3.Connection, study: StudyId | None = None) -> list[SegmentInfo]:
+        """List segments by study, epoch and number."""
+        where, values = ("", ()) if study is None else (" AND t.study = ?", (study,))
+        return _infos(connection.execute(f"{_INFO}{where} ORDER BY t.study, g.epoch, g.number", values))
+
+    def due(self, connection: sqlite3.Connection, study: StudyId, sealed_before_ms: int) -> list[SegmentInfo]:
+        """List what is to be sent next, in sequence order; nothing overtakes a segment that is still on hold."""
+        due: list[SegmentInfo] = []
+        rows = connection.execute(
+            f"{_INFO} AND t.study = ? AND g.state IN (?, ?) ORDER BY g.epoch, g.number", (study, *_ON_THE_WAY)
+        )
+        for info in _infos(rows):
+            if info.sealed_ms > sealed_before_ms:
+                break
+            due.append(info)
+        return due
+
+    def get(self, connection: sqlite3.Connection, study: StudyId, epoch: int, number: int) -> SegmentInfo:
+        """Give a segment's metadata as it is now. StoreConflict: if there is none any more."""
+        rows = connection.execute(f"{_INFO} AND t.study = ? AND g.epoch = ? AND g.number = ?", (study, epoch, number))
+        for info in _infos(rows):
+            return info
+        raise StoreConflict("there is no such segment any more", code="segment-unknown")
+
+    def of_session(self, connection: sqlite3.Connection, session_no: int, first_index: int = 0) -> SegmentInfo | None:
+        """Give the session's first segment that reaches to ``first_index`` or beyond."""
+        rows = connection.execute(
+            f"{_INFO} AND g.session = ? AND g.first_index >= ? ORDER BY g.first_index LIMIT 1",
+            (session_no, first_index),
+        )
+        return next(iter(_infos(rows)), None)
+
+    def read(self, connection: sqlite3.Connection, info: SegmentInfo) -> SegmentContent:
+        """Open a segment. StoreDamaged: if it does not open, or holds what its row does not say."""
+        row = connection.execute(f"SELECT key, wrapped, body FROM segments {_WHERE}", _place(info)).fetchone()
+        if row is None or row[0] is None:
+            raise StoreDamaged("the segment's bytes are gone", code="segment-gone")
+        about = _about(info, info.count)
+        try:
+            plain = vault.open_body(self._keys.get(connection, row[0]), row[1], row[2], about)
+            content = decode_segment(plain)
+            _compare(info, content)
+        except (DecryptError, SegmentError) as error:
+            where = f"segment {info.number} of study {info.study}"
+            raise StoreDamaged(f"{where}: {error.message}", code="segment-damaged") from error
+        return content
+
+    def rewrite(
+        self, connection: sqlite3.Connection, info: SegmentInfo, content: SegmentContent, encoded: bytes
+    ) -> None:
+        """Put other content in a segment's place, under a new data key, and take back it and what was to follow it."""
+        state = transition(info.state, SegmentAct.REWRITE)
+        about = _about(info, info.count)
+        study_no = _study_no(connection, info.study)
+        key_no, key = self._keys.epoch(connection, study_no, info.epoch)
+        wrapped, body = vault.seal_body(key, encoded, about, self._keys.random)
+        walls = [event.wall_ms for event in content.events]
+        # Freed first: what replaces a row in place may leave the end of a longer one behind.
+        _change(connection, info, wrapped=None, body=None, envelope=None)
+        _change(
+            connection,
+            info,
+            state=state.value,
+            revision=info.revision + 1,
+            size=len(body),
+            digest="",
+            key=key_no,
+            wrapped=wrapped,
+            body=body,
+            first_wall_ms=min(walls),
+            last_wall_ms=max(walls),
+        )
+
+    def erase(self, connection: sqlite3.Connection, info: SegmentInfo) -> None:
+        """Destroy a segment's key and bytes; the row stays, because its number and digest are in the chain."""
+        state = transition(info.state, SegmentAct.ERASE)
+        _change(
+            connection,
+            info,
+            state=state.value,
+            revision=info.revision + 1,
+            size=0,
+            receipt=None,
+            key=None,
+            wrapped=None,
+            body=None,
+            envelope=None,
+        )
+
+    def mark_damaged(self, connection: sqlite3.Connection, info: SegmentInfo) -> None:
+        """Set a segment aside: it is not sent any more, unless its envelope was made before."""
+        now = self.get(connection, info.study, info.epoch, info.number)
+        _change(connection, now, state=transition(now.state, SegmentAct.DAMAGE).value)
+
+    def take_back_envelopes(self, connection: sqlite3.Connection, info: SegmentInfo) -> list[SegmentInfo]:
+        """Destroy the envelopes from this segment on, which are chained to it; gives those that may have been sent."""
+        later = [
+            each
+            for each in self.listed(connection, info.study)
+            if each.epoch == info.epoch and each.number >= info.number and each.state is SegmentState.ENVELOPED
+        ]
+        for each in later:
+            _change(connection, each, state=SegmentState.HELD.value, digest="", envelope=None)
+        return later
+
+    def envelope(self, connection: sqlite3.Connection, info: SegmentInfo) -> bytes | None:
+        """Give the envelope that was made of a segment and not receipted yet."""
+        row = connection.execute(f"SELECT envelope FROM segments {_WHERE}", _place(info)).fetchone()
+        return None if row is None else row[0]
+
+    def put_envelope(self, connection: sqlite3.Connection, info: SegmentInfo, data: bytes, digest: str) -> SegmentInfo:
+        """Keep an envelope until its receipt is in hand.
+
+        StoreConflict: if the segment was rewritten since ``info`` was read, or if one before it has no envelope yet.
+        """
+        now = self.get(connection, info.study, info.epoch, info.number)
+        if now.revision != info.revision:
+            raise StoreConflict("the segment was rewritten meanwhile; read it again", code="segment-rewritten")
+        state = transition(now.state, SegmentAct.ENVELOPE)
+        before = connection.execute(
+            "SELECT 1 FROM segments WHERE study = ? AND epoch = ? AND number < ? AND state = ? LIMIT 1",
+            (_study_no(connection, info.study), info.epoch, info.number, SegmentState.HELD.value),
+        ).fetchone()
+        if before is not None:
+            raise StoreConflict("an earlier segment has no envelope yet; the chain needs it first")
+        _change(connection, now, state=state.value, digest=digest, envelope=data)
+        return self.get(connection, info.study, info.epoch, info.number)
+
+    def last_digest(self, connection: sqlite3.Connection, study: StudyId, epoch: int) -> str:
+        """Give the digest of the epoch's last envelope; empty before the first."""
+        row = connection.execute(
+            "SELECT g.digest FROM segments g JOIN studies t ON t.no = g.study WHERE t.study = ? AND g.epoch = ?"
+            " AND g.digest != '' ORDER BY g.number DESC LIMIT 1",
+            (study, epoch),
+        ).fetchone()
+        return "" if row is None else str(row[0])
+
+    def mark_uploaded(self, connection: sqlite3.Connection, info: SegmentInfo, receipt: bytes) -> SegmentInfo:
+        """Keep the receipt, drop the envelope. StoreConflict: if the segment was forgotten or rewritten meanwhile."""
+        now = self.get(connection, info.study, info.epoch, info.number)
+        if info.digest and now.digest != info.digest:
+            raise StoreConflict("the segment was rewritten meanwhile", code="segment-rewritten")
+        state = transition(now.state, SegmentAct.UPLOAD)
+        _change(connection, now, state=state.value, receipt=receipt, envelope=None)
+        return self.get(connection, info.study, info.epoch, info.number)
+
+
+_WHERE = "WHERE study = (SELECT no FROM studies WHERE study = ?) AND epoch = ? AND number = ?"
+
+
+def _change(connection: sqlite3.Connection, info: SegmentInfo, **columns: str | int | bytes | None) -> None:
+    names = ", ".join(f"{name} = ?" for name in columns)
+    statement = f"UPDATE segments SET {names} {_WHERE}"  # noqa: S608 - the names are ours, the values are bound
+    connection.execute(statement, (*columns.values(), *_place(info)))
+
+
+def _place(info: SegmentInfo) -> tuple[str, int, int]:
+    return info.study, info.epoch, info.number
+
+
+def _study_no(connection: sqlite3.Connection, study: StudyId) -> int:
+    (number,) = connection.execute("SELECT no FROM studies WHERE study = ?", (study,)).fetchone()
+    return int(number)
+
+
+def _about(info: SegmentInfo | SegmentHeader, count: int) -> bytes:
+    place = f"{info.study}|{info.epoch}|{info.number}|{info.session}|{info.first_seq}|{count}"
+    return f"overt segment 1|{place}".encode()
+
+
+def _compare(info: SegmentInfo, content: SegmentContent) -> None:
+    header, events = content.header, content.events
+    said = (info.study, info.session, info.epoch, info.number, info.first_seq, info.count, info.first_index)
+    holds = (
+        header.study, header.session, header.epoch, header.number, header.first_seq, len(events),
+        events[0].index if events else -1,
+    )  # fmt: skip
+    if said != holds:
+        raise SegmentError("it holds what its row does not say")
+
+
+def _infos(rows: Iterable[tuple[Any, ...]]) -> list[SegmentInfo]:
+    try:
+        return [_info(*row) for row in rows]
+    except (ValueError, TypeError) as error:
+        raise StoreDamaged("the list of segments holds what this version does not know") from error
+
+
+def _info(*row: Any) -> SegmentInfo:
+    study, epoch, number, session, source, record, *counts, state, revision, digest, receipt = row
+    first_seq, count, first_index, sealed_ms, first_wall_ms, last_wall_ms, size = counts
+    return SegmentInfo(
+        StudyId(study), epoch, number, SessionId(session), source, RecordId(record), first_seq, count, first_index,
+        sealed_ms, first_wall_ms, last_wall_ms, size, SegmentState(state), revision, digest, receipt,
+    )  # fmt: skip

@@ -1,0 +1,162 @@
+"""Studies, sessions and wrapped keys: the rows that everything else hangs on. Each function runs in a transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+import msgspec
+
+from event_model.errors import DecryptError, KeyUnavailable, StoreConflict, StoreDamaged
+from event_model.ids import RecordId, SessionId, StudyId
+from event_model.keys import Secret
+from local_store import vault
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """A session as stored. ``sealed`` is one past the last index in a segment; ``revision`` rises with forgetting."""
+
+    no: int
+    session: SessionId
+    study_no: int
+    study: StudyId
+    epoch: int
+    source: str
+    consent_record: RecordId
+    begun_ms: int
+    ended: bool
+    sealed: int
+    revision: int
+
+
+class StudyRow(msgspec.Struct, frozen=True):
+    """A study as stored: the epoch that is written to, and what comes next in it."""
+
+    no: int
+    study: StudyId
+    epoch: int
+    next_number: int
+    next_seq: int
+
+
+_SESSION = """
+    SELECT s.no, s.session, s.study, t.study, s.epoch, s.source, s.consent_record, s.begun_ms, s.ended, s.sealed,
+        s.revision
+    FROM sessions s JOIN studies t ON t.no = s.study
+    WHERE s.epoch >= t.forgotten_below"""
+
+
+def find_session(connection: sqlite3.Connection, session: SessionId) -> SessionRow | None:
+    """Look a session up; ``None`` too when its study was forgotten."""
+    return _session(connection.execute(f"{_SESSION} AND s.session = ?", (session,)).fetchone())
+
+
+def find_session_no(connection: sqlite3.Connection, number: int) -> SessionRow | None:
+    """Look a session up by its row number."""
+    return _session(connection.execute(f"{_SESSION} AND s.no = ?", (number,)).fetchone())
+
+
+def get_session(connection: sqlite3.Connection, session: SessionId) -> SessionRow:
+    """Look a session up. StoreConflict: if there is none, as after its study was forgotten."""
+    row = find_session(connection, session)
+    if row is None:
+        raise StoreConflict("there is no such session; its study may have been left", code="session-unknown")
+    return row
+
+
+def all_sessions(connection: sqlite3.Connection, *, open_only: bool = False) -> list[SessionRow]:
+    """List sessions in the order in which they began."""
+    where = " AND s.ended = 0" if open_only else ""
+    rows = connection.execute(f"{_SESSION}{where} ORDER BY s.no").fetchall()
+    return [row for row in map(_session, rows) if row is not None]
+
+
+def add_session(
+    connection: sqlite3.Connection, *, study: StudyId, session: SessionId, source: str, now_ms: int
+) -> SessionRow:
+    """Begin a session. StoreConflict: if it exists."""
+    if find_session(connection, session) is not None:
+        raise StoreConflict("a session of this name exists", code="session-exists")
+    owner = add_study(connection, study)
+    connection.execute(
+        "INSERT INTO sessions (session, study, epoch, source, consent_record, begun_ms, ended, sealed, revision)"
+        " VALUES (?, ?, ?, ?, '', ?, 0, 0, 0)",
+        (session, owner.no, owner.epoch, source, now_ms),
+    )
+    return get_session(connection, session)
+
+
+def find_study(connection: sqlite3.Connection, study: StudyId) -> StudyRow | None:
+    """Look a study up."""
+    row = connection.execute(
+        "SELECT no, study, epoch, next_number, next_seq FROM studies WHERE study = ?", (study,)
+    ).fetchone()
+    return None if row is None else StudyRow(*row)
+
+
+def add_study(connection: sqlite3.Connection, study: StudyId) -> StudyRow:
+    """Look a study up, and add it at its first session."""
+    connection.execute(
+        "INSERT OR IGNORE INTO studies (study, epoch, forgotten_below, next_number, next_seq) VALUES (?, 0, 0, 0, 0)",
+        (study,),
+    )
+    row = find_study(connection, study)
+    if row is None:
+        raise StoreDamaged("a study's row is missing")
+    return row
+
+
+class Keys:
+    """The wrapped keys in the database; without a root key nothing opens, and forgetting still works."""
+
+    def __init__(self, root: Secret | None, random: Callable[[int], bytes]) -> None:
+        self._outer = None if root is None else vault.wrapping_key(root)
+        self.random = random
+
+    def add_pending(self, connection: sqlite3.Connection, row: SessionRow) -> tuple[int, Secret]:
+        """Make a key for a session's next journal chunks; gives its row number and the key."""
+        return self._add(connection, row.study_no, row.epoch, row.no)
+
+    def epoch(self, connection: sqlite3.Connection, study_no: int, epoch: int) -> tuple[int, Secret]:
+        """Give the key of a study's epoch, and make it at the first segment."""
+        found = connection.execute(
+            "SELECT no, wrapped FROM keys WHERE study = ? AND epoch = ? AND session IS NULL", (study_no, epoch)
+        ).fetchone()
+        if found is None:
+            return self._add(connection, study_no, epoch, None)
+        return found[0], self._unwrap(found[1])
+
+    def get(self, connection: sqlite3.Connection, number: int) -> Secret:
+        """Give a key by its row. DecryptError: if it is gone or damaged. KeyUnavailable: without a root key."""
+        found = connection.execute("SELECT wrapped FROM keys WHERE no = ?", (number,)).fetchone()
+        if found is None:
+            raise DecryptError("the key of these bytes is gone")
+        return self._unwrap(found[0])
+
+    def _add(
+        self, connection: sqlite3.Connection, study_no: int, epoch: int, session_no: int | None
+    ) -> tuple[int, Secret]:
+        key = vault.new_key(self.random)
+        cursor = connection.execute(
+            "INSERT INTO keys (study, epoch, session, wrapped) VALUES (?, ?, ?, ?)",
+            (study_no, epoch, session_no, vault.wrap(self._need(), key)),
+        )
+        return int(cursor.lastrowid or 0), key
+
+    def _unwrap(self, wrapped: bytes) -> Secret:
+        return vault.unwrap(self._need(), wrapped)
+
+    def _need(self) -> Secret:
+        if self._outer is None:
+            raise KeyUnavailable("the store was opened without its root key")
+        return self._outer
+
+
+def _session(row: tuple[int, str, int, str, int, str, str, int, int, int, int] | None) -> SessionRow | None:
+    if row is None:
+        return None
+    no, session, study_no, study, epoch, source, record, begun_ms, ended, sealed, revision = row
+    return SessionRow(
+        no, SessionId(session), study_no, StudyId(study), epoch, source, RecordId(record), begun_ms, bool(ended),
+        sealed, revision,
+    )  # fmt: skip

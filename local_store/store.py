@@ -1,0 +1,495 @@
+"""The store: an encrypted journal of pending events, and sealed segments on their way out.
+
+Every method is one or a few transactions. What returned is durable. Several processes may use one store at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Self, TypeVar
+
+from event_model.admission import MaskedBatch, PendingBatch
+from event_model.clock import Clock
+from event_model.errors import KeyUnavailable, StoreConflict, StoreUnwritable
+from event_model.events import Event
+from event_model.ids import Pseudonym, SessionId, StudyId
+from event_model.segment import SEGMENT_VERSION, SegmentContent, SegmentHeader, encode_events, encode_segment
+from local_store import vault
+from local_store.custody import DeviceKeys
+from local_store.database import Database, Work
+from local_store.erasure import Erasure, destroy_study, sweep
+from local_store.files import keep_reserve, make_private_folder, release_reserve, unwritable
+from local_store.forgetting import Eraser, Selection
+from local_store.inspection import Inspection, Piece, sequence_gaps, size_bytes, structure
+from local_store.journal import Journal
+from local_store.live import LiveLocks
+from local_store.model import (
+    Damage,
+    Forgotten,
+    SegmentInfo,
+    SegmentState,
+    SessionInfo,
+    StoredEvent,
+    StoreStats,
+    StudyStats,
+    VerifyReport,
+)
+from local_store.schema import check_root, free_pages, known_root, vacuum
+from local_store.segments import Segments
+from local_store.sessions import (
+    Keys,
+    SessionRow,
+    add_session,
+    all_sessions,
+    find_session,
+    find_study,
+    get_session,
+)
+
+__all__ = [
+    "Forgotten",
+    "SegmentInfo",
+    "SegmentState",
+    "SessionInfo",
+    "Store",
+    "StoreStats",
+    "StoredEvent",
+    "StudyStats",
+    "VerifyReport",
+]
+
+T = TypeVar("T")
+
+SEAL_TRIES = 8
+"""Another process of the same study may take the number that a segment was encoded for; then it is encoded again."""
+
+VACUUM_PAGES = 64
+"""Free pages beyond which the file is made shorter after sealing: fewer are soon used again."""
+
+
+class _Moved(Exception):
+    """The study's next number is another one by now."""
+
+
+class Store:
+    """The device's store. Open it with ``Store.open``, close it with ``close`` or as a context manager."""
+
+    def __init__(
+        self, folder: Path, database: Database, keys: Keys, *, clock: Clock, has_root: bool, live: LiveLocks
+    ) -> None:
+        self._folder = folder
+        self._database = database
+        self._clock = clock
+        self._has_root = has_root
+        self._live = live
+        self._adopted: set[SessionId] = set()
+        self._seen: dict[SessionId, int] = {}
+        self._journal = Journal(keys)
+        self._segments = Segments(keys)
+        self._erasure = Erasure(self._journal, self._segments)
+        self._inspection = Inspection(self._journal, self._segments)
+
+    @classmethod
+    async def open(
+        cls, home: Path, keys: DeviceKeys | None, *, clock: Clock, random: Callable[[int], bytes] = os.urandom
+    ) -> Self:
+        """Open the store under ``home``, and make it at the first run.
+
+        Without keys everything that needs none still works: metadata, envelopes, and forgetting a study.
+        KeyUnavailable: if the store belongs to another root key. StoreUnwritable, StoreDamaged: if it can't be opened.
+        """
+        folder = home / "store"
+        try:
+            for each in (home, folder, folder / "live"):
+                make_private_folder(each)
+        except OSError as error:
+            raise unwritable("the store's folder", error) from error
+        database = await Database.open(folder / "overt.sqlite3")
+        root = None if keys is None else keys.root
+        store = cls(
+            folder,
+            database,
+            Keys(root, random),
+            clock=clock,
+            has_root=root is not None,
+            live=LiveLocks(folder / "live"),
+        )
+        try:
+            if root is not None and await database.read(known_root) != (check := vault.key_check(root)):
+                await database.write(partial(check_root, expected=check))
+            keep_reserve(store._reserve)
+            await store._sweep()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    async def close(self) -> None:
+        """Let go of the sessions and the database. Sessions that were not ended become orphans."""
+        self._live.release_all()
+        await self._database.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # Sessions
+
+    async def begin_session(self, *, study: StudyId, session: SessionId, source: str) -> None:
+        """Begin a session and hold it until it is ended. StoreConflict: if it exists or runs elsewhere."""
+        self._need_root()
+        self._live.need(session)
+        try:
+            now = self._clock.wall_ms()
+            await self._write(partial(add_session, study=study, session=session, source=source, now_ms=now))
+        except BaseException:
+            self._live.release(session, ended=False)
+            raise
+
+    async def end_session(self, session: SessionId) -> None:
+        """End a session and let go of it. What is still pending of it makes it an orphan instead."""
+
+        def work(connection: sqlite3.Connection) -> bool:
+            row = find_session(connection, session)
+            if row is None:
+                return True
+            if self._journal.next_index(connection, row) > row.sealed:
+                return False
+            connection.execute("DELETE FROM keys WHERE session = ?", (row.no,))
+            if self._segments.of_session(connection, row.no) is None:
+                connection.execute("DELETE FROM sessions WHERE no = ?", (row.no,))
+            else:
+                connection.execute("UPDATE sessions SET ended = 1 WHERE no = ?", (row.no,))
+            return True
+
+        ended = await self._write(work)
+        self._adopted.discard(session)
+        self._seen.pop(session, None)
+        self._live.release(session, ended=ended)
+
+    async def orphans(self) -> list[SessionInfo]:
+        """List sessions that no one runs any more, and hold them: no other process will list them meanwhile."""
+        rows = await self._read(partial(all_sessions, open_only=True))
+        orphans: list[SessionInfo] = []
+        for row in rows:
+            if row.session not in self._adopted and not self._live.take(row.session):
+                continue
+            self._adopted.add(row.session)
+            info = await self._read(partial(self._inspection.session, session=row.session))
+            if info is None or info.next_index == 0:
+                await self.end_session(row.session)
+            else:
+                orphans.append(info)
+        return orphans
+
+    # Pending
+
+    async def append(
+        self, batch: PendingBatch | Sequence[PendingBatch], *, permitted: Callable[[], bool] | None = None
+    ) -> bool:
+        """Write events to the journal, all in one transaction, durable on return.
+
+        ``permitted`` is asked inside the transaction, on the store's thread; when it says no, nothing is written and
+        the answer is false. StoreConflict: if a batch does not follow its session's last event. StoreUnwritable: if
+        the disk is full, gives errors, or can't be written.
+        """
+        self._need_root()
+        batches = (batch,) if isinstance(batch, PendingBatch) else tuple(batch)
+        encoded: list[bytes] = []
+
+        def work(connection: sqlite3.Connection) -> bool:
+            if permitted is not None and not permitted():
+                return False
+            for each, data in zip(batches, encoded, strict=True):
+                self._journal.append(connection, each, data)
+            return True
+
+        def encode(_: sqlite3.Connection) -> None:
+            encoded.extend(encode_events(each.events) for each in batches)
+
+        return await self._write(work, before=encode)
+
+    async def pending(self, session: SessionId, upto: int | None = None) -> tuple[Event, ...]:
+        """Give a session's pending events below ``upto``, in order; gaps stand for what is damaged."""
+
+        def work(connection: sqlite3.Connection) -> tuple[int, tuple[Event, ...]]:
+            row = get_session(connection, session)
+            return row.revision, self._journal.read(connection, row, upto).events
+
+        self._seen[session], events = await self._read(work)
+        return events
+
+    async def session_segments(self, session: SessionId) -> list[SegmentContent]:
+        """Give what is sealed of a session and can be read, in order."""
+        row = await self._read(partial(find_session, session=session))
+        if row is None:
+            return []
+        return [piece.content async for piece in self._pieces(row.no) if piece.content is not None]
+
+    # Sealing
+
+    async def seal(self, batch: MaskedBatch, *, study_version: int, pseudonym: Pseudonym) -> SegmentInfo:
+        """Put masked events into a segment and take them out of the journal, in one transaction.
+
+        StoreConflict: if the events are not the session's next to be sealed, are not durable yet, or if some of them
+        were forgotten since they were read (code ``forgotten-meanwhile``: read and mask them again).
+        SegmentError: if they are too many or too large for one segment.
+        """
+        self._need_root()
+        if batch.next_index - batch.first_index != len(batch.events):
+            raise StoreConflict("events to be sealed follow each other")
+        for _ in range(SEAL_TRIES):
+            study = await self._read(partial(find_study, study=batch.study))
+            if study is None:
+                break
+            header = SegmentHeader(
+                version=SEGMENT_VERSION,
+                study=batch.study,
+                study_version=study_version,
+                pseudonym=pseudonym,
+                consent_record=batch.consent_record,
+                session=batch.session,
+                source=batch.source,
+                epoch=study.epoch,
+                number=study.next_number,
+                first_seq=study.next_seq,
+                sealed_ms=self._clock.wall_ms(),
+            )
+            try:
+                info = await self._seal(batch, SegmentContent(header, batch.events, batch.masks, batch.findings))
+            except _Moved:
+                continue
+            await self._shorten(VACUUM_PAGES)
+            return info
+        raise StoreConflict("the study was left, or other processes seal without end", code="session-unknown")
+
+    async def _seal(self, batch: MaskedBatch, content: SegmentContent) -> SegmentInfo:
+        encoded: list[bytes] = []
+
+        def work(connection: sqlite3.Connection) -> SegmentInfo:
+            study, row = find_study(connection, batch.study), get_session(connection, batch.session)
+            header = content.header
+            if study is None or (study.epoch, study.next_number) != (header.epoch, header.number):
+                raise _Moved
+            self._check_seal(connection, row, batch)
+            info = self._segments.add(connection, study, row, content, encoded[0])
+            self._journal.settle(connection, row, batch.next_index)
+            connection.execute("UPDATE sessions SET sealed = ? WHERE no = ?", (batch.next_index, row.no))
+            return info
+
+        # Encoding takes longest; the other processes need not wait for it.
+        return await self._write(work, before=lambda _: encoded.append(encode_segment(content)))
+
+    def _check_seal(self, connection: sqlite3.Connection, row: SessionRow, batch: MaskedBatch) -> None:
+        if row.study != batch.study or row.consent_record != batch.consent_record:
+            raise StoreConflict("this session belongs to another study or consent record", code="session-other")
+        if self._seen.get(row.session, row.revision) != row.revision:
+            raise StoreConflict("events were forgotten since they were read", code="forgotten-meanwhile")
+        if batch.first_index != row.sealed:
+            raise StoreConflict(f"the next event to be sealed is {row.sealed}, not {batch.first_index}")
+        if batch.next_index > self._journal.next_index(connection, row):
+            raise StoreConflict("what is not durable can't be sealed")
+
+    # Segments
+
+    async def segments(self, study: StudyId | None = None) -> list[SegmentInfo]:
+        """List segments by study, epoch and number."""
+        return await self._read(partial(self._segments.listed, study=study))
+
+    async def read(self, info: SegmentInfo) -> SegmentContent:
+        """Open a segment. StoreDamaged: if it does not open; the others are not concerned."""
+        return await self._read(partial(self._segments.read, info=info))
+
+    async def due(self, study: StudyId, *, sealed_before_ms: int) -> list[SegmentInfo]:
+        """List the segments to be sent next, in sequence order: sealed at or before a time, not uploaded."""
+        return await self._read(partial(self._segments.due, study=study, sealed_before_ms=sealed_before_ms))
+
+    async def envelope(self, info: SegmentInfo) -> bytes | None:
+        """Give the envelope kept for a segment, if there is one."""
+        return await self._read(partial(self._segments.envelope, info=info))
+
+    async def put_envelope(self, info: SegmentInfo, data: bytes, digest: str) -> SegmentInfo:
+        """Keep an envelope until its receipt is in hand.
+
+        StoreConflict: if the segment was rewritten since ``info`` was read, or an earlier one has no envelope.
+        """
+        return await self._write(partial(self._segments.put_envelope, info=info, data=data, digest=digest))
+
+    async def last_digest(self, study: StudyId, epoch: int) -> str:
+        """Give the digest of the last envelope in an epoch; empty before the first."""
+        return await self._read(partial(self._segments.last_digest, study=study, epoch=epoch))
+
+    async def mark_uploaded(self, info: SegmentInfo, receipt: bytes) -> SegmentInfo:
+        """Note that the receiver holds a segment's envelope, which is then dropped here.
+
+        StoreConflict: if the segment was forgotten or rewritten since the envelope was made; the receiver was then
+        listed for an erasure by ``forget``.
+        """
+        return await self._write(partial(self._segments.mark_uploaded, info=info, receipt=receipt))
+
+    async def mark_damaged(self, info: SegmentInfo) -> None:
+        """Set a segment that can't be read aside, so that the ones after it can be sent."""
+        await self._write(partial(self._segments.mark_damaged, info=info))
+
+    # Looking
+
+    async def events(
+        self, *, study: StudyId | None = None, since_ms: int | None = None, until_ms: int | None = None
+    ) -> AsyncIterator[StoredEvent]:
+        """Give every event, session by session, each in order; what is damaged is left out.
+
+        What other processes seal meanwhile is still given once; what they forget, at most once.
+        """
+        selection = Selection(since_ms=since_ms, until_ms=until_ms)
+        for row in await self._read(all_sessions):
+            if study is None or row.study == study:
+                async for piece in self._pieces(row.no, selection):
+                    for event in piece.events:
+                        if selection.overlaps(event.wall_ms, event.wall_ms):
+                            yield StoredEvent(row.study, row.session, row.source, piece.state, event)
+
+    async def verify(self) -> VerifyReport:
+        """Open everything that is stored and report what is damaged or missing; sets damaged segments aside."""
+        segments = events = pending = 0
+        damaged = [Damage("database", StudyId(""), SessionId(""), 0, 0, each) for each in await self._read(structure)]
+        for row in await self._read(all_sessions):
+            async for piece in self._pieces(row.no):
+                damaged.extend(piece.damaged)
+                if piece.content is not None:
+                    segments, events = segments + 1, events + len(piece.events)
+                elif piece.info is None:
+                    pending += len(piece.events)
+                elif piece.damaged and piece.info.state is SegmentState.HELD:
+                    await self.mark_damaged(piece.info)
+        gaps = sequence_gaps(await self.segments())
+        return VerifyReport(segments, events, pending, tuple(damaged), gaps)
+
+    async def stats(self) -> StoreStats:
+        """Count what is stored; needs no key."""
+        return await self._read(self._inspection.stats)
+
+    async def size_bytes(self) -> int:
+        """Bytes of the database file; the fixed reserve is not counted."""
+        return await self._read(size_bytes)
+
+    async def _pieces(self, session_no: int, selection: Selection | None = None) -> AsyncIterator[Piece]:
+        index: int | None = 0
+        while index is not None:
+            piece = await self._read(
+                partial(self._inspection.piece, session_no=session_no, index=index, selection=selection)
+            )
+            yield piece
+            index = piece.next_index
+
+    # Forgetting
+
+    async def forget(
+        self,
+        *,
+        study: StudyId | None = None,
+        session: SessionId | None = None,
+        indexes: Iterable[int] | None = None,
+        path: str | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+    ) -> Forgotten:
+        """Forget the events for which all the given criteria hold, wherever they stand; none given means all.
+
+        ``since_ms`` is inclusive, ``until_ms`` exclusive; ``path`` is a document's path as stored, or a glob.
+        StoreUnwritable: if the disk is full beyond what the reserve can make up for; what was done till then stays.
+        """
+        chosen = None if indexes is None else frozenset(indexes)
+        selection = Selection(study, session, chosen, path, since_ms, until_ms)
+        events = segments = 0
+        uploaded: dict[tuple[StudyId, int, int], None] = {}
+        for row in await self._read(all_sessions):
+            if (study is None or row.study == study) and (session is None or row.session == session):
+                live = self._live.holds(row.session) and row.session not in self._adopted
+                live = live or self._live.running_elsewhere(row.session)
+                done = await self._forget_session(row.no, selection, live=live)
+                events, segments = events + done.events, segments + done.segments
+                uploaded |= dict.fromkeys(done.uploaded_segments)
+        await self._shorten(0)
+        keep_reserve(self._reserve)
+        return Forgotten(events, segments, tuple(uploaded))
+
+    async def forget_study(self, study: StudyId) -> None:
+        """Destroy a study's keys, and then its rows; works without a key and with a full disk.
+
+        If there is no room to remove the rows, they stay unreadable until the store is opened next.
+        """
+        if await self._write_reserved(partial(destroy_study, study=study)):
+            self._journal.drop_memory()
+            with contextlib.suppress(StoreUnwritable):
+                await self._sweep()
+        keep_reserve(self._reserve)
+
+    async def _forget_session(self, session_no: int, selection: Selection, *, live: bool) -> Forgotten:
+        eraser = Eraser(selection)
+        index: int | None = 0
+        events = segments = 0
+        uploaded: list[tuple[StudyId, int, int]] = []
+        while index is not None:
+            piece = await self._write_reserved(
+                partial(
+                    self._erasure.piece,
+                    session_no=session_no,
+                    first_index=index,
+                    eraser=eraser,
+                    selection=selection,
+                    live=live,
+                )
+            )
+            index = piece.next_index
+            events, segments = events + piece.events, segments + piece.segments
+            uploaded.extend(piece.uploaded)
+        return Forgotten(events, segments, tuple(uploaded))
+
+    # Transactions
+
+    @property
+    def _reserve(self) -> Path:
+        return self._folder / "reserve"
+
+    async def _read(self, work: Work[T]) -> T:
+        return await self._database.read(work)
+
+    async def _write(self, work: Work[T], *, before: Work[object] | None = None) -> T:
+        try:
+            return await self._database.write(work, before=before)
+        except BaseException:
+            self._journal.drop_memory()
+            raise
+
+    async def _write_reserved(self, work: Work[T]) -> T:
+        """Write, and give the reserve's space back to the disk if there is none left."""
+        try:
+            return await self._write(work)
+        except StoreUnwritable:
+            if not release_reserve(self._reserve):
+                raise
+        return await self._write(work)
+
+    async def _sweep(self) -> None:
+        swept = False
+        while await self._write_reserved(sweep):
+            swept = True
+        if swept:
+            await self._shorten(0)
+
+    async def _shorten(self, spare_pages: int) -> None:
+        """Give free pages back to the disk, if there are more than to spare."""
+        with contextlib.suppress(StoreUnwritable):  # it is only tidying
+            if await self._read(free_pages) > spare_pages:
+                await self._database.write(vacuum)
+
+    def _need_root(self) -> None:
+        if not self._has_root:
+            raise KeyUnavailable("the store was opened without its root key")

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from event_model.clock import ManualClock
+from event_model.errors import SegmentError, StoreConflict
+from event_model.events import Finding, Mask
+from local_store.model import TRANSITIONS, SegmentAct, SegmentState, transition
+from tests.local_store.store_kit import (
+    OTHER,
+    PSEUDONYM,
+    RECORD,
+    SECOND,
+    SESSION,
+    SOURCE,
+    START_MS,
+    STUDY,
+    begin,
+    edit,
+    masked,
+    open_store,
+    opening,
+    pending,
+    seal,
+    sealed,
+    typing,
+)
+
+
+async def test_a_segment_holds_what_was_sealed(tmp_path: Path) -> None:
+    masks = (Mask(1, "inserted", 0, 1, 1),)
+    findings = (Finding(1, "secret", "aws-access-key", b"tag"),)
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        await store.append(pending((opening(0), *typing(1, 4))))
+        info = await seal(store, masked((await store.pending(SESSION))[:3], masks=masks, findings=findings))
+        content = await store.read(info)
+        assert content.events == (opening(0), *typing(1, 2))
+        assert (content.masks, content.findings) == (masks, findings)
+        header = content.header
+        assert (header.study, header.study_version, header.pseudonym) == (STUDY, 1, PSEUDONYM)
+        assert (header.session, header.source, header.consent_record) == (SESSION, SOURCE, RECORD)
+        assert await store.session_segments(SESSION) == [content]
+        assert (info.count, info.first_index, info.state) == (3, 0, SegmentState.HELD)
+        assert (info.first_wall_ms, info.last_wall_ms) == (START_MS, START_MS + 2000)
+
+
+async def test_sequence_numbers_of_a_study_are_gapless_across_sessions(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store, await open_store(tmp_path) as other:
+        await begin(store)
+        await begin(other, SECOND)
+        infos = [
+            await sealed(store, typing(0, 3)),
+            await sealed(other, typing(0, 5), SECOND),
+            await sealed(store, typing(3, 2)),
+        ]
+        assert [(info.number, info.first_seq, info.count) for info in infos] == [(0, 0, 3), (1, 3, 5), (2, 8, 2)]
+        assert await store.segments(STUDY) == await store.segments() == infos
+        assert await store.segments(OTHER) == []
+        assert (await store.verify()).sound
+
+
+async def test_seal_refuses_what_is_not_next_not_durable_or_of_another_study(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        await begin(store, SECOND, OTHER)
+        await store.append(pending(typing(0, 4)))
+        for batch in (
+            masked(typing(1, 2)),
+            masked(typing(0, 5)),
+            masked((edit(0), edit(2))),
+            masked(typing(0, 2), study=OTHER),
+            masked(typing(0, 2), SECOND),
+        ):
+            with pytest.raises(StoreConflict):
+                await seal(store, batch)
+        assert await store.segments() == []
+        assert await store.pending(SESSION) == typing(0, 4)
+
+
+async def test_a_segment_that_would_be_too_large_is_refused_and_nothing_changes(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        await store.append(pending(typing(0, 8192)))
+        await store.append(pending(typing(8192, 1)))
+        with pytest.raises(SegmentError):
+            await seal(store, masked(await store.pending(SESSION)))
+        assert len(await store.pending(SESSION)) == 8193
+
+
+async def test_events_are_given_once_in_order_with_their_state(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        await begin(store, SECOND, OTHER)
+        first = await sealed(store, typing(0, 3))
+        await sealed(store, typing(3, 2))
+        await store.append([pending(typing(5, 2)), pending(typing(0, 2), SECOND, OTHER)])
+        await store.put_envelope(first, b"envelope", "01")
+        await store.mark_uploaded(await _again(store, first), b"receipt")
+        seen = [(each.session, each.event.index, each.state) async for each in store.events()]
+        assert seen == [
+            *((SESSION, index, "uploaded") for index in range(3)),
+            *((SESSION, index, "held") for index in range(3, 5)),
+            *((SESSION, index, "pending") for index in range(5, 7)),
+            *((SECOND, index, "pending") for index in range(2)),
+        ]
+        assert len([each async for each in store.events(study=OTHER)]) == 2
+        spanned = [each async for each in store.events(since_ms=START_MS + 2000, until_ms=START_MS + 6000)]
+        assert [each.event.index for each in spanned] == [2, 3, 4, 5]
+
+
+async def test_due_segments_come_in_order_and_do_not_overtake(tmp_path: Path) -> None:
+    clock = ManualClock(START_MS)
+    async with await open_store(tmp_path, clock=clock) as store:
+        await begin(store)
+        infos = []
+        for index, step in enumerate((0, 5000, -9000)):
+            clock.advance(step)
+            infos.append(await sealed(store, typing(index, 1)))
+        assert await store.due(STUDY, sealed_before_ms=START_MS - 1) == []
+        assert await store.due(STUDY, sealed_before_ms=START_MS) == infos[:1]
+        assert await store.due(STUDY, sealed_before_ms=START_MS + 5000) == infos
+        assert await store.due(OTHER, sealed_before_ms=START_MS + 5000) == []
+
+
+async def test_an_envelope_is_kept_until_its_receipt(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        first, second = await sealed(store, typing(0, 2)), await sealed(store, typing(2, 2))
+        assert await store.last_digest(STUDY, 0) == ""
+        with pytest.raises(StoreConflict):
+            await store.put_envelope(second, b"second", "02")
+        kept = await store.put_envelope(first, b"first", "01")
+        assert (kept.state, kept.digest) == (SegmentState.ENVELOPED, "01")
+        assert await store.envelope(first) == b"first"
+        assert await store.last_digest(STUDY, 0) == "01"
+        await store.put_envelope(second, b"second", "02")
+        assert await store.last_digest(STUDY, 0) == "02"
+        done = await store.mark_uploaded(kept, b"receipt")
+        assert (done.state, done.receipt) == (SegmentState.UPLOADED, b"receipt")
+        assert await store.mark_uploaded(kept, b"receipt") == done
+        assert await store.envelope(first) is None
+        assert [each.number for each in await store.due(STUDY, sealed_before_ms=START_MS)] == [1]
+        assert (await store.read(done)).events == typing(0, 2)
+
+
+async def test_an_envelope_of_what_was_rewritten_meanwhile_is_refused(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        info = await sealed(store, typing(0, 4))
+        await store.forget(indexes=[3])
+        with pytest.raises(StoreConflict):
+            await store.put_envelope(info, b"old content", "01")
+        kept = await store.put_envelope(await _again(store, info), b"new content", "02")
+        await store.forget(indexes=[2])
+        with pytest.raises(StoreConflict):
+            await store.mark_uploaded(kept, b"receipt")
+
+
+@pytest.mark.parametrize("state", SegmentState)
+@pytest.mark.parametrize("act", SegmentAct)
+def test_no_transition_outside_the_table(state: SegmentState, act: SegmentAct) -> None:
+    if (state, act) in TRANSITIONS:
+        assert transition(state, act) is TRANSITIONS[state, act]
+    else:
+        with pytest.raises(StoreConflict):
+            transition(state, act)
+
+
+async def test_stats_count_events_by_state(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        info = await sealed(store, typing(0, 3))
+        await store.append(pending(typing(3, 2)))
+        (stats,) = (await store.stats()).studies
+        assert (stats.study, stats.held, stats.pending, stats.segments) == (STUDY, 3, 2, 1)
+        await store.put_envelope(info, b"envelope", "01")
+        await store.mark_uploaded(await _again(store, info), b"receipt")
+        (stats,) = (await store.stats()).studies
+        assert (stats.held, stats.uploaded) == (0, 3)
+
+
+async def _again(store, info):
+    return next(each for each in await store.segments() if each.number == info.number)
