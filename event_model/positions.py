@@ -85,6 +85,21 @@ class LineBuffer:
         text = self._seek_line(line)
         return self._line_start + _column(text, character, encoding)
 
+    def position(self, offset: int, encoding: PositionEncoding) -> tuple[int, int]:
+        """Convert an offset in code points to a line and character, both from 0: the inverse of ``offset``.
+
+        PositionError: if it is outside the document.
+        """
+        self._check(offset, 0)
+        text = self._seek_position(offset)
+        column = offset - self._line_start
+        line = self._first + self._index
+        if encoding is PositionEncoding.UTF32 or text.isascii():
+            return line, column
+        if encoding is PositionEncoding.UTF16:
+            return line, len(text[:column].encode("utf-16-le", "surrogatepass")) // 2
+        return line, len(text[:column].encode("utf-8", "surrogatepass"))
+
     def slice(self, position: int, length: int) -> str:
         """Give ``length`` code points from ``position``. PositionError: if they are not all in the document."""
         self._check(position, length)
