@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from consent_ledger.ledger import Grant
+from capture_gate.decision import text_of
+from consent_ledger.grants import Grant
 from event_model._mint import STAMP
 from event_model.admission import MaskedBatch, PendingBatch
 from event_model.events import Body, CaptureGap, Event, GapReason
@@ -13,8 +14,6 @@ from event_model.levels import Level
 from event_model.segment import MAX_SEGMENT_EVENTS
 from privacy_filter.masks import apply_masks, lower_level
 from privacy_filter.redactor import Redactions, Redactor
-
-from capture_gate.decision import text_of
 
 MAX_SEGMENT_TEXT_CHARS = 1_000_000
 """Text in one segment before it is cut: at four bytes a character, incompressible, it still fits the 4 MiB."""
@@ -78,7 +77,7 @@ class Channel:
             study=self.study,
             session=self.session,
             source=self.source,
-            consent_record=self.grant.record.id,
+            consent_record=self.grant.record.record_id,
             events=events,
         )
 

@@ -5,12 +5,13 @@ Redaction is the fourth step and lives in ``channel``, because it needs the docu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
-from consent_ledger.ledger import Grant
+from consent_ledger.grants import Grant
 from consent_ledger.scope import Location
+from consent_ledger.verdict import REFUSALS
 from event_model.events import Body, DocumentEdit, DocumentOpen, kind_of
 from event_model.ids import StudyId
 from event_model.levels import Level
@@ -34,15 +35,9 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 SENTENCES: Mapping[str, str] = {
+    **REFUSALS,
     "no-consent": "You have not joined a study. `overt join` shows one and asks.",
     "paused": "Capture is paused. `overt resume` ends the pause.",
-    "consent-expired": "Your consent has expired. `overt join` asks again.",
-    "consent-withdrawn": "You have left this study.",
-    "consent-malformed": "The consent record can't be read, so nothing is captured. `overt join` makes a new one.",
-    "manifest-invalid": "The study's manifest can't be checked, so nothing is captured.",
-    "study-not-started": "The study has not begun yet.",
-    "study-ended": "The study is over.",
-    "notice-changed": "The study has changed since you agreed. `overt join` shows what is new and asks again.",
     "out-of-scope": "The study does not ask for this place.",
     "denied-path": "Files of this kind are never captured.",
     "no-file": "Only files on this machine are captured.",
@@ -55,6 +50,7 @@ SENTENCES: Mapping[str, str] = {
     "store-damaged": "The store failed its check. `overt verify` says more.",
     "filter-failed": "The privacy filter failed, so nothing is captured. Please report this.",
 }
+"""Every reason not to capture, and what it means; consent's own are the ledger's."""
 
 
 def refusal(code: str, *, study: StudyId | None = None, detail: str | None = None) -> Refusal:
@@ -64,7 +60,7 @@ def refusal(code: str, *, study: StudyId | None = None, detail: str | None = Non
 
 def consent_refusal(grant: Grant) -> Refusal | None:
     """Step one, consent: ``None`` when the grant is live."""
-    return None if grant.refusal is None else refusal(grant.refusal, study=grant.study)
+    return None if grant.refusal is None else refusal(grant.refusal, study=grant.study, detail=grant.detail)
 
 
 def scope_refusal(grant: Grant, location: Location | None) -> Refusal | None:
@@ -103,11 +99,6 @@ def text_of(body: Body) -> str:
     if isinstance(body, DocumentEdit):
         return body.inserted
     return body.text if isinstance(body, DocumentOpen) else ""
-
-
-def strongest(refusals: Sequence[Refusal]) -> Refusal:
-    """Pick the refusal that helps most: what concerns everything before what concerns one study."""
-    return min(refusals, key=lambda each: each.study is not None, default=refusal("no-consent"))
 
 
 def _longest_line(text: str) -> int:

@@ -6,22 +6,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from consent_ledger.ledger import Grant, Ledger
-from consent_ledger.scope import Location
-from event_model.clock import Clock, SystemClock
-from event_model.events import (
-    Body,
-    CaptureGap,
-    CapturePause,
-    CaptureResume,
-    DocumentClose,
-    DocumentOpen,
-    GapReason,
-)
-from event_model.ids import DocumentId
-from event_model.levels import Level
-from privacy_filter.detectors import Detector, default_detector
-
 from capture_gate.channel import Channel
 from capture_gate.decision import (
     Refusal,
@@ -37,6 +21,22 @@ from capture_gate.locate import locate
 from capture_gate.permissions import Permissions
 from capture_gate.sessions import Sessions
 from capture_gate.status import ClientInfo, GateStatus, OpenVerdict, StudyStatus
+from consent_ledger.grants import Grant
+from consent_ledger.ledger import Ledger
+from consent_ledger.scope import Location
+from event_model.clock import Clock, SystemClock
+from event_model.events import (
+    Body,
+    CaptureGap,
+    CapturePause,
+    CaptureResume,
+    DocumentClose,
+    DocumentOpen,
+    GapReason,
+)
+from event_model.ids import DocumentId
+from event_model.levels import Level
+from privacy_filter.detectors import Detector, default_detector
 
 
 class Door:
@@ -258,7 +258,7 @@ class Door:
             self._sessions.announce(CaptureResume())
         for channel in list(self._sessions.channels.values()):
             grant = self._permissions.grants.get(channel.study)
-            if grant is None or grant.refusal is not None or grant.record.id != channel.grant.record.id:
+            if grant is None or grant.refusal is not None or grant.record.record_id != channel.grant.record.record_id:
                 self._sessions.end(channel)
             else:
                 self._narrow(channel, grant)
@@ -297,7 +297,8 @@ class Door:
 
     def _study_status(self, grant: Grant) -> StudyStatus:
         channel = self._sessions.channels.get(grant.study)
-        status = StudyStatus(study=grant.study, title=grant.manifest.title, live=False, refusal=consent_refusal(grant))
+        title = grant.manifest.title if grant.signed_manifest else grant.study
+        status = StudyStatus(study=grant.study, title=title, live=False, refusal=consent_refusal(grant))
         if channel is None:
             return status
         return StudyStatus(

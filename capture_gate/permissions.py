@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from consent_ledger.ledger import Grant, Ledger
+from capture_gate.decision import Refusal, consent_refusal, refusal, scope_refusal
+from consent_ledger.grants import Grant
+from consent_ledger.ledger import Ledger
+from consent_ledger.pause import UNTIL_RESUMED
 from consent_ledger.scope import Location
 from event_model.clock import Clock
 from event_model.ids import RecordId, StudyId
-
-from capture_gate.decision import Refusal, consent_refusal, refusal, scope_refusal
 
 LOOK_MS = 25
 """How long a look at the consent files is good for while events stream in; a write always looks anew."""
@@ -33,7 +34,8 @@ class Permissions:
     @property
     def paused_until_ms(self) -> int | None:
         """When the pause ends by itself, if it does."""
-        return self._ledger.paused_until if self.paused else None
+        until = self._ledger.paused_until if self.paused else None
+        return None if until == UNTIL_RESUMED else until
 
     def changed(self, *, now: bool = False) -> bool:
         """Look whether anything changed since the last look, at most every 25 ms unless ``now``."""
@@ -59,7 +61,7 @@ class Permissions:
         else:
             found = (each for each in self._ledger.grants(self._clock.wall_ms()) if each.study == study)
             grant = next(found, None)
-        return grant is not None and grant.refusal is None and grant.record.id == record
+        return grant is not None and grant.refusal is None and grant.record.record_id == record
 
     def live(self) -> Iterator[Grant]:
         """Every grant whose consent is live."""
@@ -78,4 +80,7 @@ class Permissions:
 
 
 def _essence(grants: dict[StudyId, Grant]) -> dict[StudyId, tuple[object, ...]]:
-    return {study: (grant.refusal, grant.record_digest) for study, grant in grants.items()}
+    return {
+        study: (grant.refusal, None if grant.signed_record is None else grant.record_digest)
+        for study, grant in grants.items()
+    }

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from consent_ledger.ledger import Grant, Ledger
+from capture_gate.channel import masked_batches
+from capture_gate.sessions import new_redactor
+from consent_ledger.grants import Grant
+from consent_ledger.ledger import Ledger
 from event_model.clock import Clock
 from event_model.events import Event
 from event_model.ids import StudyId
@@ -17,10 +20,7 @@ from privacy_filter.detectors import Detector, default_detector
 from privacy_filter.masks import lower_level
 from privacy_filter.redactor import Redactions
 
-from capture_gate.channel import masked_batches
-from capture_gate.sessions import new_redactor
-
-STANDING = frozenset({"consent-expired", "study-ended", "notice-changed", "study-not-started"})
+STANDING = frozenset({"consent-expired", "study-ended", "notice-changed", "study-changed", "consent-superseded"})
 """What was captured while consent was live may still be sealed in these states; it is not captured further."""
 
 

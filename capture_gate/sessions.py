@@ -7,7 +7,12 @@ import hmac
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
-from consent_ledger.ledger import Grant
+from capture_gate.channel import Channel
+from capture_gate.decision import Refusal, refusal
+from capture_gate.permissions import Permissions
+from capture_gate.status import ClientInfo
+from capture_gate.writer import Writer
+from consent_ledger.grants import Grant
 from consent_ledger.scope import Location
 from event_model.clock import Clock
 from event_model.errors import KeyUnavailable, OvertError, StoreError
@@ -19,12 +24,6 @@ from local_store.custody import DeviceKeys, open_custody
 from local_store.store import Store
 from privacy_filter.detectors import Detector
 from privacy_filter.redactor import Redactor
-
-from capture_gate.channel import Channel
-from capture_gate.decision import Refusal, refusal
-from capture_gate.permissions import Permissions
-from capture_gate.status import ClientInfo
-from capture_gate.writer import Writer
 
 SESSION_BYTES = 16
 WORKSPACE_TAG_BYTES = 8
@@ -179,7 +178,7 @@ class Sessions:
             store=self.store,
             clock=self._clock,
             channels=self.channels.values,
-            permitted=lambda channel: self._permissions.permits(channel.study, channel.grant.record.id),
+            permitted=lambda channel: self._permissions.permits(channel.study, channel.grant.record.record_id),
             trouble=self._set_trouble,
             give_up=self._give_up,
         )

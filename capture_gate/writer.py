@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
+from capture_gate.channel import Channel, masked_batches
 from event_model.clock import Clock
 from event_model.errors import StoreConflict, StoreError
 from event_model.segment import MAX_SEGMENT_EVENTS
 from local_store.store import Store
-
-from capture_gate.channel import Channel, masked_batches
+import contextlib
 
 COMMIT_DELAY_S = 0.1
 """How long events wait to be written together; the promise is at most 250 ms."""
@@ -113,24 +113,17 @@ class Writer:
     async def _run(self) -> None:
         delay = COMMIT_DELAY_S
         while self._buffered():
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), delay)
-            except TimeoutError:
-                pass
             self._hurry.clear()
-            if await self.commit():
-                delay = COMMIT_DELAY_S
-            else:
-                delay = min(RETRY_MAX_S, max(RETRY_FIRST_S, delay * 2))
+            delay = COMMIT_DELAY_S if await self.commit() else min(RETRY_MAX_S, max(RETRY_FIRST_S, delay * 2))
 
     async def _write(self, channel: Channel) -> None:
         batch = channel.drain()
         if batch is not None:
             try:
                 if not channel.begun:
-                    await self._store.begin_session(
-                        study=channel.study, session=channel.session, source=channel.source
-                    )
+                    await self._store.begin_session(study=channel.study, session=channel.session, source=channel.source)
                     channel.begun = True
                 written = await self._store.append(batch, permitted=lambda: self._permitted(channel))
             except BaseException:
@@ -151,7 +144,7 @@ class Writer:
             study=channel.study,
             session=channel.session,
             source=channel.source,
-            consent_record=channel.grant.record.id,
+            consent_record=channel.grant.record.record_id,
             events=events,
             redactions=channel.take(upto),
         ):

@@ -21,7 +21,6 @@ from event_model.errors import (
     StoreError,
     UploadError,
 )
-
 from overt import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {

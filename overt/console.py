@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import click
 import msgspec
@@ -59,7 +59,7 @@ class DurationType(click.ParamType[int]):
     """A time span such as ``30m``, ``2h`` or ``1d``, as seconds."""
 
     name = "duration"
-    _UNITS = {"s": 1, "m": MINUTE_S, "h": 3600, "d": DAY_S}
+    _UNITS: ClassVar = {"s": 1, "m": MINUTE_S, "h": 3600, "d": DAY_S}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Read a number with its unit; a bare number counts minutes."""

@@ -12,14 +12,13 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.panel import Panel
 
-from consent_ledger.ledger import Grant
-from consent_ledger.manifest import StudyManifest
+from consent_ledger.grants import Grant
+from consent_ledger.study import StudyManifest, WorkspaceRule
 from event_model.errors import ConsentError, OvertError
 from event_model.ids import StudyId
 from event_model.levels import Level
 from event_model.signed import MAX_DOCUMENT_BYTES, Signed
-
-from overt.console import DAY_S, console, json_option, local_time, print_json, table
+from overt.console import console, json_option, local_time, print_json, table
 from overt.device import Device
 
 FETCH_TIMEOUT_S = 20.0
@@ -38,8 +37,10 @@ LEVEL_WORDS = {
 @click.option("--agree", is_flag=True, help="Agree without being asked; only after you have read the notice.")
 @click.option("--decline", is_flag=True, help="Refuse without being asked; remembered, and costs nothing.")
 @json_option
-def join(study: str, lowered: Sequence[str], denied: Sequence[str], *, agree: bool, decline: bool, as_json: bool) -> None:
-    """Read a study's notice in full, and join it if you like.
+def join(
+    study: str, lowered: Sequence[str], denied: Sequence[str], *, agree: bool, decline: bool, as_json: bool
+) -> None:
+    r"""Read a study's notice in full, and join it if you like.
 
     STUDY is the signed manifest that the study's owner gave you: a file, or an https address.
     Nothing is captured unless you agree, and you can leave at any time.
@@ -55,7 +56,7 @@ def join(study: str, lowered: Sequence[str], denied: Sequence[str], *, agree: bo
     if not as_json:
         show_offer(console(), offer)
     if decline or not (agree or _ask()):
-        device.ledger.decline(offer.payload)
+        device.ledger.decline(data, now_ms=now)
         _say(as_json, {"study": offer.payload.id, "joined": False}, "You did not join. Nothing is captured.")
         return
     keys = device.keys()
@@ -66,8 +67,8 @@ def join(study: str, lowered: Sequence[str], denied: Sequence[str], *, agree: bo
         click.secho(keys.warning, fg="yellow", err=True)
     _say(
         as_json,
-        {"study": offer.payload.id, "joined": True, "record": record.id, "pseudonym": record.pseudonym},
-        f"You have joined {offer.payload.title!r}. Your consent is kept as record {record.id}.\n"
+        {"study": offer.payload.id, "joined": True, "record": record.record_id, "pseudonym": record.pseudonym},
+        f"You have joined {offer.payload.title!r}. Your consent is kept as record {record.record_id}.\n"
         "`overt status` says what is captured, `overt pause` pauses, `overt leave` takes your consent back.",
     )
 
@@ -89,7 +90,9 @@ def leave(study: str, *, as_json: bool) -> None:
     try:
         installation = device.keys().installation
     except OvertError as error:
-        click.secho(f"{error.message}; you leave all the same, the request to erase follows later.", fg="yellow", err=True)
+        click.secho(
+            f"{error.message}; you leave all the same, the request to erase follows later.", fg="yellow", err=True
+        )
     device.ledger.leave(StudyId(study), now_ms=device.clock.wall_ms(), installation=installation)
     erased = asyncio.run(_erase(device, StudyId(study))) if installation is not None and device.has_store else False
     _say(
@@ -115,8 +118,12 @@ def studies(*, as_json: bool) -> None:
         return
     for grant in grants:
         state = "live" if grant.refusal is None else f"off: {grant.refusal}"
+        if grant.signed_manifest is None or grant.signed_record is None:
+            click.secho(grant.study, bold=True)
+            click.echo(f"  {state}. {grant.detail}")
+            continue
         click.secho(f"{grant.manifest.title} ({grant.study}, version {grant.manifest.version})", bold=True)
-        click.echo(f"  {state}; joined {local_time(grant.record.given_ms)}; record {grant.record.id}")
+        click.echo(f"  {state}; joined {local_time(grant.record.given_ms)}; record {grant.record.record_id}")
         for kind, level in sorted(grant.levels.items()):
             click.echo(f"  {kind:<18} {level.value:<8} {LEVEL_WORDS[level]}")
 
@@ -177,9 +184,9 @@ def show_offer(out: Console, offer: Signed[StudyManifest]) -> None:
     out.print()
 
 
-def _workspace(rule: object) -> str:
-    remote, path = getattr(rule, "remote", None), getattr(rule, "path", None)
-    return f"working copies of {remote}" if remote else f"files under {path}"
+def _workspace(rule: WorkspaceRule) -> str:
+    parts = [f"working copies of {rule.remote}" if rule.remote else "", f"files {rule.path}" if rule.path else ""]
+    return ", ".join(part for part in parts if part)
 
 
 def _ask() -> bool:
@@ -199,13 +206,13 @@ async def _erase(device: Device, study: StudyId) -> bool:
 
 
 def _grant_json(grant: Grant) -> dict[str, object]:
-    return {
-        "study": grant.study,
+    verdict: dict[str, object] = {"study": grant.study, "live": grant.refusal is None, "refusal": grant.refusal}
+    if grant.signed_manifest is None or grant.signed_record is None:
+        return verdict
+    return verdict | {
         "version": grant.manifest.version,
         "title": grant.manifest.title,
-        "live": grant.refusal is None,
-        "refusal": grant.refusal,
-        "record": grant.record.id,
+        "record": grant.record.record_id,
         "pseudonym": grant.record.pseudonym,
         "joined_ms": grant.record.given_ms,
         "levels": {kind: level.value for kind, level in grant.levels.items()},

@@ -12,7 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from consent_ledger.manifest import read_manifest
 from event_model.errors import DatasetError
-
 from overt.console import console, json_option, print_json, table
 from overt.keyfiles import read_recipient_key
 
@@ -32,7 +31,7 @@ def dataset() -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write.")
 @json_option
 def build(source: Path, study: Path, key: Path, out: Path, *, as_json: bool) -> None:
-    """Build a dataset in OUT from the receiver's data folder SOURCE.
+    r"""Build a dataset in OUT from the receiver's data folder SOURCE.
 
     Rebuilds every session, checks that each document replays to the character, and writes Parquet tables, next-edit
     examples and a card. Damaged segments are counted and named, never fatal.

@@ -27,8 +27,7 @@ from event_model.events import (
     kind_of,
 )
 from event_model.ids import DocumentId, SessionId, StudyId
-from local_store.store import Forgotten, Store, StoredEvent
-
+from local_store.store import Forgotten, Store, StoredEvent, VerifyReport
 from overt.console import DURATION, console, json_option, local_time, print_json, table
 from overt.device import Device
 
@@ -44,7 +43,7 @@ EXCERPT_CHARS = 60
 def show(last: int, study: str | None, *, everything: bool, as_json: bool) -> None:
     """Show every event that was captured, in plain words.
 
-    What is still pending was not yet masked: it is shown as it would be kept only once it is sealed.
+    What is pending was not masked yet: secrets in it are taken out before it is sealed, and never leave as they are.
     """
     device = Device()
     if not device.has_store:
@@ -74,7 +73,7 @@ def forget(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Erase what was captured. What was already sent is asked back by the next `overt sync`.
+    r"""Erase what was captured. What was already sent is asked back by the next `overt sync`.
 
     \b
     overt forget --last 10m
@@ -133,8 +132,10 @@ def verify(*, as_json: bool) -> None:
     else:
         click.echo(f"{report.segments} segments, {report.events} events; {len(report.damaged)} damaged.")
         for each in report.damaged:
-            click.secho(f"  {each}", fg="red")
-    if report.damaged:
+            click.secho(f"  {each.what} of {each.study}: {each.events} events. {each.detail}", fg="red")
+        for gap in report.gaps:
+            click.secho(f"  {gap.study}: events {gap.start} to {gap.end - 1} are missing", fg="red")
+    if not report.sound:
         sys.exit(6)
 
 
@@ -198,7 +199,7 @@ async def _show(device: Device, since: int | None, study: str | None, *, as_json
             names = {document: path for (session, document), path in paths.items() if session == each.session}
             words = sentence(body, names)
             when = local_time(each.event.wall_ms)
-            rows.add_row(when, each.study, str(each.state), each.session[:8], str(each.event.index), words)
+            rows.add_row(when, each.study, each.state, each.session[:8], str(each.event.index), words)
     if not as_json:
         out = console()
         if rows.row_count and out.is_terminal and rows.row_count > out.height:
@@ -240,12 +241,13 @@ def _ask_back(device: Device, forgotten: Forgotten) -> None:
             segments=tuple((epoch, number) for name, epoch, number in forgotten.uploaded_segments if name == study),
             now_ms=device.clock.wall_ms(),
             installation=device.keys().installation,
+            reason="forgotten by the person",
         )
 
 
 async def _export(device: Device, output: Path | None, study: str | None) -> int:
     count = 0
-    with output.open("wb") if output else sys.stdout.buffer as file:  # noqa: ASYNC230 - one writer, nothing else runs
+    with output.open("wb") if output else sys.stdout.buffer as file:
         async with device.store() as store:
             async for each in _events(store, None, study):
                 file.write(msgspec.json.encode(each) + b"\n")
@@ -253,7 +255,7 @@ async def _export(device: Device, output: Path | None, study: str | None) -> int
     return count
 
 
-async def _verify(device: Device):  # type: ignore[no-untyped-def]
+async def _verify(device: Device) -> VerifyReport:
     async with device.store() as store:
         return await store.verify()
 

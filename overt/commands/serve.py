@@ -9,7 +9,6 @@ import click
 from consent_ledger.manifest import read_manifest
 from event_model.clock import SystemClock
 from event_model.errors import ReceiverError
-
 from overt.console import json_option, print_json
 from overt.keyfiles import read_signing_key
 
@@ -23,7 +22,7 @@ from overt.keyfiles import read_signing_key
 @click.option("--port", type=int, default=8443, show_default=True, help="The port; 0 takes a free one.")
 @json_option
 def serve(studies: tuple[Path, ...], key: Path, data: Path, host: str, port: int, *, as_json: bool) -> None:
-    """Run a receiver: it takes sealed segments and keeps what it cannot read.
+    r"""Run a receiver: it takes sealed segments and keeps what it cannot read.
 
     \b
     overt serve --study typing-2026/study.json --key typing-2026/receiver.key --data /srv/overt

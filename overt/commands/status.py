@@ -14,7 +14,6 @@ from capture_gate.decision import SENTENCES
 from capture_gate.locate import locate
 from capture_gate.permissions import Permissions
 from event_model.errors import OvertError
-
 from overt import __version__
 from overt.console import DURATION, bytes_text, console, json_option, local_time, print_json, table
 from overt.device import Device
@@ -131,8 +130,9 @@ def _show_status(device: Device, permissions: Permissions, state: str, kept: dic
     if not permissions.grants:
         click.echo(SENTENCES["no-consent"])
     for grant in permissions.grants.values():
-        reason = "on" if grant.refusal is None else f"off: {SENTENCES.get(grant.refusal, grant.refusal)}"
-        click.echo(f"  {grant.manifest.title} ({grant.study}): {reason}")
+        reason = "on" if grant.refusal is None else f"off: {grant.detail}"
+        title = grant.manifest.title if grant.signed_manifest else grant.study
+        click.echo(f"  {title} ({grant.study}): {reason}")
     segments = kept.get("segments")
     if isinstance(segments, dict) and segments:
         rows = table("On this machine", "segments")
@@ -150,9 +150,9 @@ async def _kept(device: Device) -> dict[str, object]:
     async with device.store() as store:
         states: dict[str, int] = {}
         for info in await store.segments():
-            states[str(info.state)] = states.get(str(info.state), 0) + 1
+            states[info.state.value] = states.get(info.state.value, 0) + 1
         sealed = sum(info.size for info in await store.segments())
-        return {"segments": states, "sealed_bytes": sealed, "store_bytes": await store.size_bytes()}
+        return {"segments": states, "sealed_bytes": sealed, "store_bytes": (await store.stats()).size_bytes}
 
 
 def _diagnose(device: Device) -> list[tuple[str, bool, str]]:
@@ -164,9 +164,7 @@ def _diagnose(device: Device) -> list[tuple[str, bool, str]]:
     grants = device.ledger.grants(device.clock.wall_ms())
     live = [grant.study for grant in grants if grant.refusal is None]
     checks.append(("consent", True, ", ".join(live) if live else "no live study: nothing is captured"))
-    for grant in grants:
-        if grant.refusal is not None:
-            checks.append((f"study {grant.study}", False, SENTENCES.get(grant.refusal, grant.refusal)))
+    checks.extend((f"study {grant.study}", False, grant.detail) for grant in grants if grant.refusal is not None)
     if live or device.has_store:
         try:
             keys = device.keys()
@@ -185,4 +183,4 @@ async def _check_store(device: Device) -> tuple[str, bool, str]:
             report = await store.verify()
     except OvertError as error:
         return "store", False, f"{error.message} {error.hint}"
-    return "store", not report.damaged, f"{report.segments} segments, {len(report.damaged)} damaged"
+    return "store", report.sound, f"{report.segments} segments, {len(report.damaged)} damaged"

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import secrets
 from pathlib import Path
 
 import click
 
-from consent_ledger.manifest import (
-    StudyManifest,
-    manifest_from_toml,
-    read_manifest,
-    sign_manifest,
-    template_toml,
-)
+from consent_ledger.manifest import read_manifest, sign_manifest
+from consent_ledger.study import StudyManifest, WorkspaceRule
+from consent_ledger.study_toml import manifest_from_toml, study_template
 from event_model.errors import ManifestError
 from event_model.keys import RECIPIENT_SECRET_BYTES, SEED_BYTES, RecipientSecretKey, Secret, SigningKey, encode_key
-
 from overt.commands.consent import show_offer
 from overt.console import console, json_option, print_json
 from overt.keyfiles import read_signing_key, write_recipient_key, write_signing_key
@@ -26,10 +22,13 @@ OWNER_KEY = "owner.key"
 STUDY_KEY = "study.key"
 RECEIVER_KEY = "receiver.key"
 
+STUDY_DAYS = 365
+"""How long a new study lasts, unless its owner says otherwise."""
+
 
 @click.group()
 def study() -> None:
-    """For the study owner: make a study, sign it, check it.
+    r"""For the study owner: make a study, sign it, check it.
 
     \b
     overt study new typing-2026 --title "How we edit" --receiver https://overt.example.org
@@ -43,7 +42,9 @@ def study() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--title", required=True, help="What the study is called.")
 @click.option("--receiver", "receiver_url", required=True, help="The receiver's address.")
-@click.option("--remote", "remotes", multiple=True, help="Working copies with a remote that matches this glob. Repeatable.")
+@click.option(
+    "--remote", "remotes", multiple=True, help="Working copies with a remote that matches this glob. Repeatable."
+)
 @click.option("--path", "paths", multiple=True, help="Files under folders that match this glob. Repeatable.")
 @json_option
 def new(
@@ -110,14 +111,19 @@ def create_study(
     write_signing_key(folder / OWNER_KEY, owner)
     write_recipient_key(folder / STUDY_KEY, recipient)
     write_signing_key(folder / RECEIVER_KEY, receiver)
-    text = template_toml(
-        study_id=folder.resolve().name,
+    today = datetime.datetime.now(datetime.UTC).date()
+    text = study_template(
+        study=folder.resolve().name,
         title=title,
         receiver_url=receiver_url,
         receiver_key=encode_key(receiver.verify_key.raw),
-        recipient_key=encode_key(recipient.public.raw),
-        remotes=remotes,
-        paths=paths,
+        recipient=encode_key(recipient.public.raw),
+        workspaces=(
+            *(WorkspaceRule(remote=remote) for remote in remotes),
+            *(WorkspaceRule(path=path) for path in paths),
+        ),
+        start=today,
+        end=today + datetime.timedelta(days=STUDY_DAYS),
     )
     with (folder / "study.toml").open("x", encoding="utf-8") as file:
         file.write(text)

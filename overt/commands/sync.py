@@ -8,13 +8,12 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from capture_gate.recovery import Recovered, recover
-from consent_ledger.ledger import Grant
+from consent_ledger.grants import Grant
 from event_model.ids import StudyId
-from sync_client.client import SyncProgress, SyncReport
-from sync_client.client import sync as sync_all
-
 from overt.console import bytes_text, console, json_option, local_time, print_json, table
 from overt.device import Device
+from sync_client.client import SyncProgress, SyncReport
+from sync_client.client import sync as sync_all
 
 MS = 1000
 
@@ -86,7 +85,7 @@ async def _plan(device: Device, grants: tuple[Grant, ...]) -> list[dict[str, str
     async with device.store() as store:
         for grant in grants:
             for info in await store.segments(grant.study):
-                if str(info.state) not in {"held", "enveloped"}:
+                if info.state.value not in {"held", "enveloped"}:
                     continue
                 due = info.sealed_ms + grant.manifest.hold_s * MS
                 if grant.refusal is not None:

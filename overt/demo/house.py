@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from event_model.errors import OvertError
-
 from overt.demo.editor import ScriptedEditor
 
 OVERT = (sys.executable, "-m", "overt")
@@ -22,7 +21,7 @@ READY_S = 30.0
 
 
 class House:
-    """Folders: ``study`` (manifest and keys), ``person`` (OVERT_HOME), ``work`` (edited files), ``received``, ``dataset``.
+    """Its folders: the study's (manifest and keys), ``person`` (OVERT_HOME), ``work``, ``received`` and ``dataset``.
 
     The receiver listens on a free loopback port until ``close``.
     """

@@ -1,0 +1,72 @@
+"""Pure decisions: levels, ceilings, places."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from capture_gate.decision import MAX_CONTENT_CHARS, MAX_CONTENT_LINE_CHARS, ceiling_of, level_of, refusal
+from capture_gate.locate import _parse_remotes, locate
+from event_model.events import CapturePause, DocumentSave, EditorFocus
+from event_model.ids import DocumentId
+from event_model.levels import Level
+
+
+def test_level_is_the_studys_and_never_above_the_ceiling() -> None:
+    levels = {"document.save": Level.SHAPE}
+    assert level_of(levels, DocumentSave(DocumentId(1))) is Level.SHAPE
+    assert level_of(levels, DocumentSave(DocumentId(1)), Level.RHYTHM) is Level.RHYTHM
+    assert level_of(levels, EditorFocus(focused=True)) is None
+
+
+def test_the_collectors_own_kinds_need_no_entry() -> None:
+    assert level_of({}, CapturePause()) is Level.CONTENT
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "code"),
+    [
+        ("x\n" * 10, Level.CONTENT, None),
+        ("x\n" * (MAX_CONTENT_CHARS // 2), Level.CONTENT, None),
+        ("x\n" * (MAX_CONTENT_CHARS // 2 + 1), Level.SHAPE, "document-too-large"),
+        ("x" * MAX_CONTENT_LINE_CHARS, Level.CONTENT, None),
+        ("x" * (MAX_CONTENT_LINE_CHARS + 1), Level.SHAPE, "line-too-long"),
+    ],
+)
+def test_ceiling_by_size(text: str, level: Level, code: str | None) -> None:
+    assert ceiling_of(text) == (level, code)
+
+
+def test_a_refusal_without_a_sentence_still_has_its_code() -> None:
+    assert refusal("no-such-code").detail == "no-such-code"
+
+
+def test_locate_finds_the_working_copy_and_its_remotes(tmp_path: Path) -> None:
+    git = tmp_path / "repo" / ".git"
+    git.mkdir(parents=True)
+    (git / "config").write_text('[core]\n\tbare = false\n[remote "origin"]\n\turl = git@example.org:a/b.git\n')
+    location = locate(tmp_path / "repo" / "src" / "a.py")
+    assert location.root == (tmp_path / "repo").resolve()
+    assert location.remotes == ("git@example.org:a/b.git",)
+
+
+def test_locate_follows_a_worktree_to_its_repository(tmp_path: Path) -> None:
+    git = tmp_path / "repo" / ".git"
+    (git / "worktrees" / "w").mkdir(parents=True)
+    (git / "config").write_text('[remote "origin"]\nurl = https://example.org/a/b\n')
+    (git / "worktrees" / "w" / "commondir").write_text("../..\n")
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / ".git").write_text(f"gitdir: {git}/worktrees/w\n")
+    assert locate(tmp_path / "w" / "a.py").remotes == ("https://example.org/a/b",)
+
+
+def test_locate_resolves_links(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert locate(tmp_path / "link" / "a").real_path == (tmp_path / "real" / "a").resolve()
+
+
+@pytest.mark.parametrize("config", ["", "[", '[remote "o"]\nurl', "\x00\xff", '[remote "o"]\n  pushurl = x\n'])
+def test_a_configuration_that_names_no_remote_gives_none(config: str) -> None:
+    assert _parse_remotes(config) == ()

@@ -1,0 +1,312 @@
+"""The door: what passes, what does not, and that what does not leaves no trace."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capture_gate.door import Door
+from event_model.events import (
+    FILLER,
+    CapturePause,
+    CaptureResume,
+    DocumentClose,
+    DocumentEdit,
+    DocumentOpen,
+    DocumentSave,
+    EditorFocus,
+    GapReason,
+    Origin,
+    kind_of,
+)
+from event_model.ids import DocumentId, StudyId
+from event_model.levels import Level
+
+
+def edit(document: DocumentId, position: int, inserted: str, deleted: int = 0) -> DocumentEdit:
+    return DocumentEdit(document, position, deleted, inserted, Origin.TYPED, 100)
+
+
+def opened(door: Door, path: Path, text: str = "") -> DocumentId:
+    verdict = door.open_document(path=path, language="python", text=text)
+    assert verdict.document is not None, verdict.refusals
+    return verdict.document
+
+
+def replay(bodies: list[Any], document: DocumentId) -> str:
+    text = ""
+    for body in bodies:
+        if getattr(body, "document", None) != document:
+            continue
+        if isinstance(body, DocumentOpen):
+            text = body.text
+        elif isinstance(body, DocumentEdit):
+            text = text[: body.position] + body.inserted + text[body.position + body.deleted :]
+    return text
+
+
+async def kept(person: Any) -> list[Any]:
+    store = await person.store()
+    try:
+        return [each async for each in store.events()]
+    finally:
+        await store.close()
+
+
+async def bodies(person: Any) -> list[Any]:
+    return [each.event.body for each in await kept(person)]
+
+
+async def test_without_consent_no_file_is_made_and_nothing_stays_in_memory(person: Any) -> None:
+    door = await person.door()
+    verdict = door.open_document(path=person.work / "a.py", language="python", text="remember me not")
+    door.offer(EditorFocus(focused=True))
+    await door.flush()
+
+    assert verdict.document is None
+    assert [each.code for each in verdict.refusals] == ["no-consent"]
+    assert door.status().state == "off"
+    assert person.store_files == []
+    gc.collect()
+    held = [each for each in gc.get_objects() if isinstance(each, DocumentOpen | EditorFocus)]
+    assert held == []
+    await door.close()
+    assert person.store_files == []
+
+
+async def test_what_is_in_scope_is_kept_and_replays(person: Any, door: Door) -> None:
+    document = opened(door, person.work / "a.py", "abc")
+    door.offer(edit(document, 3, "déf🙂"))
+    door.offer(edit(document, 0, "", deleted=1))
+    door.offer(DocumentSave(document))
+    status = await door.flush()
+    await door.close()
+
+    events = await kept(person)
+    assert [kind_of(each.event.body) for each in events][:2] == ["capture.start", "document.open"]
+    assert replay([each.event.body for each in events], document) == "bcdéf🙂"
+    assert [each.event.index for each in events] == list(range(5))
+    assert status.studies[0].durable == 5
+
+
+@pytest.mark.parametrize("name", [".env", "id_rsa", "server.pem", ".ssh/config"])
+async def test_denied_files_leave_no_trace(person: Any, door: Door, name: str) -> None:
+    verdict = door.open_document(path=person.work / name, language="x", text="planted-marker")
+    assert verdict.document is None
+    assert "denied-path" in [each.code for each in verdict.refusals]
+    await door.close()
+    assert await kept(person) == []
+
+
+async def test_a_file_outside_the_scope_leaves_no_trace(person: Any, door: Door, tmp_path: Path) -> None:
+    verdict = door.open_document(path=tmp_path / "elsewhere.py", language="x", text="planted-marker")
+    assert [each.code for each in verdict.refusals] == ["out-of-scope"]
+    assert [each.code for each in door.explain(tmp_path / "elsewhere.py")] == ["out-of-scope"]
+    assert door.explain(person.work / "a.py") == ()
+
+
+async def test_a_link_out_of_the_scope_is_seen_through(person: Any, door: Door, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.py").write_text("planted-marker")
+    (person.work / "link.py").symlink_to(tmp_path / "elsewhere.py")
+    verdict = door.open_document(path=person.work / "link.py", language="x", text="planted-marker")
+    assert verdict.document is None
+
+
+async def test_what_is_no_file_is_refused(door: Door) -> None:
+    verdict = door.open_document(path=None, language="x", text="output of a terminal")
+    assert [each.code for each in verdict.refusals] == ["no-file"]
+
+
+async def test_binary_text_is_refused_and_ends_a_document(person: Any, door: Door) -> None:
+    verdict = door.open_document(path=person.work / "a.bin", language="x", text="a\x00b")
+    assert [each.code for each in verdict.refusals] == ["document-binary"]
+    document = opened(door, person.work / "a.py", "abc")
+    door.offer(edit(document, 0, "\x00"))
+    assert not door.captures(document)
+    await door.close()
+    assert (await bodies(person))[-1].reason is GapReason.DOCUMENT_BINARY
+
+
+async def test_events_without_a_document_ride_only_with_a_captured_one(person: Any, door: Door) -> None:
+    door.offer(EditorFocus(focused=True))
+    assert door.status().studies[0].offered == 0
+    document = opened(door, person.work / "a.py")
+    door.offer(DocumentClose(document))
+    before = door.status().studies[0].offered
+    door.offer(EditorFocus(focused=True))
+    assert door.status().studies[0].offered == before
+
+
+async def test_a_kind_the_study_does_not_ask_for_is_not_kept(person: Any, door: Door) -> None:
+    document = opened(door, person.work / "a.py")
+    before = door.status().studies[0].offered
+    door.offer(EditorFocus(focused=True))
+    assert "editor.focus" not in person.manifest().decode()
+    assert door.status().studies[0].offered == before
+    assert door.captures(document)
+
+
+async def test_a_pause_ends_documents_and_keeps_nothing_until_resumed(person: Any, door: Door) -> None:
+    document = opened(door, person.work / "a.py", "abc")
+    door.pause()
+    assert door.status().state == "paused"
+    assert not door.captures(document)
+    door.offer(edit(document, 0, "planted-marker"))
+    assert door.open_document(path=person.work / "b.py", language="x", text="planted-marker").document is None
+    door.resume()
+    assert door.status().state == "capturing"
+    again = opened(door, person.work / "a.py", "abc")
+    await door.close()
+
+    found = await bodies(person)
+    assert "planted-marker" not in str(found)
+    assert again != document
+    kinds = [type(body) for body in found]
+    assert kinds.index(CapturePause) < kinds.index(CaptureResume)
+
+
+async def test_a_pause_by_another_process_is_seen(person: Any, door: Door) -> None:
+    document = opened(door, person.work / "a.py")
+    person.ledger.pause(None, person.clock.wall_ms())
+    person.clock.advance(1000)
+    door.offer(edit(document, 0, "planted-marker"))
+    await door.close()
+    assert "planted-marker" not in str(await bodies(person))
+
+
+async def test_leaving_wins_over_what_is_buffered(person: Any, door: Door) -> None:
+    document = opened(door, person.work / "a.py")
+    await door.flush()
+    door.offer(edit(document, 0, "planted-marker"))
+    # Another process withdraws; this one has not looked since, and writes what it buffered.
+    person.ledger.leave(StudyId("test-study"), now_ms=person.clock.wall_ms(), installation=person.keys.installation)
+    await door._sessions.commit()
+    assert "planted-marker" not in str(await bodies(person))
+    await door.close()
+    assert "planted-marker" not in str(await bodies(person))
+
+
+async def test_an_expired_study_ends_capture_by_time_alone(person: Any, door: Door) -> None:
+    document = opened(door, person.work / "a.py")
+    person.clock.advance(40 * 86_400_000)
+    door.offer(edit(document, 0, "planted-marker"))
+    assert door.status().state == "off"
+    assert door.status().reasons[0].code in {"study-ended", "consent-expired"}
+    await door.close()
+    assert "planted-marker" not in str(await bodies(person))
+
+
+async def test_joining_while_an_editor_runs_begins_capture(person: Any) -> None:
+    door = await person.door()
+    changes: list[str] = []
+    door.on_change(lambda: changes.append(door.status().state))
+    person.join()
+    person.clock.advance(1000)
+    door.status()
+    while not door.live:
+        await door._sessions.activate()
+    opened(door, person.work / "a.py")
+    assert changes[-1] == "capturing"
+    await door.close()
+    assert len(await bodies(person)) == 2
+
+
+async def test_secrets_are_masked_when_sealed_and_lowered_levels_are_kept(person: Any) -> None:
+    person.join(edit=lambda text: text.replace('"selection.change" = "content"', '"editor.focus" = "rhythm"'))
+    door = await person.door()
+    document = opened(door, person.work / "a.py")
+    secret = "AKIA" + "Q3EGRTZV7XWLN5KM"
+    for place, character in enumerate(f'key = "{secret}"\n'):
+        door.offer(edit(document, place, character))
+    door.offer(EditorFocus(focused=True))
+    await door.close()
+
+    events = await kept(person)
+    text = replay([each.event.body for each in events], document)
+    assert text == f'key = "{FILLER * len(secret)}"\n'
+    assert events[-1].event.level is Level.RHYTHM
+    assert door.status().studies == () or secret not in str(events)
+
+
+async def test_a_large_document_is_kept_as_shape_with_a_reason(person: Any, door: Door) -> None:
+    verdict = door.open_document(path=person.work / "big.txt", language="x", text="word 42\n" * 130_000)
+    assert verdict.document is not None
+    assert [each.code for each in verdict.refusals] == ["document-too-large"]
+    door.offer(edit(verdict.document, 0, "planted marker 7"))
+    await door.close()
+    found = await kept(person)
+    assert "planted" not in str(found)
+    assert {each.event.level for each in found[1:]} == {Level.SHAPE}
+    assert len(found[-1].event.body.inserted) == len("planted marker 7")
+
+
+async def test_a_long_line_is_kept_as_shape_with_a_reason(person: Any, door: Door) -> None:
+    verdict = door.open_document(path=person.work / "min.js", language="x", text="planted;" * 2000)
+    assert [each.code for each in verdict.refusals] == ["line-too-long"]
+    await door.close()
+    assert "planted" not in str(await bodies(person))
+
+
+async def test_a_rename_keeps_the_text_once(person: Any, door: Door) -> None:
+    first = opened(door, person.work / "a.py", "text kept once")
+    verdict = door.open_document(path=person.work / "b.py", language="python", text="text kept once", continues=first)
+    door.offer(DocumentClose(first))
+    await door.close()
+    found = [body for body in await bodies(person) if isinstance(body, DocumentOpen)]
+    assert [(body.path, body.text, body.continues) for body in found] == [
+        ("a.py", "text kept once", None),
+        ("b.py", "", first),
+    ]
+    assert verdict.document is not None
+
+
+async def test_two_studies_get_their_own_names_for_everything(person: Any) -> None:
+    (person.work / ".git").mkdir()
+    person.join("study-one")
+    person.join("study-two")
+    door = await person.door()
+    opened(door, person.work / "a.py", "shared")
+    await door.close()
+    by_study: dict[str, Any] = {}
+    for each in await kept(person):
+        if isinstance(each.event.body, DocumentOpen):
+            by_study[each.study] = (each.session, each.event.body.workspace)
+    assert set(by_study) == {"study-one", "study-two"}
+    (session_one, workspace_one), (session_two, workspace_two) = by_study.values()
+    assert session_one != session_two
+    assert workspace_one != workspace_two
+
+
+async def test_a_filter_that_fails_closes_the_study(person: Any) -> None:
+    class Broken:
+        def find(self, text: str, *, whole_file: bool) -> list[Any]:
+            raise RuntimeError("planted-marker in an error")
+
+    person.join()
+    door = await person.door(detector=Broken())
+    verdict = door.open_document(path=person.work / "a.py", language="x", text="planted-marker\n")
+    if verdict.document is not None:
+        door.offer(edit(verdict.document, 0, "x\n"))
+        door.offer(edit(verdict.document, 0, "", deleted=1))
+    assert door.status().state == "off"
+    assert door.status().reasons[0].code == "filter-failed"
+    assert "planted-marker" not in str(door.status())
+    await door.close()
+
+
+async def test_forgetting_the_last_minutes_ends_the_documents(person: Any, door: Door) -> None:
+    document = opened(door, person.work / "a.py", "early")
+    await door.flush()
+    person.clock.advance(60_000)
+    since = person.clock.wall_ms()
+    door.offer(edit(document, 0, "planted-marker"))
+    forgotten = await door.forget(since)
+    assert forgotten == 1
+    assert not door.captures(document)
+    await door.close()
+    found = await bodies(person)
+    assert "planted-marker" not in str(found)
+    assert any(isinstance(body, DocumentOpen) and body.text == "early" for body in found)
