@@ -122,7 +122,7 @@ def seal_envelope(header: EnvelopeHeader, payload: bytes, recipient: RecipientPu
         raise EnvelopeError("the header names another recipient key")
     if header.verify_key != encode_key(key.verify_key.raw) or header.pseudonym != pseudonym_of(key.verify_key):
         raise EnvelopeError("the header names another signer")
-    header_bytes = msgspec.msgpack.encode(msgspec.structs.astuple(header))
+    header_bytes = _write_header(header)
     ciphertext = _SUITE.encrypt(payload, recipient.key, _INFO + header_bytes)
     body = b"".join((MAGIC, bytes((ENVELOPE_VERSION,)), _sized(header_bytes), _sized(ciphertext)))
     return body + key.sign(body)
@@ -139,7 +139,7 @@ def parse_envelope(data: bytes) -> Envelope:
         raise EnvelopeError("an envelope of another version", code="envelope-version")
     header_bytes, at = _take(data, len(MAGIC) + 1)
     ciphertext, at = _take(data, at)
-    if len(header_bytes) > MAX_HEADER_BYTES or len(ciphertext) < HPKE_OVERHEAD_BYTES:
+    if len(ciphertext) < HPKE_OVERHEAD_BYTES:
         raise EnvelopeError("an envelope whose lengths can't be right")
     if len(data) != at + SIGNATURE_BYTES:
         raise EnvelopeError("an envelope that is cut short or runs on")
@@ -166,8 +166,20 @@ def _take(data: bytes, at: int) -> tuple[bytes, int]:
     return data[start:end], end
 
 
+def _write_header(header: EnvelopeHeader) -> bytes:
+    try:
+        data = msgspec.msgpack.encode(msgspec.structs.astuple(header))
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise EnvelopeError("an envelope header that the format can't hold") from error
+    # What can't be parsed must not be made.
+    _read_header(data)
+    return data
+
+
 def _read_header(data: bytes) -> EnvelopeHeader:
     names = EnvelopeHeader.__struct_fields__
+    if len(data) > MAX_HEADER_BYTES:
+        raise EnvelopeError("an envelope header that is too large", code="envelope-too-large")
     try:
         values = msgspec.msgpack.decode(data, type=list[int | str])
         if len(values) != len(names):

@@ -11,7 +11,7 @@ from itertools import accumulate
 
 import msgspec
 
-from event_model.body_columns import MAX_COUNT
+from event_model.body_columns import MAX_COUNT, count
 from event_model.columns import Reader, Writer, unpack, unzigzag, zigzag
 from event_model.errors import SegmentError
 from event_model.event_columns import MAX_EVENTS, read_events, write_events
@@ -82,10 +82,10 @@ def encode_segment(content: SegmentContent, *, level: int = SEGMENT_LEVEL) -> by
     if content.header.version != SEGMENT_VERSION:
         raise SegmentError(f"segments of version {content.header.version} can't be made", code="segment-version")
     writer = Writer()
-    writer.raw(msgspec.msgpack.encode(msgspec.structs.astuple(content.header)))
+    writer.raw(_pack(msgspec.structs.astuple(content.header)))
     write_events(writer, content.events)
     _write_masks(writer, content.masks)
-    writer.raw(msgspec.msgpack.encode([msgspec.structs.astuple(finding) for finding in content.findings]))
+    _write_findings(writer, content.findings)
     data = SEGMENT_MAGIC + bytes((SEGMENT_VERSION,)) + writer.pack(level)
     if len(data) > MAX_SEGMENT_BYTES:
         raise SegmentError(f"a segment has at most {MAX_SEGMENT_BYTES} bytes", code="segment-too-large")
@@ -145,33 +145,42 @@ def _read_header(data: bytes) -> SegmentHeader:
     return header
 
 
+def _pack(values: object) -> bytes:
+    try:
+        return msgspec.msgpack.encode(values)
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise SegmentError("a value that the format can't hold") from error
+
+
 def _write_masks(writer: Writer, masks: Sequence[Mask]) -> None:
     fields = list(dict.fromkeys(mask.field for mask in masks))
+    if len(masks) > MAX_MASKS:
+        raise SegmentError(f"at most {MAX_MASKS} masks go together", code="segment-too-large")
     writer.number(len(masks))
-    writer.raw(msgspec.msgpack.encode(fields))
+    writer.raw(_pack(fields))
     before = 0
     steps: list[int] = []
     for mask in masks:
-        steps.append(zigzag(mask.index - before))
+        steps.append(zigzag(count(mask.index) - before))
         before = mask.index
     writer.column(steps)
     writer.column([fields.index(mask.field) for mask in masks])
-    writer.column([mask.offset for mask in masks])
-    writer.column([mask.length for mask in masks])
-    writer.column([mask.finding for mask in masks])
+    writer.column([count(mask.offset) for mask in masks])
+    writer.column([count(mask.length) for mask in masks])
+    writer.column([count(mask.finding) for mask in masks])
 
 
 def _read_masks(reader: Reader) -> tuple[Mask, ...]:
-    count = reader.number(MAX_MASKS)
+    total = reader.number(MAX_MASKS)
     try:
         fields = msgspec.msgpack.decode(reader.raw(), type=list[str])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SegmentError("mask fields that are malformed") from error
-    indexes = list(accumulate(map(unzigzag, reader.column(count))))
-    names, offsets, lengths, findings = (reader.column(count) for _ in range(4))
-    if count and (min(indexes) < 0 or max(*indexes, *offsets, *lengths, *findings) > MAX_COUNT):
+    indexes = list(accumulate(map(unzigzag, reader.column(total))))
+    names, offsets, lengths, findings = (reader.column(total) for _ in range(4))
+    if total and (min(indexes) < 0 or max(*indexes, *offsets, *lengths, *findings) > MAX_COUNT):
         raise SegmentError("a mask outside the schema")
-    if count and max(names) >= len(fields):
+    if total and max(names) >= len(fields):
         raise SegmentError("a mask of a field that is not there")
     return tuple(
         [
@@ -179,6 +188,10 @@ def _read_masks(reader: Reader) -> tuple[Mask, ...]:
             for index, name, offset, length, finding in zip(indexes, names, offsets, lengths, findings, strict=True)
         ]
     )
+
+
+def _write_findings(writer: Writer, findings: Sequence[Finding]) -> None:
+    writer.raw(_pack([(count(finding.number), finding.category, finding.kind, finding.tag) for finding in findings]))
 
 
 def _read_findings(data: bytes) -> tuple[Finding, ...]:
