@@ -131,6 +131,8 @@ class Redactor:
         upto = min(upto, self._first + len(self._times))
         if upto <= self._first:
             return Redactions((), ())
+        for document in tuple(self._dirty):
+            self._scan(document)
         self._mask_echoes(upto)
         masks = [mask for mask in self._whole if mask.index < upto]
         self._whole = [mask for mask in self._whole if mask.index >= upto]

@@ -130,10 +130,10 @@ class TrackedDocument:
         return spans
 
     def oldest_cell(self, floor: int) -> int | None:
-        """Give the oldest pending cell of the line that was written last, deleted ones included."""
-        left = self._shadow.slice(self.dirty_start - LOOK_CHARS, self.dirty_start)
+        """Give the oldest pending cell of the line where was written last, deleted ones included."""
+        left = self._shadow.slice(self.dirty_end - LOOK_CHARS, self.dirty_end)
         right = self._shadow.slice(self.dirty_end, self.dirty_end + LOOK_CHARS)
-        first = self.dirty_start - len(left) + left.rfind("\n") + 1
+        first = self.dirty_end - len(left) + left.rfind("\n") + 1
         cut = right.find("\n")
         cells = self._shadow.cells(first, self.dirty_end + (len(right) if cut < 0 else cut))
         found = [cell for cell in cells if cell >= floor]

@@ -62,12 +62,12 @@ class _Form:
         if self._pattern is None:
             self._pattern = compile_pattern(self._source)
         base = max(at - self.behind, done)
-        piece = window.raw[base : at + self.ahead]
-        match = self._pattern.search(piece)
+        found = self._pattern.finditer(window.raw[base : at + self.ahead])
+        match = next((match for match in found if match.end() + base > at), None)
         if match is None:
             return None
         inner = match.span(self.group)
-        if match.end() + base <= at or inner[0] == inner[1]:
+        if inner[0] == inner[1]:
             return None
         value = window.text[base + inner[0] : base + inner[1]]
         if self.strict and _is_stand_in(value):

@@ -112,15 +112,10 @@ class PersonalLayer:
         self._checked(window, self._iban, "iban", _is_iban, hits)
 
     def _emails(self, window: Window, hits: list[Hit]) -> None:
-        at = window.text.find("@")
-        while at >= 0:
-            base = max(at - 64, 0)
-            match = self._email.search(window.raw[base : at + 160])
-            if match is not None and match.start() + base < at < match.end() + base:
-                value = window.low[base + match.start() : base + match.end()]
-                if not _is_nobody(value, window.text[base + match.end() : base + match.end() + 1]):
-                    hits.append(Hit(base + match.start(), base + match.end(), PII, "email"))
-            at = window.text.find("@", at + 1)
+        for match in self._email.finditer(window.raw):
+            start, end = match.span()
+            if not _is_nobody(window.low[start:end], window.text[end : end + 1]):
+                hits.append(Hit(start, end, PII, "email"))
 
     @staticmethod
     def _checked(window: Window, pattern: Any, kind: str, check: Any, hits: list[Hit]) -> None:
