@@ -1,4 +1,5 @@
-"""Sealed segments out: uploads what is past its hold, once, until a signed receipt is in hand.
+"""Sends sealed segments past their hold to the study's receiver, and deletion requests, until their receipts are here.
 
-This room never sees an event in the clear once it has left, and never sends what is still on hold.
+This room sends no byte of a study without live consent, believes no answer but a receipt signed by the receiver the
+study names, and never changes what was captured.
 """

@@ -1,0 +1,277 @@
+"""The upload run: what is asked to be erased first, then each study's sealed segments, oldest first.
+
+A study from which something is still to be erased sends nothing until that is confirmed: so a deletion never meets
+what came after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from functools import partial
+
+import httpx
+
+from consent_ledger.grants import Grant
+from consent_ledger.ledger import Ledger
+from event_model.clock import Clock, SystemClock
+from event_model.errors import OvertError, StoreConflict, UploadError
+from event_model.ids import StudyId
+from event_model.keys import Secret
+from event_model.receipts import DELETION_REQUEST, DeletionRequest
+from event_model.signed import Signed, open_document
+from local_store.model import SegmentInfo, SegmentState
+from local_store.store import Store
+from sync_client.couriers import SegmentCourier, Sleep, StillGiven, Superseded, carry_deletion
+from sync_client.planner import UNREACHABLE, Ending, Stop
+from sync_client.report import Problem, Stage, SyncIncomplete, SyncProgress, SyncReport, Tally
+from sync_client.transport import Deadlines, Transport, Withdrawn, is_loopback, open_http
+
+__all__ = ["SyncIncomplete", "SyncProgress", "SyncReport", "sync"]
+
+MAX_ROUNDS = 2
+"""What was forgotten while its segment was under way is asked back and sent anew in the same run; once."""
+
+Progress = Callable[[SyncProgress], None]
+
+
+async def sync(
+    *,
+    store: Store,
+    ledger: Ledger,
+    installation: Secret,
+    clock: Clock | None = None,
+    random: Callable[[int], bytes] = os.urandom,
+    http: httpx.AsyncClient | None = None,
+    progress: Progress | None = None,
+    study: StudyId | None = None,
+    sleep: Sleep = asyncio.sleep,
+    deadlines: Deadlines | None = None,
+) -> SyncReport:
+    """Send deletion requests, then what is past its hold, of one study or of all; give what was done.
+
+    Everything is tried before SyncIncomplete (an UploadError) tells what could not be done: nothing is lost then, and
+    its ``report`` says what was. ``http`` is used as it is (proxies, certificates); else one is made per receiver.
+    """
+    run = _Run(
+        store,
+        ledger,
+        installation,
+        clock=clock or SystemClock(),
+        random=random,
+        http=http,
+        progress=progress or (lambda _: None),
+        sleep=sleep,
+        deadlines=deadlines or Deadlines(),
+    )
+    report = await run.everything(study)
+    if report.problems:
+        raise SyncIncomplete(report)
+    return report
+
+
+class _Run:
+    """One run: its connections, its counts, and what stands in the way."""
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        installation: Secret,
+        *,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        http: httpx.AsyncClient | None,
+        progress: Progress,
+        sleep: Sleep,
+        deadlines: Deadlines,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._installation = installation
+        self._clock = clock
+        self._random = random
+        self._http = http
+        self._own_http: dict[bool, httpx.AsyncClient] = {}
+        self._progress = progress
+        self._sleep = sleep
+        self._deadlines = deadlines
+        self._tally = Tally()
+        self._transports: dict[str, Transport] = {}
+        self._away: dict[str, Stop] = {}
+        """Receivers that could not be reached in this run: nothing more is tried there."""
+
+    async def everything(self, only: StudyId | None) -> SyncReport:
+        """Do all there is to do."""
+        try:
+            for _ in range(MAX_ROUNDS):
+                self._tally.problems.clear()
+                if not await self._round(only):
+                    break
+            await self._count_waiting(only)
+        finally:
+            for http in self._own_http.values():
+                await http.aclose()
+        self._tally.bytes_sent = self._bytes_sent
+        return self._tally.report()
+
+    async def _round(self, only: StudyId | None) -> bool:
+        """Send deletions, then segments; say whether a person's forgetting made another round worthwhile."""
+        self._finish_withdrawals()
+        blocked = await self._carry_deletions(only)
+        again = False
+        for grant in self._grants(only):
+            if grant.study not in blocked:
+                again |= await self._carry_study(grant)
+        return again
+
+    def _finish_withdrawals(self) -> None:
+        try:
+            self._ledger.finish_withdrawals(self._installation, self._clock.wall_ms())
+        except OvertError as error:
+            for study in self._ledger.unfinished_withdrawals():
+                self._problem(study, error)
+
+    def _grants(self, only: StudyId | None) -> list[Grant]:
+        grants = self._ledger.grants(self._clock.wall_ms(), installation=self._installation)
+        return [grant for grant in grants if grant.live and only in (None, grant.study)]
+
+    async def _carry_deletions(self, only: StudyId | None) -> set[StudyId]:
+        """Send the requests that wait; give the studies of which one still does."""
+        blocked: set[StudyId] = set()
+        waiting = self._ledger.outbox()
+        for done, (path, data) in enumerate(waiting):
+            try:
+                request = open_document(DELETION_REQUEST, data, DeletionRequest)
+            except OvertError as error:
+                self._problem(StudyId("*"), error)
+                continue
+            study = request.payload.study
+            if only not in (None, study):
+                continue
+            try:
+                stop = await self._carry_deletion(request)
+            except OvertError as error:
+                self._problem(study, error)
+                blocked.add(study)
+                continue
+            if stop.ending is Ending.DONE:
+                self._ledger.settled(path)
+                self._tally.deletions_settled += 1
+            else:
+                blocked.add(study)
+            self._tell(study, Stage.DELETION, done + 1, len(waiting))
+        self._tally.deletions_waiting = len(self._ledger.outbox())
+        return blocked
+
+    async def _carry_deletion(self, request: Signed[DeletionRequest]) -> Stop:
+        study = request.payload.study
+        manifest = self._ledger.manifest(study)
+        if manifest is None:
+            raise UploadError("the study's manifest is gone, and with it the receiver's address", code="manifest-gone")
+        url = manifest.payload.receiver.url
+        stop = self._away.get(url) or await carry_deletion(
+            request,
+            transport=self._transport(url),
+            key=manifest.payload.receiver_key,
+            jitter=self._jitter,
+            clock=self._clock,
+            sleep=self._sleep,
+        )
+        self._note(study, url, stop)
+        return stop
+
+    async def _carry_study(self, grant: Grant) -> bool:
+        """Send what is due of one study; say whether the person's forgetting or leaving came in between."""
+        url = grant.manifest.receiver.url
+        courier = SegmentCourier(
+            grant,
+            store=self._store,
+            transport=self._transport(url),
+            installation=self._installation,
+            still_given=StillGiven(self._ledger, self._clock, grant, self._installation),
+            tally=self._tally,
+            tell=partial(self._tell, grant.study),
+            clock=self._clock,
+            sleep=self._sleep,
+        )
+        try:
+            stop = self._away.get(url) or await courier.carry(self._jitter)
+        except Superseded as found:
+            self._ask_back(found.info)
+        except (Withdrawn, StoreConflict):
+            pass
+        except OvertError as error:
+            self._problem(grant.study, error)
+            return False
+        else:
+            self._note(grant.study, url, stop)
+            return False
+        return True
+
+    def _ask_back(self, info: SegmentInfo) -> None:
+        self._ledger.request_deletion(
+            info.study,
+            segments=((info.epoch, info.number),),
+            installation=self._installation,
+            now_ms=self._clock.wall_ms(),
+            reason="forgotten-under-way",
+        )
+
+    def _note(self, study: StudyId, url: str, stop: Stop) -> None:
+        if stop.ending is Ending.DONE:
+            return
+        if stop.code == UNREACHABLE:
+            self._away[url] = stop
+        permanent = stop.ending is Ending.REFUSED
+        hint = _HINTS.get(stop.code, _REFUSED if permanent else UploadError.default_hint)
+        problem = Problem(study, stop.code, stop.note, hint, permanent=permanent, retry_ms=stop.retry_ms)
+        if problem not in self._tally.problems:
+            self._tally.problems.append(problem)
+
+    def _problem(self, study: StudyId, error: OvertError) -> None:
+        self._tally.problems.append(Problem(study, error.code, error.message, error.hint, permanent=True))
+
+    async def _count_waiting(self, only: StudyId | None) -> None:
+        for grant in self._grants(only):
+            due_ms = self._clock.wall_ms() - grant.manifest.hold_s * 1000
+            for info in await self._store.segments(grant.study):
+                if info.state in (SegmentState.HELD, SegmentState.ENVELOPED):
+                    self._tally.held += info.sealed_ms > due_ms
+                    self._tally.waiting += info.sealed_ms <= due_ms
+
+    def _transport(self, url: str) -> Transport:
+        if url not in self._transports:
+            self._transports[url] = Transport(self._http_for(url), url, self._deadlines)
+        return self._transports[url]
+
+    def _http_for(self, url: str) -> httpx.AsyncClient:
+        if self._http is not None:
+            return self._http
+        loopback = is_loopback(url)
+        if loopback not in self._own_http:
+            self._own_http[loopback] = open_http(self._deadlines, loopback=loopback)
+        return self._own_http[loopback]
+
+    @property
+    def _bytes_sent(self) -> int:
+        return sum(transport.bytes_sent for transport in self._transports.values())
+
+    def _tell(self, study: StudyId, stage: Stage, done: int, total: int) -> None:
+        self._progress(SyncProgress(study, stage, done, total, self._bytes_sent))
+
+    def _jitter(self) -> float:
+        return int.from_bytes(self._random(4), "big") / 0xFFFFFFFF
+
+
+_REFUSED = "Trying again changes nothing: ask the study's owner. Nothing is lost meanwhile."
+_HINTS = {
+    UNREACHABLE: "Nothing is lost: `overt sync` tries again. See whether the receiver's address can be reached.",
+    "segment-conflict": (
+        "The receiver holds other bytes under this number, as after a backup of this machine was put back. "
+        "Nothing is overwritten; ask the study's owner."
+    ),
+    "consent-expired": "Your consent to this study has run out; `overt join` gives it anew.",
+    "study-unknown": "The receiver does not serve this study (any more); ask the study's owner.",
+}
