@@ -97,7 +97,8 @@ def normalise_remote(remote: str) -> str:
         default = {"https": 443, "http": 80, "ssh": 22, "git": 9418, "git+ssh": 22}.get(parts.scheme.lower())
         return _join_remote(host if port in {None, default} else f"{host}:{port}", parts.path)
     if (match := _SCP_LIKE.fullmatch(remote)) and not re.fullmatch(r"[A-Za-z]:[\\/].*", remote):
-        return _join_remote(match[1].strip("[]"), match[2])
+        # "user:token@host/path" is no remote, and what looks like its path holds the token.
+        return "" if "@" in match[2] else _join_remote(match[1].strip("[]"), match[2])
     if remote.startswith(("/", ".", "~", "\\")) or "\\" in remote or ":" in remote or "/" not in remote:
         return ""
     host, _, path = remote.partition("/")

@@ -106,6 +106,7 @@ class Ledger:
         )
         make_private_folder(folder.path)
         supersede(folder, installation=installation, now_ms=now_ms)
+        self._pause.keep_spare()
         # The record comes last: until it is there, what lies beside it allows nothing.
         write_files(
             [

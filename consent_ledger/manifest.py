@@ -100,7 +100,7 @@ _ASKS_MORE: Final[dict[str, Callable[[StudyManifest, StudyManifest], bool]]] = {
     "hold_s": lambda old, new: new.hold_s < old.hold_s,
     "settle_s": lambda old, new: new.settle_s < old.settle_s,
     "retention_days": lambda old, new: new.retention_days > old.retention_days,
-    "start": lambda _old, _new: False,
+    "start": lambda old, new: new.start_ms < old.start_ms,
     "end": lambda old, new: new.end_ms > old.end_ms,
     "k": lambda old, new: new.k < old.k,
     "recipients": lambda old, new: not set(new.recipients) <= set(old.recipients),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,14 @@ class PauseFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._spare = path.with_name("pause.spare")
+
+    def keep_spare(self) -> None:
+        """Lay by an empty file that a pause can rename when the disk has no room for a new one."""
+        try:
+            os.close(os.open(self._spare, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        except OSError as error:
+            raise unwritable(self._spare, error) from error
 
     def until_ms(self) -> int | None:
         """When the pause ends, Unix ms; ``UNTIL_RESUMED`` if it has no end or can't be read; None without a pause."""
@@ -42,11 +51,9 @@ class PauseFile:
         the pause ends.
         """
         make_private_folder(self._path.parent)
-        try:
-            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        self._make_empty()
+        with contextlib.suppress(OSError):
             sync_folder(self._path.parent)
-        except OSError as error:
-            raise unwritable(self._path, error) from error
         if until_ms is None:
             return
         try:
@@ -58,6 +65,22 @@ class PauseFile:
     def end(self) -> None:
         """Resume. StoreUnwritable: if the file can't be taken away; capture then stays paused."""
         try:
-            self._path.unlink(missing_ok=True)
+            # Emptied first: a spare that named a past moment would be a pause that does not hold.
+            self._make_empty(create=False)
+            self._path.replace(self._spare)
+        except FileNotFoundError:
+            return
         except OSError as error:
             raise unwritable(self._path, error) from error
+
+    def _make_empty(self, *, create: bool = True) -> None:
+        flags = os.O_WRONLY | os.O_TRUNC | (os.O_CREAT if create else 0)
+        try:
+            os.close(os.open(self._path, flags, 0o600))
+        except OSError as error:
+            if not create:
+                raise
+            try:
+                self._spare.rename(self._path)
+            except OSError:
+                raise unwritable(self._path, error) from error
