@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from event_model.errors import KeyUnavailable, OvertError
 from event_model.keys import SEED_BYTES, Secret
-from local_store.files import create_once, make_private_folder, read_bounded, unwritable
+from local_store.files import PRIVATE_FILE, create_once, make_private_folder, read_bounded, unwritable
 
 BACKEND_VARIABLE = "OVERT_KEYRING"
 """Environment: ``keyring``, ``passphrase`` or ``file`` chooses for a custody that is yet to be made."""
@@ -104,7 +104,7 @@ def open_custody(
     try:
         make_private_folder(home)
         make_private_folder(folder)
-        with FileLock(folder / "custody.lock", timeout=LOCK_TIMEOUT_S):
+        with FileLock(folder / "custody.lock", timeout=LOCK_TIMEOUT_S, mode=PRIVATE_FILE):
             if (data := read_bounded(path, MAX_CUSTODY_BYTES)) is not None:
                 return _open(folder, _parse(data, path), passphrase)
             _refuse_orphaned_store(home)

@@ -98,8 +98,6 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _set_up(connection: sqlite3.Connection) -> None:
-    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     # A rollback journal, not WAL: SQLite before 3.44.6 can corrupt a WAL that two connections reset, and a WAL
     # keeps copies of what was deleted.
     connection.execute("PRAGMA journal_mode = TRUNCATE")
@@ -119,6 +117,8 @@ def _set_up(connection: sqlite3.Connection) -> None:
 
 
 def _create(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # on a database that has tables this would be a write
     connection.execute("BEGIN IMMEDIATE")
     if _version(connection) == 0:  # not made by another process in the meantime
         for statement in TABLES:

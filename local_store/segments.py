@@ -86,7 +86,7 @@ class Segments:
 
     def read(self, connection: sqlite3.Connection, info: SegmentInfo) -> SegmentContent:
         """Open a segment. StoreDamaged: if it does not open, or holds what its row does not say."""
-        row = connection.execute(f"SELECT key, wrapped, body FROM segments {_WHERE}", _place(info)).fetchone()
+        row = connection.execute(_BODY, _place(info)).fetchone()
         if row is None or row[0] is None:
             raise StoreDamaged("the segment's bytes are gone", code="segment-gone")
         about = _about(info, info.count)
@@ -159,7 +159,7 @@ class Segments:
 
     def envelope(self, connection: sqlite3.Connection, info: SegmentInfo) -> bytes | None:
         """Give the envelope that was made of a segment and not receipted yet."""
-        row = connection.execute(f"SELECT envelope FROM segments {_WHERE}", _place(info)).fetchone()
+        row = connection.execute(_ENVELOPE, _place(info)).fetchone()
         return None if row is None else row[0]
 
     def put_envelope(self, connection: sqlite3.Connection, info: SegmentInfo, data: bytes, digest: str) -> SegmentInfo:
@@ -200,6 +200,8 @@ class Segments:
 
 
 _WHERE = "WHERE study = (SELECT no FROM studies WHERE study = ?) AND epoch = ? AND number = ?"
+_BODY = "SELECT key, wrapped, body FROM segments " + _WHERE
+_ENVELOPE = "SELECT envelope FROM segments " + _WHERE
 
 
 def _change(connection: sqlite3.Connection, info: SegmentInfo, **columns: str | int | bytes | None) -> None:
