@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 from lsp_collector.messages import ErrorCode
 
-_LOGGERS = ("pygls", "lsprotocol")
-
 
 class _Writer:
     """pygls's way out: complete frames, straight to the client."""
@@ -39,10 +37,8 @@ class RareLane:
 
     def __init__(self, send_frame: Callable[[bytes], None], initialize: bytes) -> None:
         """Load pygls, and tell it what the client said in ``initialize``, which was answered long ago."""
-        # Both log whole messages, and messages hold the person's text.
-        for name in _LOGGERS:
-            logging.getLogger(name).disabled = True
-            logging.getLogger(name).propagate = False
+        # It logs whole messages, and messages hold the person's text.
+        logging.getLogger("pygls").setLevel(logging.CRITICAL + 1)
         self._server = _make_server()
         protocol = self._server.protocol
         protocol.set_writer(_Writer(lambda _: None))
@@ -65,7 +61,7 @@ class RareLane:
         return None
 
     def _handle(self, message: dict[str, Any]) -> None:
-        protocol = self._server.protocol
+        protocol: Any = self._server.protocol
         protocol.handle_message(protocol.structure_message(message))
 
 

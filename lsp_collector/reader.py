@@ -32,7 +32,8 @@ HEAD_BYTES = 4096
 
 _BLOCK_END = re.compile(rb"\r?\n\r?\n")
 _LENGTH_LINE = re.compile(rb"content-length[ \t]*:[ \t]*\d{1,20}[ \t]*\r?\n", re.IGNORECASE)
-_LENGTH_NAME = b"content-length:"
+_LENGTH_NAME = b"content-length"
+_LENGTH_BEGUN = re.compile(rb"content-length[ \t]*:?[ \t]*\d{0,20}[ \t]*\r?$")
 _DIGITS = re.compile(rb"\d{1,10}")
 _OVERLAP = 64
 """A length line that is cut by the end of what has arrived is found again from so many bytes before it."""
@@ -230,10 +231,12 @@ def _content_length(block: bytes) -> int | None:
 
 
 def _header_tail(body: bytes) -> int | None:
-    """Find where a body ends in the beginning of a header line, whose rest is still in the stream."""
+    """Find where a body ends in the beginning of a length line, whose rest is still in the stream."""
     tail = body[-_OVERLAP:].lower()
-    for size in range(min(len(tail), len(_LENGTH_NAME) + 20), 0, -1):
-        end = tail[-size:]
-        if _LENGTH_NAME.startswith(end) or (end.startswith(_LENGTH_NAME) and b"\n" not in end):
+    begun = _LENGTH_BEGUN.search(tail)
+    if begun:
+        return len(body) - len(tail) + begun.start()
+    for size in range(len(_LENGTH_NAME), 0, -1):
+        if tail.endswith(_LENGTH_NAME[:size]):
             return len(body) - size
     return None
