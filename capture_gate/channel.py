@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from capture_gate.decision import text_of
 from consent_ledger.grants import Grant
 from event_model._mint import STAMP
@@ -60,7 +62,7 @@ class Channel:
         event = Event(index=self.next_index, wall_ms=max(0, wall_ms), delta_ms=delta, level=level, body=body)
         shown = event
         if level is Level.RHYTHM or ceiling is not Level.CONTENT:
-            event = lower_level(event, level)
+            event = lowered(event)
             shown = event if ceiling is Level.CONTENT else _unseen(event)
         self.redactor.feed(shown, monotonic_ms)
         self._last_monotonic_ms = monotonic_ms
@@ -123,7 +125,7 @@ def masked_batches(
         while position < len(masks) and masks[position].index < end:
             position += 1
         part_masks = tuple(masks[start:position])
-        masked = tuple(lower_level(event, event.level) for event in apply_masks(part, part_masks))
+        masked = tuple(lowered(event) for event in apply_masks(part, part_masks))
         numbers = sorted({each.finding for each in part_masks})
         yield MaskedBatch(
             STAMP,
@@ -135,6 +137,13 @@ def masked_batches(
             masks=part_masks,
             findings=tuple(findings[number] for number in numbers),
         )
+
+
+def lowered(event: Event) -> Event:
+    """Bring an event's text down to its level; a pending event already bears the level it will be kept at."""
+    if event.level is Level.CONTENT:
+        return event
+    return lower_level(msgspec.structs.replace(event, level=Level.CONTENT), event.level)
 
 
 def _cut(events: tuple[Event, ...]) -> Iterator[tuple[Event, ...]]:

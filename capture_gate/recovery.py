@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from capture_gate.channel import masked_batches
+from capture_gate.channel import lowered, masked_batches
 from capture_gate.sessions import new_redactor
 from consent_ledger.grants import Grant
 from consent_ledger.ledger import Ledger
@@ -17,7 +17,6 @@ from event_model.keys import Secret
 from event_model.levels import Level
 from local_store.store import SessionInfo, Store
 from privacy_filter.detectors import Detector, default_detector
-from privacy_filter.masks import lower_level
 from privacy_filter.redactor import Redactions
 
 STANDING = frozenset({"consent-expired", "study-ended", "notice-changed", "study-changed", "consent-superseded"})
@@ -109,4 +108,4 @@ async def _redact(
 
 
 def _without_text(event: Event) -> Event:
-    return msgspec.structs.replace(lower_level(event, Level.RHYTHM), level=Level.RHYTHM)
+    return lowered(msgspec.structs.replace(event, level=Level.RHYTHM))

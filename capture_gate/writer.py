@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 
 from capture_gate.channel import Channel, masked_batches
@@ -10,7 +11,6 @@ from event_model.clock import Clock
 from event_model.errors import StoreConflict, StoreError
 from event_model.segment import MAX_SEGMENT_EVENTS
 from local_store.store import Store
-import contextlib
 
 COMMIT_DELAY_S = 0.1
 """How long events wait to be written together; the promise is at most 250 ms."""
