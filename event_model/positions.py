@@ -122,7 +122,7 @@ class LineBuffer:
         text = self._seek_position(position)
         self._edit(text, position - self._line_start, deleted, inserted)
 
-    def apply(  # noqa: PLR0917 - a range and a text, in the order in which LSP names them
+    def apply(
         self,
         start_line: int,
         start_char: int,

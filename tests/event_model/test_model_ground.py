@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import msgspec
@@ -36,7 +37,7 @@ EVENT = Event(4, 5, 6, Level.CONTENT, DocumentEdit(DocumentId(1), 2, 3, "x", Ori
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_every_error_has_code_and_hint(error: type[OvertError]) -> None:
-    extra = {"status": 409} if error is ReceiverError else {}
+    extra: dict[str, Any] = {"status": 409} if error is ReceiverError else {}
     made = error("what went wrong", **extra)
     assert made.code
     assert made.code == made.code.lower()
