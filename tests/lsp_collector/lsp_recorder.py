@@ -148,7 +148,7 @@ class RecorderDoor:
 
     def status(self) -> State:
         study = Study("tiny", "A tiny study", self.live, len(self.bodies), self.durable, len(self._open))
-        state = "paused" if self._paused else "capturing" if self.consent else "off"
+        state = "off" if not self.consent else "paused" if self._paused else "capturing"
         reasons = () if self.live else (self.explain(None)[0],)
         return State(state, reasons, (study,), self.paused_until)
 
