@@ -1,29 +1,41 @@
-"""Values that are said to be secret: assigned to, compared with, or told after a name that says so."""
+"""Values that are said to be secret: assigned to, compared with, or told beside a name that says so."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import ahocorasick
 
 from privacy_filter.detectors.base import SECRET, Hit
 from privacy_filter.detectors.rules import name_rules
-from privacy_filter.detectors.values import is_identifier, is_mixed, looks_random, surely_random
+from privacy_filter.detectors.values import is_identifier, is_mixed, is_stand_in, looks_random, surely_random
 from privacy_filter.detectors.window import Window, compile_pattern
 
 REACH = 720
 """How many characters after a name are looked at: longer secrets have a form of their own."""
 
-MIN_PASSWORD_CHARS = 4
-PASSWORD, TOKEN, KEY = "password", "token", "key"
+NEAR = 100
+"""How far from a name, on its line, a value may stand that is random beyond doubt."""
 
-_TAIL = rb"""[\w.\-]{0,40}["'`\])]{0,2}"""
+BEFORE = 96
+"""How far before a name a value may stand that it is compared with."""
+
+MIN_PASSWORD_CHARS = 4
+MIN_SPOKEN_CHARS = 6
+"""Prose goes on after the word "password" too: shorter words with a digit in them are common there."""
+
+PASSWORD, TOKEN, KEY = "password", "token", "key"
+"""The classes of names, by how much the value must prove; see rules/names.toml."""
+
+_TAIL = rb"""[\w\-]{0,40}(?:\\?["'`\])]){0,2}"""
 _BETWEEN = (
     rb"""(?:"""
-    rb"""[ \t]{0,8}(?:=>|:=|===?|!==?|=|:|,|\(|->|<-)[ \t]{0,8}"""
+    rb"""[ \t]{0,8}(?:=>|[:?]?=|===?|!==?|:|,|\(|->|<-|-|\|\|)[ \t]{0,8}"""
     rb"""|[ \t]{0,2}:[ \t]{0,2}[A-Za-z&][\w<>\[\]?*&., ]{0,30}=[ \t]{0,4}"""
     rb"""|[ \t][A-Za-z][\w\[\]*]{0,20}[ \t]{0,2}:?=[ \t]{0,4}"""
     rb"""|["']?[ \t]value[ \t]?=[ \t]?"""
+    rb"""|\(?\)?[ \t]*(?:string[ \t]*)?\{?[ \t]*return[ \t]*"""
     rb"""|[ \t]{1,2}(?:is|ist|est|es|was|to|by|lautet)?[ \t:]{0,3}"""
     rb""")"""
 )
@@ -31,120 +43,161 @@ _QUOTED = (
     _TAIL
     + _BETWEEN
     + rb"""(?:new )?(?:[A-Za-z_.]{1,24}\()?[@$brufLB]{0,2}"""
-    + rb"""(?:"([^"\n]{1,600})|'([^'\n]{1,600})|`([^`\n]{1,600}))"""
+    + rb"""(?:\\?"([^"\n]{1,600})|\\?'([^'\n]{1,600})|`([^`\n]{1,600}))"""
 )
 _BARE = (
     _TAIL
-    + rb"""((?:[ \t]{0,8}(?:=>|:=|=|:|>|\|)[ \t]{0,8})|[ \t]+(?:is|ist|est|es|lautet)[: \t][ \t]*|[ \t]{1,3})"""
+    + rb"""((?:[ \t]{0,8}(?:=>|[:?]?=|:|>|\|)[ \t]{0,8})|[ \t]+(?:is|ist|est|es|lautet)[: \t][ \t]*|[ \t]{1,3})"""
     + rb"""((?:Bearer|Basic|Token|bearer|token) +)?([^\s"'`<>]{4,600})"""
 )
-_OPEN_ENDS = ".,;:)]}"
-_CALLS = "([.{"
+_NEARBY = rb"""[A-Za-z0-9_+/=.~\-]{20,600}"""
+_COMPARED = re.compile(r"""(?:"([^"\n]{6,64})"|'([^'\n]{6,64})')\s?[!=]={1,2}\s?[\w.]*$""")
+_OPEN_ENDS = ",;)]}"
+_STRONG_SIGNS = frozenset("!@#$%^&*?~+=")
+_NUMBERED = re.compile(r"[\^~<>=v]{0,3}\d+(?:\.[\dx*]+)+|\$\w+\Z|%\w+%\Z")
+"""Versions and references to variables, which mix signs and digits too."""
 
 
 class AssignmentLayer:
-    """Names of secrets behind one prefilter, and what follows them."""
+    """Names of secrets behind one prefilter, and what stands beside them."""
 
     def __init__(self) -> None:
         rules = name_rules()
         self._automaton: Any = ahocorasick.Automaton()
         for strength, words in ((KEY, rules.names.key), (TOKEN, rules.names.token), (PASSWORD, rules.names.password)):
             for word in words:
-                self._automaton.add_word(word, strength)
+                self._automaton.add_word(word, (len(word), strength))
         self._automaton.make_automaton()
         self._not_names = rules.names.excluded.endings
-        self._placeholders = rules.values.placeholders
-        self._parts = rules.values.parts
         self._quoted: Any = compile_pattern(_QUOTED)
         self._bare: Any = compile_pattern(_BARE)
+        self._nearby: Any = compile_pattern(_NEARBY)
 
     def find(self, window: Window, hits: list[Hit]) -> None:
         """Add the values of secret-sounding names in a window."""
         done: set[int] = set()
-        for last, strength in self._automaton.iter(window.low):
-            hit = self._after(window, last + 1, strength)
-            if hit is not None and hit.start not in done:
-                done.add(hit.start)
-                hits.append(hit)
+        for last, (length, strength) in self._automaton.iter(window.low):
+            start, end = last + 1 - length, last + 1
+            if not self._names_secret(window, start, end):
+                continue
+            for hit in (self._after(window, end, strength), self._before(window, start, strength)):
+                if hit is not None and hit.start not in done:
+                    done.add(hit.start)
+                    hits.append(hit)
+
+    def _names_secret(self, window: Window, start: int, end: int) -> bool:
+        """Say whether the whole name, of which a word was found, is one of a secret."""
+        low, text = window.low, window.text
+        if low.startswith("pass", start) and end - start == len("pass") and _inside_word(text, start, end):
+            return False
+        while start > 0 and end - start < BEFORE and (low[start - 1].isalnum() or low[start - 1] in "_-"):
+            start -= 1
+        while end < len(low) and (low[end].isalnum() or low[end] in "_-"):
+            end += 1
+        return not low[start:end].endswith(self._not_names)
 
     def _after(self, window: Window, at: int, strength: str) -> Hit | None:
         piece = window.raw[at : at + REACH]
         match = self._quoted.match(piece)
         if match is not None:
             start, end = next(match.span(group) for group in (1, 2, 3) if match.group(group) is not None)
-            name_end = at + _name_tail(piece)
-            value = window.text[at + start : at + end]
-            if self._names_secret(window, at, name_end) and self._is_secret(value, strength, quoted=True):
-                return self._hit(at + start, at + end, strength)
+            value = window.text[at + start : at + end].rstrip("\\")
+            if self._is_secret(value, strength, quoted=True):
+                return _hit(at + start, at + start + len(value), strength)
             return None
         match = self._bare.match(piece)
+        if match is not None:
+            hit = self._bare_hit(window, at, strength, match)
+            if hit is not None:
+                return hit
+        return None if strength == KEY else self._near_hit(window, at)
+
+    def _bare_hit(self, window: Window, at: int, strength: str, match: Any) -> Hit | None:
+        start, end = at + match.start(3), at + match.end(3)
+        value = window.text[start:end].rstrip(_OPEN_ENDS)
+        between = match.group(1).strip(b" \t:")
+        spoken = match.group(2) is None and (between == b"" or between.isalpha()) and b":" not in match.group(1)
+        if not value or (any(sign in value for sign in "([{$") and not looks_random(value)):
+            return None
+        if is_identifier(value) and window.text[start + len(value) : start + len(value) + 1] in {"(", "[", "."}:
+            return None
+        if spoken and not _is_spoken_secret(value, strength):
+            return None
+        return _hit(start, start + len(value), strength) if self._is_secret(value, strength, quoted=False) else None
+
+    def _near_hit(self, window: Window, at: int) -> Hit | None:
+        """Look for a value on the rest of the line that needs no more than the name's company."""
+        line_end = window.text.find("\n", at)
+        piece = window.raw[at : min(at + NEAR, line_end if line_end >= 0 else len(window.text))]
+        for match in self._nearby.finditer(piece):
+            value = window.text[at + match.start() : at + match.end()]
+            if "/" not in value and surely_random(value) and not is_stand_in(value) and not _is_digest_call(piece):
+                return _hit(at + match.start(), at + match.end(), TOKEN)
+        return None
+
+    def _before(self, window: Window, at: int, strength: str) -> Hit | None:
+        """Look for a value that the name is compared with."""
+        before = window.text[max(at - BEFORE, 0) : at]
+        if "==" not in before[-24:] and "!=" not in before[-24:]:
+            return None
+        match = _COMPARED.search(before)
         if match is None:
             return None
-        start, end = match.span(3)
-        return self._bare_hit(window, at, strength, (start, end), match.group(1), marked=match.group(2) is not None)
+        group = 1 if match.group(1) is not None else 2
+        if not self._is_secret(match.group(group), strength, quoted=True):
+            return None
+        base = max(at - BEFORE, 0)
+        return _hit(base + match.start(group), base + match.end(group), PASSWORD)
 
-    def _bare_hit(
-        self, window: Window, at: int, strength: str, span: tuple[int, int], between: bytes, *, marked: bool
-    ) -> Hit | None:
-        start, end = at + span[0], at + span[1]
-        value = window.text[start:end].rstrip(_OPEN_ENDS)
-        if not value or not self._names_secret(window, at, at + _name_tail(window.raw[at : at + 64])):
-            return None
-        spoken = not between.strip(b" \t") or between.strip(b" \t").isalpha()
-        if any(sign in value for sign in "([{$") and not looks_random(value):
-            return None
-        following = window.text[start + len(value) : start + len(value) + 1]
-        if following in {"(", "[", "."} and is_identifier(value):
-            return None
-        if spoken and not marked and not (is_mixed(value) and self._spoken_secret(value, strength)):
-            return None
-        if not self._is_secret(value, strength, quoted=False):
-            return None
-        return self._hit(start, start + len(value), strength)
-
-    def _spoken_secret(self, value: str, strength: str) -> bool:
-        """Say whether a value after a mere blank is one: prose goes on after the word "password" too."""
-        if strength == PASSWORD:
-            return len(value) >= 6 and any(map(str.isdigit, value)) and any(map(str.isalpha, value))
-        return surely_random(value) or (looks_random(value) and len(value) >= 16)
-
-    def _names_secret(self, window: Window, at: int, name_end: int) -> bool:
-        """Say whether the whole name, of which a word was found, is one of a secret."""
-        start = at
-        low = window.low
-        while start > 0 and at - start < 48 and (low[start - 1].isalnum() or low[start - 1] in "_-"):
-            start -= 1
-        name = low[start:name_end]
-        return not name.endswith(self._not_names)
-
-    def _is_secret(self, value: str, strength: str, *, quoted: bool) -> bool:
-        low = value.lower()
-        if low in self._placeholders or any(part in low for part in self._parts) or len(set(value)) < 4:
+    @staticmethod
+    def _is_secret(value: str, strength: str, *, quoted: bool) -> bool:
+        if is_stand_in(value):
             return False
         if strength == PASSWORD:
-            return self._is_password(value, quoted=quoted)
+            return _is_password(value, quoted=quoted)
         if strength == TOKEN:
-            return looks_random(value) and not (not quoted and is_identifier(value))
+            return _is_token(value, quoted=quoted)
         return surely_random(value)
 
-    @staticmethod
-    def _is_password(value: str, *, quoted: bool) -> bool:
-        if len(value) < MIN_PASSWORD_CHARS or any(sign.isspace() for sign in value.strip()):
-            return False
-        if quoted:
-            return is_mixed(value) and not (value[0] in "/.#" or value.startswith(("http", "--")))
-        return (is_mixed(value) and any(map(str.isdigit, value))) or looks_random(value)
 
-    @staticmethod
-    def _hit(start: int, end: int, strength: str) -> Hit:
-        if strength == PASSWORD:
-            return Hit(start, end, SECRET, "password", guessable=True)
-        return Hit(start, end, SECRET, "assigned-secret")
+def _is_token(value: str, *, quoted: bool) -> bool:
+    if looks_random(value):
+        return quoted or not is_identifier(value)
+    strong = any(sign in _STRONG_SIGNS for sign in value) and any(map(str.isdigit, value)) and value.isascii()
+    return quoted and len(value) >= 10 and strong and not any(map(str.isspace, value)) and not _NUMBERED.match(value)
 
 
-def _name_tail(piece: bytes) -> int:
-    """Count the bytes that still belong to the name."""
-    at = 0
-    while at < len(piece) and (piece[at : at + 1].isalnum() or piece[at] in b"_-"):
-        at += 1
-    return at
+def _is_password(value: str, *, quoted: bool) -> bool:
+    value = value.strip()
+    if len(value) < MIN_PASSWORD_CHARS or any(map(str.isspace, value)) or _NUMBERED.match(value):
+        return False
+    if value[0] in "/.<" or value.startswith(("http://", "https://", "--")) or value.endswith(":"):
+        return False
+    strong = any(map(str.isdigit, value)) or (quoted and any(sign in _STRONG_SIGNS for sign in value))
+    return (is_mixed(value) and strong) or looks_random(value)
+
+
+def _is_spoken_secret(value: str, strength: str) -> bool:
+    """Say whether a value after a mere blank is one."""
+    if strength == PASSWORD:
+        mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
+        return mixed and len(value) >= MIN_SPOKEN_CHARS
+    return looks_random(value) and len(value) >= 16
+
+
+def _inside_word(text: str, start: int, end: int) -> bool:
+    """Say whether "pass" is only a part of a longer word: of compass, minipass, passage."""
+    before, after = text[start - 1 : start], text[end : end + 1]
+    head = before.isalpha() and not (text[start].isupper() and before.islower())
+    known = text[:start].lower().endswith(("db", "user", "my", "admin", "root", "ftp", "ssh", "smtp", "mail"))
+    return (head and not known) or (after.isalpha() and after.islower())
+
+
+def _is_digest_call(piece: bytes) -> bool:
+    return any(word in piece for word in (b"sha", b"md5", b"hash", b"digest"))
+
+
+def _hit(start: int, end: int, strength: str) -> Hit:
+    if strength == PASSWORD:
+        return Hit(start, end, SECRET, "password", guessable=True)
+    return Hit(start, end, SECRET, "assigned-secret")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Callable
 from typing import Any
 
 from privacy_filter.detectors.base import SECRET, Hit
-from privacy_filter.detectors.rules import name_rules
-from privacy_filter.detectors.values import is_mixed, looks_random
+from privacy_filter.detectors.values import is_mixed, is_stand_in, looks_random
 from privacy_filter.detectors.window import Window, compile_pattern
 
 BEHIND = 64
@@ -19,10 +20,26 @@ BLOCK_AHEAD = 16_384
 """The largest private keys in use have some 13 kB."""
 
 
+def _is_stand_in(value: str) -> bool:
+    return is_stand_in(value) or (len(value) < 8 and not is_mixed(value) and not looks_random(value))
+
+
+def _is_bearer(value: str) -> bool:
+    return looks_random(value) and not is_stand_in(value)
+
+
+def _is_basic(value: str) -> bool:
+    """Say whether a value is user and password in base64 (RFC 7617)."""
+    try:
+        return b":" in base64.b64decode(value, validate=True)
+    except ValueError:
+        return False
+
+
 class _Form:
     """A marker that is looked for first, the pattern around it, and what is then masked."""
 
-    __slots__ = ("_pattern", "_source", "ahead", "behind", "group", "guessable", "kind", "marker", "strict")
+    __slots__ = ("_pattern", "_source", "accepts", "ahead", "behind", "group", "guessable", "kind", "marker")
 
     def __init__(
         self,
@@ -31,7 +48,7 @@ class _Form:
         pattern: bytes,
         *,
         group: int = 0,
-        strict: bool = True,
+        accepts: Callable[[str], bool] = lambda value: not _is_stand_in(value),
         guessable: bool = False,
         ahead: int = AHEAD,
         behind: int = BEHIND,
@@ -39,7 +56,7 @@ class _Form:
         self.kind = kind
         self.marker = marker
         self.group = group
-        self.strict = strict
+        self.accepts = accepts
         self.guessable = guessable
         self.ahead = ahead
         self.behind = behind
@@ -70,17 +87,14 @@ class _Form:
         if inner[0] == inner[1]:
             return None
         value = window.text[base + inner[0] : base + inner[1]]
-        if self.strict and _is_stand_in(value):
-            return None
+        core: tuple[int, int] | None = None
         if "value" in match.re.groupindex:
-            core = match.span("value")
-            if _is_stand_in(window.text[base + core[0] : base + core[1]]):
-                return None
-            return self._hit(base, inner, (base + core[0], base + core[1]))
-        return self._hit(base, inner, None)
-
-    def _hit(self, base: int, span: tuple[int, int], core: tuple[int, int] | None) -> Hit:
-        return Hit(base + span[0], base + span[1], SECRET, self.kind, guessable=self.guessable, core=core)
+            core = (base + match.start("value"), base + match.end("value"))
+            value = window.text[core[0] : core[1]]
+        if not self.accepts(value):
+            return None
+        start, end = base + inner[0], base + inner[1]
+        return Hit(start, end, SECRET, self.kind, guessable=self.guessable, core=core)
 
 
 _HOST = rb"""[^\s"'`<>,;)\]}/?#@]{1,255}"""
@@ -93,7 +107,7 @@ _FORMS = (
         rb"""|(?:(?:\\n|\\r|[\s"'+])*[A-Za-z0-9+/=]{4,80})*)""",
         ahead=BLOCK_AHEAD,
         behind=0,
-        strict=False,
+        accepts=bool,
     ),
     _Form(
         "private-key",
@@ -101,14 +115,14 @@ _FORMS = (
         rb"""LS0tLS1CRUdJTi[A-Za-z0-9+/=\n\\]{20,}""",
         ahead=BLOCK_AHEAD,
         behind=0,
-        strict=False,
+        accepts=bool,
     ),
     _Form("jwt", "eyj", rb"""\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]{6,}){1,4}""", ahead=8_192, behind=1),
     _Form("jwt", "zxlk", rb"""\bZXlK[A-Za-z0-9+/=_-]{40,}""", ahead=8_192, behind=1),
     _Form(
         "url-credential",
         "://",
-        rb"""[A-Za-z][A-Za-z0-9+.\-]{1,30}://[^\s"'`<>/:@]{0,128}:(?P<value>[^\s"'`<>/]{1,256}?)@""" + _HOST,
+        rb"""[A-Za-z][A-Za-z0-9+.\-]{1,30}://[^\s"'`<>/:@]{0,128}:(?P<value>[^\s"'`<>/]{1,256})@""" + _HOST,
         guessable=True,
         behind=32,
     ),
@@ -119,8 +133,17 @@ _FORMS = (
         guessable=True,
         behind=0,
     ),
-    _Form("authorization", "basic ", rb"""(?i)\bbasic +([A-Za-z0-9+/]{8,}={0,2})""", group=1, behind=1),
-    _Form("authorization", "bearer ", rb"""(?i)\bbearer +([A-Za-z0-9_.~+/=:\-]{12,})""", group=1, behind=1),
+    _Form(
+        "authorization", "basic ", rb"""(?i)\bbasic +([A-Za-z0-9+/]{8,}={0,2})""", group=1, behind=1, accepts=_is_basic
+    ),
+    _Form(
+        "authorization",
+        "bearer ",
+        rb"""(?i)\bbearer +([A-Za-z0-9_.~+/=:\-]{12,})""",
+        group=1,
+        behind=1,
+        accepts=_is_bearer,
+    ),
     _Form(
         "cli-credential",
         "curl",
@@ -130,6 +153,7 @@ _FORMS = (
         behind=0,
         ahead=512,
     ),
+    _Form("password", ":5432:", rb"""\b[A-Za-z0-9.*\-]+:5432:[^:\s]+:[^:\s]+:(\S{4,64})""", group=1, guessable=True),
     _Form("password", "sshpass", rb"""sshpass +-p *["']?([^\s"']{4,64})""", group=1, guessable=True, behind=0),
     _Form(
         "password",
@@ -171,12 +195,3 @@ class CredentialLayer:
         for form in _FORMS:
             if form.marker in window.low:
                 form.find(window, hits)
-
-
-def _is_stand_in(value: str) -> bool:
-    """Say whether a value stands where a secret would: a template, a placeholder, a word."""
-    rules = name_rules().values
-    low = value.lower()
-    if low in rules.placeholders or any(part in low for part in rules.parts) or len(set(value)) < 3:
-        return True
-    return len(value) < 8 and not is_mixed(value) and not looks_random(value)

@@ -8,9 +8,22 @@ from privacy_filter.detectors.base import SECRET, Hit
 from privacy_filter.detectors.values import surely_random
 from privacy_filter.detectors.window import Window, compile_pattern
 
-_CANDIDATE = rb"""[A-Za-z0-9_+/=~\-]{20,512}"""
-_HARMLESS = ("sha1-", "sha256-", "sha384-", "sha512-", "sha256:", "h1:", "base64,")
+_CANDIDATE = rb"""[A-Za-z0-9_+/~\-]{20,}={0,2}"""
+_HARMLESS_BEFORE = (
+    "sha1-",
+    "sha256-",
+    "sha384-",
+    "sha512-",
+    "sha224:",
+    "sha256:",
+    "sha512:",
+    "sha512.",
+    "h1:",
+    "base64,",
+)
+_HARMLESS_WITHIN = ("sha1-", "sha256-", "sha384-", "sha512-", "publickeytoken", "aaaac3nza", "aaaab3nza", "aaaae2vjz")
 _HEX_LENGTHS = frozenset({32, 40, 56, 64, 96, 128})
+"""Hex digits of MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512."""
 
 
 class OpaqueLayer:
@@ -24,15 +37,34 @@ class OpaqueLayer:
         if window.whole_file:
             return
         for match in self._candidate.finditer(window.raw):
-            start, end = match.span()
-            value = window.text[start:end]
-            if not _is_digest(value) and surely_random(value) and not self._harmless(window, start):
-                hits.append(Hit(start, end, SECRET, "opaque-token", opaque=True))
+            for start, end in _pieces(window.text, *match.span()):
+                value = window.text[start:end]
+                if surely_random(value) and not _is_digest(value) and not _is_harmless(window, start, end):
+                    hits.append(Hit(start, end, SECRET, "opaque-token", opaque=True))
 
-    @staticmethod
-    def _harmless(window: Window, start: int) -> bool:
-        before = window.low[max(start - 10, 0) : start + 8]
-        return any(word in before for word in _HARMLESS) or before[:10].endswith(("aaaa", "uuid"))
+
+def _pieces(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Cut a path at its slashes; base64 has slashes too, but then also a plus sign or an equals sign at the end."""
+    value = text[start:end]
+    if "/" not in value or "+" in value or value.endswith("="):
+        return [(start, end)]
+    pieces: list[tuple[int, int]] = []
+    for part in value.split("/"):
+        pieces.append((start, start + len(part)))
+        start += len(part) + 1
+    return pieces
+
+
+def _is_harmless(window: Window, start: int, end: int) -> bool:
+    """Say whether what stands before says that this is public: a digest, a certificate, a public key."""
+    before = window.low[max(start - 10, 0) : start]
+    if before.endswith(_HARMLESS_BEFORE) or window.low.startswith(_HARMLESS_WITHIN, start):
+        return True
+    block = window.low.rfind("-----begin ", 0, start)
+    if block < 0 or window.low.find("-----end", block, start) >= 0:
+        return False
+    header = window.low[block : block + 40]
+    return "private" not in header and end - start <= 80
 
 
 def _is_digest(value: str) -> bool:

@@ -18,7 +18,7 @@ _EMAIL = (
 _NUMBER = rb"""(?:\+|\(|\b)[0-9][0-9 ().\-/]{5,28}[0-9]\b"""
 _IBAN = rb"""\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"""
 _IPV4 = rb"""\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b"""
-_IPV6 = rb"""(?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{1,4}|(?:[0-9]{1,3}\.){3}[0-9]{1,3})\b"""
+_IPV6 = rb"""(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{1,4})\b"""
 _MAC = (
     rb"""\b(?:[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}"""
     rb"""|[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4})\b"""
@@ -72,7 +72,12 @@ _NOBODY_HOME = frozenset(
         "admin",
     }
 )
-_PHONE_WORDS = re.compile(r"tel|phone|call|mobil|fax|handy|cell|sms|whatsapp|contact|fon\b|dial")
+_PHONE_WORDS = re.compile(
+    r"(?:\b|_)(?:tele?(?:phone|fon)?|phone|mobile?|mobil|fax|handy|cell|sms|whatsapp|dial)"
+    r"(?:[ _]?(?:number|nummer|no|nr|num))?[\"']?\.? ?(?:[:=]|is|ist|at)? ?[\"'(]{0,2}$"
+)
+_NUMBERING = re.compile(r"version|assembly|rfc|section|§|chapter|\bdns\b|\bver\b|[=<>~^]=|[\w.\-]$|release|specifier")
+"""What numbers things in the form of an address."""
 _SSN_WORDS = re.compile(r"ssn|social")
 _CARD_FIRST = ("4", "51", "52", "53", "54", "55", "2", "34", "37", "36", "38", "30", "6", "35", "50", "56", "57", "58")
 
@@ -143,7 +148,7 @@ def _number_kind(window: Window, start: int, end: int) -> str | None:
         return None
     if 13 <= len(digits) <= 19 and value[0].isdigit() and "." not in value and _is_card(digits):
         return "payment-card"
-    if re.fullmatch(r"\d{3}-\d{2}-\d{4}", value) and _is_ssn(digits):
+    if re.fullmatch(r"\d{3}([- ])\d{2}\1\d{4}", value) and _is_ssn(digits):
         return "us-ssn"
     if len(digits) == 9 and _SSN_WORDS.search(before) and _is_ssn(digits):
         return "us-ssn"
@@ -193,10 +198,8 @@ def _is_iban(window: Window, start: int, end: int) -> bool:
 def _is_personal_ipv4(window: Window, start: int, end: int) -> bool:
     import ipaddress  # noqa: PLC0415 - only where something looks like an address
 
-    beside = window.low[max(start - 12, 0) : start]
-    if any(word in beside for word in ("version", "ver", "v.", "dns", "assembly")) or beside.endswith(
-        ("v", ".", "-", "==", ">=")
-    ):
+    beside = window.low[max(start - 16, 0) : start]
+    if _NUMBERING.search(beside):
         return False
     if window.text[end : end + 1] in {".", "-"} and window.text[end + 1 : end + 2].isdigit():
         return False

@@ -8,7 +8,7 @@ import ahocorasick
 
 from privacy_filter.detectors.base import SECRET, Hit
 from privacy_filter.detectors.rules import TokenRule, token_rules
-from privacy_filter.detectors.values import looks_random
+from privacy_filter.detectors.values import is_example, is_worded, looks_random
 from privacy_filter.detectors.window import Window, compile_pattern
 
 BEGUN_CHARS = 4
@@ -51,7 +51,11 @@ class _Form:
         elif size < min(self.least, self.rule.min):
             return None
         body = window.text[after:end]
-        if len(set(body)) < min(MIN_DISTINCT, size) or (self.rule.weak and not looks_random(body)):
+        if len(set(body)) < min(MIN_DISTINCT, size) or is_example(body):
+            return None
+        if self.rule.weak and not looks_random(body):
+            return None
+        if size < self.rule.min and body.isalpha() and is_worded(body):
             return None
         while body[-1] in ".-,":
             body, end = body[:-1], end - 1

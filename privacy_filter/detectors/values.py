@@ -10,6 +10,12 @@ from privacy_filter.detectors.rules import name_rules
 MIN_RANDOM_CHARS = 10
 """Shorter values carry too little to be told from words by their letters alone."""
 
+SHORT_PART = 3
+"""Parts of fewer letters are found in any random text; words have more."""
+
+MIN_DISTINCT = 4
+"""``xxx`` and ``****`` are no secrets."""
+
 _WORDLIKE_SHARE = 0.55
 """Of the letter pairs of ordinary words about three quarters are common ones, of random letters about a quarter."""
 
@@ -17,7 +23,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 _HEX = re.compile(r"(?:0x)?[0-9a-fA-F]+\Z")
 _LETTERS = re.compile(r"[A-Za-z]+")
 _CHANGES = re.compile(r"(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
-_CAMEL = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])|[0-9]+")
+_CAMEL = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])")
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|::|->|\?\.)[A-Za-z_$][\w$]*)*[!?;,]?\Z")
 
 
@@ -36,7 +42,7 @@ def looks_random(value: str) -> bool:
         return len(value) >= 16 and not _worded(value)
     if changes >= 3 and not (changes <= 4 and _worded(value)):
         return True
-    return digits >= 2 and len(value) >= 16 and not _worded(value)
+    return len(value) >= (12 if digits == 1 else MIN_RANDOM_CHARS) and not _worded(value)
 
 
 @lru_cache(maxsize=4096)
@@ -48,6 +54,19 @@ def surely_random(value: str) -> bool:
     lower = sum(map(str.islower, value))
     upper = sum(map(str.isupper, value))
     return digits >= 3 and lower + upper >= 5 and len(_CHANGES.findall(value)) >= 4 and len(set(value)) >= 10
+
+
+def is_stand_in(value: str) -> bool:
+    """Say whether a value stands where a secret would: a template, a placeholder, a plain word."""
+    rules = name_rules().values
+    low = value.lower()
+    return low in rules.placeholders or any(part in low for part in rules.parts) or len(set(value)) < MIN_DISTINCT
+
+
+def is_example(value: str) -> bool:
+    """Say whether a value says of itself that it is an example."""
+    low = value.lower()
+    return any(part in low for part in ("example", "xxxx", "placeholder", "0000000000"))
 
 
 def is_worded(value: str) -> bool:
@@ -71,16 +90,17 @@ def is_mixed(value: str) -> bool:
 
 
 def _worded(value: str) -> bool:
-    """Say whether the letters make words: by their pairs, within parts of one case."""
+    """Say whether the letters make words: by their pairs, within parts of one case; short parts make none."""
     pairs = name_rules().words.pairs
     good = total = 0
     for run in _LETTERS.findall(value):
-        parts = _CAMEL.findall(run) or [run]
-        if sum(map(len, parts)) < len(run) - 1:
-            parts = [run]
+        parts = _CAMEL.findall(run)
+        total += SHORT_PART * (len(run) - sum(map(len, parts)))
         for part in parts:
             low = part.lower()
-            total += len(low) - 1
-            good += sum(low[at : at + 2] in pairs for at in range(len(low) - 1))
-        total += max(len(parts) - len(run) // 3, 0)
+            if len(low) < SHORT_PART:
+                total += SHORT_PART
+            else:
+                total += len(low) - 1
+                good += sum(low[at : at + 2] in pairs for at in range(len(low) - 1))
     return total > 0 and good >= _WORDLIKE_SHARE * total
