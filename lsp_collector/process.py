@@ -49,6 +49,7 @@ class Process:
         if self._busy is not None:
             await self._busy
         await self._take_rest()
+        self._input.close()
         await self._session.end()
         if self._error is not None:
             sys.stderr.write(f"overt: {self._error.message}. {self._error.hint}\n")

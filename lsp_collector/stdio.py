@@ -12,6 +12,9 @@ from collections.abc import Callable
 READ_BYTES = 256 << 10
 """Bytes taken in one read: four times a pipe's usual capacity."""
 
+MAX_DRAIN_BYTES = 16 << 20
+"""Bytes taken at the end: more than any pipe holds, so that a client that writes on can't keep us."""
+
 
 class Input:
     """Standard input: bytes go to ``on_data``, the end to ``on_end``; it can be held while something is awaited."""
@@ -53,11 +56,16 @@ class Input:
         """Take what has arrived and was not read, for a process that is about to end."""
         if self._transport is None:
             return b""
-        parts = []
-        with contextlib.suppress(OSError):
-            while data := os.read(self._fd, READ_BYTES):
-                parts.append(data)
-        return b"".join(parts)
+        taken = bytearray()
+        with contextlib.suppress(OSError):  # BlockingIOError: there is no more now.
+            while len(taken) < MAX_DRAIN_BYTES and (data := os.read(self._fd, READ_BYTES)):
+                taken += data
+        return bytes(taken)
+
+    def close(self) -> None:
+        """Read no more."""
+        if self._transport is not None:
+            self._transport.close()
 
     def _read_all(self, loop: asyncio.AbstractEventLoop) -> None:
         """Read where a pipe can't be polled: on Windows (untried), and from a plain file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from tests.lsp_collector.lsp_recorder import RecorderDoor
 
 ROOT = Path("/proj")
 HERE = Path(__file__).parent
+SERVER = HERE / "lsp_recorder_server.py"
 
 
 def frame(message: dict[str, Any] | bytes) -> bytes:
@@ -138,16 +140,13 @@ class Talk:
 class ServerProcess:
     """The collector as a process of its own, with the recording door or with the arguments given."""
 
-    def __init__(self, root: Path, record: Path, *, start_new_session: bool = False) -> None:
-        self.record = record
-        arguments = [sys.executable, str(HERE / "lsp_recorder_server.py"), str(root), str(record)]
+    def __init__(self, root: Path, record: Path, *, arguments: list[str] | None = None) -> None:
         self.process = subprocess.Popen(
-            arguments,
+            arguments or [sys.executable, str(SERVER), str(root), str(record)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=child_environment(),
-            start_new_session=start_new_session,
         )
         self._id = 0
 
@@ -156,7 +155,11 @@ class ServerProcess:
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()
-        self.process.communicate()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            assert stream is not None
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+        self.process.wait()
 
     def send(self, *said: dict[str, Any] | bytes) -> None:
         self.write(b"".join(frame(each) for each in said))
