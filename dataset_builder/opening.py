@@ -1,0 +1,145 @@
+"""Objects to segments: every check that one object needs, and what the plan must know of it."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from event_model.envelope import MAX_ENVELOPE_BYTES, EnvelopeHeader, open_envelope, parse_envelope
+from event_model.errors import CryptoError, FormatError, SegmentError
+from event_model.events import DocumentEdit, DocumentOpen
+from event_model.ids import StudyId
+from event_model.keys import RecipientSecretKey
+from event_model.segment import SegmentContent, decode_segment
+
+_KEY = re.compile(r"segments/([a-z0-9-]{2,63})/([a-z2-7]{32})/([0-9]{8})/([0-9]{10})\.overt")
+
+
+_MASKED_FIELDS: dict[type, tuple[str, ...]] = {DocumentOpen: ("text", "path"), DocumentEdit: ("inserted",)}
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a segment stands in its contributor's sequence, as the name of its object says."""
+
+    study: str
+    pseudonym: str
+    epoch: int
+    number: int
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the plan knows of one object: an intact segment's place and extent, or what is wrong with it.
+
+    ``code`` is ``""`` for an intact segment; ``digest`` names the envelope, ``prev_digest`` the one before.
+    """
+
+    key: str
+    code: str = ""
+    detail: str = ""
+    pseudonym: str = ""
+    epoch: int = 0
+    number: int = 0
+    first_seq: int = 0
+    count: int = 0
+    session: str = ""
+    first_index: int = 0
+    first_ms: int = 0
+    last_ms: int = 0
+    masks: int = 0
+    digest: str = ""
+    prev_digest: str = ""
+    size: int = 0
+
+
+def place_of(key: str) -> Place | None:
+    """Read an object's name; None if it is not a segment's."""
+    match = _KEY.fullmatch(key)
+    return None if match is None else Place(match[1], match[2], int(match[3]), int(match[4]))
+
+
+def open_segment(key: str, data: bytes, *, study: StudyId, secret: RecipientSecretKey) -> SegmentContent:
+    """Check and open an object.
+
+    EnvelopeError, SignatureError, DecryptError, SegmentError: with a code that says what is wrong with it.
+    """
+    return _open(key, data, study, secret)[0]
+
+
+def inspect(key: str, data: bytes, *, study: StudyId, secret: RecipientSecretKey) -> Facts:
+    """Check and open an object, and keep what the plan must know of it; never raises for a bad object."""
+    place = place_of(key)
+    if place is None:
+        return Facts(key=key, code="not-a-segment", detail="the object's name is not a segment's", size=len(data))
+    try:
+        content, header, digest = _open(key, data, study, secret)
+    except (FormatError, CryptoError) as error:
+        return Facts(
+            key=key,
+            code=error.code,
+            detail=error.message,
+            pseudonym=place.pseudonym,
+            epoch=place.epoch,
+            number=place.number,
+            size=len(data),
+        )
+    return Facts(
+        key=key,
+        pseudonym=header.pseudonym,
+        epoch=header.epoch,
+        number=header.number,
+        first_seq=header.first_seq,
+        count=header.count,
+        session=content.header.session,
+        first_index=content.events[0].index,
+        first_ms=min(event.wall_ms for event in content.events),
+        last_ms=max(event.wall_ms for event in content.events),
+        masks=len(content.masks),
+        digest=digest,
+        prev_digest=header.prev_digest,
+        size=len(data),
+    )
+
+
+def _open(
+    key: str, data: bytes, study: StudyId, secret: RecipientSecretKey
+) -> tuple[SegmentContent, EnvelopeHeader, str]:
+    envelope = parse_envelope(data[: MAX_ENVELOPE_BYTES + 1])
+    header = envelope.header
+    if header.study != study:
+        raise SegmentError(f"the segment belongs to the study {header.study!r}", code="foreign-study")
+    if place_of(key) != Place(header.study, header.pseudonym, header.epoch, header.number):
+        raise SegmentError("the object's name is not that of the segment inside", code="misplaced")
+    if header.recipient != secret.public.key_id:
+        envelope.verify()
+        raise SegmentError("the segment is sealed to another key", code="foreign-recipient")
+    content = decode_segment(open_envelope(envelope, secret))
+    _check_agreement(header, content)
+    return content, header, envelope.digest
+
+
+def _check_agreement(header: EnvelopeHeader, content: SegmentContent) -> None:
+    """What is sealed must say the same as what is written on it, and its events must follow one another."""
+    inner = content.header
+    for field in ("study", "study_version", "pseudonym", "epoch", "number", "first_seq", "consent_record"):
+        if getattr(header, field) != getattr(inner, field):
+            raise SegmentError(f"envelope and segment disagree about {field}", code="header-mismatch")
+    if header.count != len(content.events) or not content.events:
+        raise SegmentError("envelope and segment disagree about the number of events", code="header-mismatch")
+    first = content.events[0].index
+    if any(event.index != index for index, event in enumerate(content.events, first)):
+        raise SegmentError("the events of a segment do not follow one another", code="index-gap")
+    _check_masks(content)
+
+
+def _check_masks(content: SegmentContent) -> None:
+    """Each mask must lie in a text of an event of this segment, and belong to a finding that is told."""
+    events = {event.index: event.body for event in content.events}
+    numbers = {finding.number for finding in content.findings}
+    for mask in content.masks:
+        body = events.get(mask.index)
+        text = getattr(body, mask.field) if mask.field in _MASKED_FIELDS.get(type(body), ()) else None
+        if text is None or mask.offset + mask.length > len(text):
+            raise SegmentError(f"a mask of event {mask.index} lies outside its text", code="mask-invalid")
+        if mask.finding not in numbers:
+            raise SegmentError(f"a mask of event {mask.index} names an unknown finding", code="mask-invalid")

@@ -1,0 +1,56 @@
+"""Where sealed segments are read from: the receiver's object store, here a directory. Read only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore
+
+from event_model.envelope import MAX_ENVELOPE_BYTES
+from event_model.errors import DatasetError
+from event_model.ids import StudyId
+
+_CHANGED = "The receiver's data changed during the build (a deletion, perhaps); build again."
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """An object's name and size in bytes."""
+
+    key: str
+    size: int
+
+
+class SegmentSource:
+    """The objects of one receiver."""
+
+    def __init__(self, root: Path) -> None:
+        """DatasetError: if the directory does not exist."""
+        if not root.is_dir():
+            raise DatasetError(
+                f"{root} is not a directory", code="source-missing", hint="Give the receiver's data directory."
+            )
+        self._store = LocalStore(root)
+
+    def list(self, study: StudyId) -> list[Listed]:
+        """List everything that lies under a study's segments, sorted by name. DatasetError: if it can't be listed."""
+        try:
+            pages = obstore.list(self._store, f"segments/{study}")
+            found = [Listed(item["path"], item["size"]) for page in pages for item in page]
+        except (OSError, BaseError) as error:
+            raise DatasetError("the segments can't be listed", code="source-unreadable") from error
+        return sorted(found, key=lambda item: item.key)
+
+    def read(self, key: str) -> bytes:
+        """Read an object. DatasetError: if it is gone, can't be read, or is larger than any envelope."""
+        try:
+            result = obstore.get(self._store, key)
+            if result.meta["size"] > MAX_ENVELOPE_BYTES:
+                raise DatasetError("the object is larger than any segment", code="object-too-large")
+            return bytes(result.bytes())
+        except FileNotFoundError as error:
+            raise DatasetError(f"{key} is gone", code="source-changed", hint=_CHANGED) from error
+        except (OSError, BaseError) as error:
+            raise DatasetError(f"{key} can't be read", code="object-unreadable") from error
