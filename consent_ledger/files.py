@@ -15,9 +15,11 @@ _TEMPORARY = ".new-"
 
 
 def make_private_folder(path: Path) -> None:
-    """Make a folder and its parents, readable by the user alone. StoreUnwritable: if that fails."""
+    """Make a folder and its missing parents, readable by the user alone. StoreUnwritable: if that fails."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in reversed(missing):
+            folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise unwritable(path, error) from error
 

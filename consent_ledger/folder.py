@@ -48,13 +48,8 @@ class StudyFolder:
         return sorted((int(match[1]), entry) for match, entry in found)
 
     def was_left(self) -> bool:
-        """Say whether a consent was given here and ended."""
-        if self.markers():
-            return True
-        try:
-            return any(self.history.iterdir())
-        except OSError:
-            return False
+        """Say whether a consent was given here once: the manifest that was agreed to stays."""
+        return self.manifest.exists() or bool(self.markers())
 
     def retire(self, now_ms: int) -> bool:
         """Make the record not live by renaming it; False if there is none.
@@ -62,13 +57,13 @@ class StudyFolder:
         A rename within a folder needs no space and no key, and the new name keeps the time. StoreUnwritable: if the
         folder can't be changed at all.
         """
+        if not self.record.exists():
+            return False
         marker_ms = now_ms
         while (marker := self.path / f"withdrawn-{marker_ms}.json").exists():
             marker_ms += 1
         try:
             self.record.rename(marker)
-        except FileNotFoundError:
-            return False
         except OSError as error:
             self._destroy(error)
         with contextlib.suppress(OSError):

@@ -175,6 +175,9 @@ class Ledger:
         if installation is None:
             return None
         with contextlib.suppress(OSError, OvertError):
+            if not folder.markers():
+                # The record could only be destroyed; the deletion is asked for all the same.
+                self._outbox.add(study, installation=installation, requested_ms=now_ms, reason="consent-withdrawn")
             return finish_withdrawal(folder, self._outbox, installation=installation, now_ms=now_ms)
         return None
 

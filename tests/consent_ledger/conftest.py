@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,7 @@ from msgspec.structs import replace
 from consent_ledger.ledger import Ledger
 from consent_ledger.manifest import StudyManifest, manifest_from_toml, sign_manifest, study_template
 from event_model.keys import RecipientSecretKey, Secret, SigningKey, encode_key
-
-NOW_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
-DAY_MS = 86_400_000
-
-
-def seed(name: str, length: int = 32) -> Secret:
-    return Secret(hashlib.shake_256(name.encode()).digest(length))
+from tests.consent_ledger.consent_kit import seed
 
 
 @pytest.fixture(scope="session")
