@@ -10,16 +10,15 @@ counted = 0
 
 
 @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
-def did_change(params: types.DidChangeTextDocumentParams) -> None:
+def did_change(_server: LanguageServer, params: types.DidChangeTextDocumentParams) -> None:
     """Count."""
     global counted  # noqa: PLW0603 - one number is all this server has
     counted += len(params.content_changes)
 
 
 @server.feature("counter/count")
-def count(params: object) -> dict[str, int]:
+def count(_server: LanguageServer, _params: object) -> dict[str, int]:
     """Say how many."""
-    del params
     return {"count": counted}
 
 
