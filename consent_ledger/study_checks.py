@@ -276,4 +276,4 @@ def _check_keys(manifest: StudyManifest) -> None:
     try:
         _ = manifest.receiver_key
     except KeyUnavailable as error:
-        raise ManifestError(f"receiver.key: {error.message}; `overt serve` prints it") from error
+        raise ManifestError(f"receiver.key: {error.message}; `overt study new` makes a pair") from error
