@@ -37,9 +37,12 @@ def _is_basic(value: str) -> bool:
 
 
 class _Form:
-    """A marker that is looked for first, the pattern around it, and what is then masked."""
+    """A marker that is looked for first, the pattern around it, and what is then masked.
 
-    __slots__ = ("_pattern", "_source", "accepts", "ahead", "behind", "group", "guessable", "kind", "marker")
+    ``group`` of the pattern is masked; ``core`` is the group of the secret itself, where that is less.
+    """
+
+    __slots__ = ("_pattern", "_source", "accepts", "ahead", "behind", "core", "group", "guessable", "kind", "marker")
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class _Form:
         pattern: bytes,
         *,
         group: int = 0,
+        core: int | None = None,
         accepts: Callable[[str], bool] = lambda value: not _is_stand_in(value),
         guessable: bool = False,
         ahead: int = AHEAD,
@@ -56,6 +60,7 @@ class _Form:
         self.kind = kind
         self.marker = marker
         self.group = group
+        self.core = core
         self.accepts = accepts
         self.guessable = guessable
         self.ahead = ahead
@@ -88,8 +93,8 @@ class _Form:
             return None
         value = window.text[base + inner[0] : base + inner[1]]
         core: tuple[int, int] | None = None
-        if "value" in match.re.groupindex:
-            core = (base + match.start("value"), base + match.end("value"))
+        if self.core is not None:
+            core = (base + match.start(self.core), base + match.end(self.core))
             value = window.text[core[0] : core[1]]
         if not self.accepts(value):
             return None
@@ -122,15 +127,17 @@ _FORMS = (
     _Form(
         "url-credential",
         "://",
-        rb"""[A-Za-z][A-Za-z0-9+.\-]{1,30}://[^\s"'`<>/:@]{0,128}:(?P<value>[^\s"'`<>/]{1,256})@""" + _HOST,
+        rb"""[A-Za-z][A-Za-z0-9+.\-]{1,30}://[^\s"'`<>/:@]{0,128}:([^\s"'`<>/]{1,256})@""" + _HOST,
         guessable=True,
+        core=1,
         behind=32,
     ),
     _Form(
         "url-credential",
         "jdbc:",
-        rb"""jdbc:[^\s"'`<>]{4,256}[?&;](?:password|pwd|pass)=(?P<value>[^\s"'`<>&;]{2,128})""",
+        rb"""jdbc:[^\s"'`<>]{4,256}[?&;](?:password|pwd|pass)=([^\s"'`<>&;]{2,128})""",
         guessable=True,
+        core=1,
         behind=0,
     ),
     _Form(

@@ -8,6 +8,7 @@ from typing import Protocol
 from privacy_filter.detectors.assignments import AssignmentLayer
 from privacy_filter.detectors.base import Detector, Hit
 from privacy_filter.detectors.credentials import CredentialLayer
+from privacy_filter.detectors.national import NationalLayer
 from privacy_filter.detectors.opaque import OpaqueLayer
 from privacy_filter.detectors.personal import PersonalLayer
 from privacy_filter.detectors.tokens import TokenLayer
@@ -61,4 +62,6 @@ def _union(first: Hit, second: Hit) -> Hit:
 @cache
 def default_detector() -> Detector:
     """Give the detector that overt ships; rules are read when it is first made (some 30 ms)."""
-    return LayeredDetector((CredentialLayer(), TokenLayer(), AssignmentLayer(), PersonalLayer(), OpaqueLayer()))
+    return LayeredDetector(
+        (CredentialLayer(), TokenLayer(), AssignmentLayer(), PersonalLayer(), NationalLayer(), OpaqueLayer())
+    )

@@ -158,7 +158,7 @@ def _number_kind(window: Window, start: int, end: int) -> str | None:
 
 
 def _is_card(digits: str) -> bool:
-    if not digits.startswith(_CARD_FIRST) or len(set(digits)) < 4:
+    if not digits.startswith(_CARD_FIRST) or len(set(digits)) < 2:
         return False
     total = sum(sum(divmod(int(sign) * (2 - at % 2), 10)) for at, sign in enumerate(reversed(digits), 1))
     return total % 10 == 0

@@ -65,6 +65,19 @@ class NameRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     words: Words
 
 
+class IdRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A national number: its written form, the python-stdnum module that checks it, words that must stand before."""
+
+    kind: str
+    pattern: str
+    check: str | None = None
+    words: tuple[str, ...] = ()
+
+
+class _IdFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    id: tuple[IdRule, ...]
+
+
 class _TokenFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule: tuple[TokenRule, ...]
 
@@ -73,6 +86,12 @@ class _TokenFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def token_rules() -> tuple[TokenRule, ...]:
     """Read rules/tokens.toml."""
     return _read("tokens.toml", _TokenFile).rule
+
+
+@cache
+def id_rules() -> tuple[IdRule, ...]:
+    """Read rules/ids.toml."""
+    return _read("ids.toml", _IdFile).id
 
 
 @cache

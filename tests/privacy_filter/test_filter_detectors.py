@@ -1,0 +1,239 @@
+import random
+import string
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from event_model.errors import FormatError
+from privacy_filter.detectors import default_detector
+from privacy_filter.detectors import rules as rules_module
+from privacy_filter.detectors.rules import TokenRule, id_rules, name_rules, token_rules
+from privacy_filter.detectors.values import is_identifier, looks_random, surely_random
+from privacy_filter.detectors.window import Window, compile_pattern
+
+ALPHABET = string.ascii_letters + string.digits
+
+
+def made(length, alphabet=ALPHABET, seed=7):
+    """A random value, made here so that no token stands in this file."""
+    return "".join(random.Random(seed).choices(alphabet, k=length))
+
+
+def found(text, *, whole_file=True):
+    return [(hit.kind, text[hit.start : hit.end]) for hit in default_detector().find(text, whole_file=whole_file)]
+
+
+def expand(body):
+    return "".join(sign for sign in ALPHABET + "_-" if compile_pattern(f"[{body}]".encode()).match(sign.encode()))
+
+
+@pytest.mark.parametrize("rule", token_rules(), ids=lambda rule: f"{rule.kind} {rule.prefixes[0]}")
+def test_detector_finds_every_published_form_also_when_it_is_only_begun(rule):
+    alphabet = [sign for sign in expand(rule.body) if sign.isalnum()]
+    length = rule.max or max(rule.min, 24)
+    for prefix in rule.prefixes:
+        token = prefix + "".join(random.Random(5).choices(alphabet, k=length))
+        assert token in {value for _, value in found(f"x {token} y")}, prefix
+        begun = token[: len(prefix) + max(length * 2 // 3, 14)]
+        assert any(begun in value for _, value in found(f"x {begun}", whole_file=False)), prefix
+
+
+def test_detector_leaves_a_prefix_alone_that_is_none():
+    assert found("task-list risk-" + made(30) + " sk-learn AKIA ghp_ ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx") == []
+    assert found('GITHUB = re.compile(r"ghp_[A-Za-z0-9]{36}")', whole_file=False) == []
+
+
+SECRET_LINES = [
+    'password = "{}"',
+    "DB_PASSWORD={}",
+    "  password: {}",
+    '"smtpPassword": "{}",',
+    "<password>{}</password>",
+    '<add key="Pwd" value="{}" />',
+    "define('DB_PASSWORD', '{}');",
+    'var password string = "{}"',
+    'const password: string = "{}";',
+    "ALTER ROLE x WITH PASSWORD '{}';",
+    "PGPASSWORD={} psql -h db",
+    "the password is {} for now",
+    'if ("{}" == password) {{',
+    "mysql -u root -p{} shop",
+    "curl -u bob:{} https://ci.internal",
+    "postgres://bob:{}@db.internal:5432/x",
+    "sshpass -p {} ssh box",
+    "db.internal:5432:app:app:{}",
+    "jdbc:postgresql://db:5432/x?user=a&password={}&ssl=true",
+]
+
+
+@pytest.mark.parametrize("line", SECRET_LINES)
+@pytest.mark.parametrize("whole_file", [True, False])
+def test_detector_finds_a_password_where_one_stands(line, whole_file):
+    value = "Quarz-" + made(4, string.digits) + "halde"
+    text = "first line\n" + line.format(value) + "\nlast line\n"
+    hits = default_detector().find(text, whole_file=whole_file)
+    assert any(text[hit.start : hit.end].find(value) >= 0 and hit.guessable for hit in hits)
+    assert sum(hit.end - hit.start for hit in hits) < len(value) + 60
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'api_key = "{}"',
+        "export SERVICE_TOKEN={}",
+        "clientSecret: '{}'",
+        "service_api_key {}",
+        "token - '{}'",
+        "Authorization: Bearer {}",
+        '{{"auth_token": "{}"}}',
+        "secret => '{}'",
+        '\\"apikey\\": \\"{}\\"',
+    ],
+)
+def test_detector_finds_a_random_value_of_a_secret_name(line):
+    value = made(32)
+    text = line.format(value)
+    assert any(value in hit for _, hit in found(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'password = os.environ["DB_PASSWORD"]',
+        "password = getPassword(user2)",
+        'password = "${DB_PASSWORD}"',
+        "PASSWORD=<your password>",
+        "token = process.env.API_TOKEN2",
+        "token = self.tokens[index1].value2",
+        'raise ValueError("password must have 8 characters")',
+        "let token = parser.next_token()?;",
+        'password_encoding = "utf-8"',
+        '"minipass": "^7.1.3",',
+        "pass # 1 of 2b",
+        "max_tokens=4096",
+        'cacheKey = "user12:profile34:x99a"',
+        "api_key = settings.GATEWAY_API_KEY1",
+        "postgres://user:password@localhost/db",
+        "https://host:8000/ @someone",
+        "Basic functionality of the class",
+        'sort_key = "created_at_2024"',
+        "integrity: sha512-" + made(80) + "==",
+        "github.com/a/b v1.2.3 h1:" + made(43) + "=",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5" + made(48) + " me",
+        "commit " + made(40, "0123456789abcdef"),
+        "id: 6f1c2b34-5d6e-4f70-8a9b-0c1d2e3f4a5b",
+        "noreply@example.com git@host.org:a/b.git @decorator a @ b",
+        "version 1.2.3.4, bind 127.0.0.1:80, dns 8.8.8.8, 10.0.0.7",
+        "order 4111111111111112, 12:34:56, 2024-10-08T10:14:00Z, 555-6664-77",
+        "std::vector<int> a::b::c",
+        "rgba(125, 120, 255) 0.94934188, 0.41307812",
+    ],
+)
+@pytest.mark.parametrize("whole_file", [True, False])
+def test_detector_is_silent_where_nothing_is(text, whole_file):
+    assert found(text, whole_file=whole_file) == []
+
+
+def test_detector_takes_random_tokens_only_where_somebody_writes():
+    token = made(40)
+    assert found(f"x = f({token})") == []
+    hits = default_detector().find(f"x = f({token})", whole_file=False)
+    assert [(hit.kind, hit.opaque) for hit in hits] == [("opaque-token", True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("mail jo.doe+x@firma.de now", "email", "jo.doe+x@firma.de"),
+        ("call +49 40 33641719 at noon", "phone", "+49 40 33641719"),
+        ("phone: 0221/7491333", "phone", "0221/7491333"),
+        ("(415) 555-2671 or so", "phone", "(415) 555-2671"),
+        ("to DE89 3704 0044 0532 0130 00 please", "iban", "DE89 3704 0044 0532 0130 00"),
+        ("pan 4111 1111 1111 1111 ok", "payment-card", "4111 1111 1111 1111"),
+        ("ssn 536-90-4399", "us-ssn", "536-90-4399"),
+        ("host 84.17.32.9 up", "ip-address", "84.17.32.9"),
+        ("at 2a02:810d:4bc0:1::5 now", "ip-address", "2a02:810d:4bc0:1::5"),
+        ("eth0 9c:b6:d0:1f:22:a7 up", "mac-address", "9c:b6:d0:1f:22:a7"),
+        ("open /home/mmuster/src/a.py", "user-name", "mmuster"),
+        ("hetu 131052-308T", "fi-hetu", "131052-308T"),
+        ("cpf 390.533.447-05", "br-cpf", "390.533.447-05"),
+        ("PESEL 44051401359", "pl-pesel", "44051401359"),
+        ("codice RSSMRA85T10A562S", "it-codice-fiscale", "RSSMRA85T10A562S"),
+    ],
+)
+def test_detector_finds_personal_data(text, kind, value):
+    assert (kind, value) in found(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["iban DE89370400440532013001", "PESEL 44051401358", "number 44051401359", "4111111111111112"]
+)
+def test_detector_checks_the_check_digits(text):
+    assert found(text) == []
+
+
+def test_detector_finds_key_blocks_whole_begun_and_escaped():
+    body = "\n".join(made(64, seed=line) for line in range(5))
+    begin, end = "-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----"
+    for text in (f"{begin}\n{body}\n{end}", f"{begin}\n{body}"):
+        assert found(f"a\n{text}\n") == [("private-key", text)]
+    escaped = f"{begin}\\n{body}\\n{end}".replace("\n", "\\n")
+    assert found(f'k = "{escaped}"') == [("private-key", escaped)]
+    assert found(f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----", whole_file=False) == []
+
+
+def test_detector_finds_every_address_in_a_row():
+    text = "\n".join(f"{name}@firma.de" for name in ("ab", "cd", "ef", "gh"))
+    assert [value for _, value in found(text)] == text.split("\n")
+
+
+def test_detector_reads_positions_in_code_points():
+    value = made(36)
+    text = f"😀 İı 中文 naïve 'ghp_{value}' 😀"
+    assert [hit for _, hit in found(text)] == [f"ghp_{value}"]
+
+
+@given(st.text(max_size=300))
+def test_detector_takes_any_text_and_gives_ordered_spans(text):
+    for whole_file in (True, False):
+        hits = default_detector().find(text, whole_file=whole_file)
+        edges = [edge for hit in hits for edge in (hit.start, hit.end)]
+        assert edges == sorted(edges)
+        assert all(0 <= hit.start < hit.end <= len(text) for hit in hits)
+
+
+@given(st.text(max_size=60))
+def test_window_has_one_byte_and_one_small_letter_a_code_point(text):
+    window = Window(text, whole_file=True)
+    assert len(window.raw) == len(window.low) == len(text)
+
+
+def test_values_tell_random_from_words():
+    for value in (made(20), made(32, "0123456789abcdef"), made(24, string.ascii_letters, seed=3)):
+        assert looks_random(value)
+    words = ["getUserAccountName", "max_retry_count", "application/json", "InvoiceConfigTraceImpl", "sha256_hash"]
+    assert not any(map(looks_random, words))
+    assert not any(map(surely_random, [*words, "0" * 40, "abc"]))
+    assert is_identifier("settings.value2")
+    assert not is_identifier("a b")
+
+
+def test_rules_are_read_and_malformed_ones_refused(monkeypatch):
+    assert {rule.kind for rule in token_rules()} >= {"github-token", "aws-access-key"}
+    assert name_rules().names.password
+    assert id_rules()
+    with pytest.raises(FormatError) as caught:
+        rules_module._read("tokens.toml", TokenRule)
+    assert caught.value.code == "rules-malformed"
+
+
+def test_importing_the_redactor_loads_no_rules_and_no_engines():
+    code = (
+        "import sys, privacy_filter.redactor, privacy_filter.masks, privacy_filter.detectors; "
+        "print([name for name in ('re2', 'phonenumbers', 'stdnum', 'tomllib') if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
