@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import Callable
@@ -48,6 +49,10 @@ class _Connection(aiosqlite.Connection):
         result: T = await self._execute(work)  # type: ignore[no-untyped-call]
         return result
 
+    async def gone(self) -> None:
+        """Wait for the thread of a connection that could not be made."""
+        await asyncio.to_thread(self._thread.join)
+
     @property
     def raw(self) -> sqlite3.Connection:
         return self._conn
@@ -63,14 +68,17 @@ class Database:
     @classmethod
     async def open(cls, path: Path) -> Self:
         """Open or make the database. StoreUnwritable, StoreDamaged: if that can't be done."""
+        connection = _Connection(partial(schema.connect, path), iter_chunk_size=ROWS_PER_HOP)
         try:
-            connection = _Connection(partial(schema.connect, path), iter_chunk_size=ROWS_PER_HOP)
             await connection
-            return cls(connection)
-        except sqlite3.Error as error:
-            raise explain(error) from error
-        except OSError as error:
-            raise unwritable("the store", error) from error
+        except BaseException as error:
+            await connection.gone()
+            if isinstance(error, sqlite3.Error):
+                raise explain(error) from error
+            if isinstance(error, OSError):
+                raise unwritable("the store", error) from error
+            raise
+        return cls(connection)
 
     async def close(self) -> None:
         """Close the connection, after what was begun."""

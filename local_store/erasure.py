@@ -1,4 +1,4 @@
-"""Forgetting in the database, one piece (a segment, or what is pending of a session) per transaction.
+"""Forgetting in the database, one piece (a segment, or a chunk of the journal) per transaction.
 
 Small transactions need little journal space, so that they go through when the disk is full but for the reserve; and
 each leaves a store that is whole, so that a forgetting that was cut off is finished by asking for it again.
@@ -13,26 +13,31 @@ import msgspec
 from event_model.errors import StoreDamaged
 from event_model.events import Event
 from event_model.ids import StudyId
+from event_model.levels import Level
 from event_model.segment import SegmentContent, encode_segment
-from local_store.forgetting import Eraser, Selection, keep_masks
-from local_store.journal import Journal
-from local_store.model import SegmentInfo, SegmentState
+from local_store.forgetting import Eraser, is_forgotten, keep_masks
+from local_store.journal import Chunk, Journal
+from local_store.model import SegmentInfo, SegmentPlace, SegmentState
 from local_store.segments import Segments
 from local_store.sessions import SessionRow, find_session_no, find_study
 
 SWEEP_BYTES = 64 * 1024
 """Row bytes per transaction when a forgotten study is swept: their copies in the journal fit into the reserve."""
 
-Uploaded = tuple[StudyId, int, int]
-
 
 class Piece(msgspec.Struct, frozen=True):
-    """What became of one piece; ``next_index`` is where the next begins, ``None`` after the last."""
+    """What became of one piece.
+
+    ``next_index`` is where the next begins, ``None`` after the last; ``pending`` counts what of ``events`` was not
+    sealed; ``eraser`` is how the walk goes on.
+    """
 
     next_index: int | None
     events: int = 0
     segments: int = 0
-    uploaded: tuple[Uploaded, ...] = ()
+    pending: int = 0
+    uploaded: tuple[SegmentPlace, ...] = ()
+    eraser: Eraser | None = None
 
 
 _END = Piece(next_index=None)
@@ -45,55 +50,63 @@ class Erasure:
         self._journal = journal
         self._segments = segments
 
-    def piece(
-        self,
-        connection: sqlite3.Connection,
-        session_no: int,
-        first_index: int,
-        eraser: Eraser,
-        selection: Selection,
-        *,
-        live: bool,
-    ) -> Piece:
-        """Forget what is selected in the session's piece that begins at ``first_index``."""
+    def piece(self, connection: sqlite3.Connection, session_no: int, first_index: int, eraser: Eraser) -> Piece:
+        """Forget what is selected in the session's piece that reaches beyond ``first_index``."""
         row = find_session_no(connection, session_no)
         if row is None:
             return _END
+        eraser = eraser.copy()  # this transaction may not happen
         info = self._segments.of_session(connection, session_no, first_index)
         if info is None:
-            return self._pending(connection, row, eraser, live=live)
-        done = self._segment(connection, info, eraser, selection)
+            done = self._pending(connection, row, first_index, eraser)
+        else:
+            done = self._segment(connection, info, first_index, eraser)
         if done.events or done.segments:
             _revise(connection, row)
-        return done
+        return msgspec.structs.replace(done, eraser=eraser)
 
-    def _pending(self, connection: sqlite3.Connection, row: SessionRow, eraser: Eraser, *, live: bool) -> Piece:
-        stored = self._journal.read(connection, row)
-        after, replaced = eraser.apply(stored.events)
-        if not replaced:
-            return _END
+    def rekey(self, connection: sqlite3.Connection, session_no: int, *, live: bool) -> None:
+        """Put what is left of a session's pending events under one new key; the others are destroyed."""
+        row = find_session_no(connection, session_no)
+        if row is None:
+            return
+        events = self._journal.read(connection, row).events
         if not live:  # nobody will count on from here: what is forgotten at the end needs no gap
-            after = _without_forgotten_end(stored.events, after)
-        self._journal.replace(connection, row, after)
+            events = _without_forgotten_end(events)
+        self._journal.replace(connection, row, events)
         _revise(connection, row)
-        return Piece(next_index=None, events=replaced)
 
-    def _segment(
-        self, connection: sqlite3.Connection, info: SegmentInfo, eraser: Eraser, selection: Selection
-    ) -> Piece:
+    def _pending(self, connection: sqlite3.Connection, row: SessionRow, index: int, eraser: Eraser) -> Piece:
+        chunk = self._journal.chunk(connection, row, index)
+        if chunk is None:
+            return _END
+        end = chunk.first + chunk.count
+        if chunk.events is None:
+            after, replaced = _lost(eraser, chunk, row), chunk.count
+        else:
+            after, replaced = eraser.apply(chunk.events)
+        if after != chunk.events:
+            self._journal.rewrite(connection, row, after)
+        return Piece(end, replaced, pending=replaced)
+
+    def _segment(self, connection: sqlite3.Connection, info: SegmentInfo, first_index: int, eraser: Eraser) -> Piece:
         end = info.first_index + info.count
-        if info.state is SegmentState.FORGOTTEN:
+        if info.state is SegmentState.FORGOTTEN or not eraser.needs(info.first_wall_ms, info.last_wall_ms):
+            eraser.pass_by(info.last_wall_ms)
             return Piece(next_index=end)
         try:
             content = self._segments.read(connection, info)
         except StoreDamaged:
-            return self._unreadable(connection, info, selection)
+            return self._unreadable(connection, info, eraser)
+        # What was pending when its piece was walked may have been sealed since, with more behind it.
+        walked = max(0, first_index - info.first_index)
         if info.state is SegmentState.UPLOADED:
-            if not eraser.skip(content.events):
+            if not eraser.skip(content.events[walked:]):
                 return Piece(next_index=end)
             self._segments.erase(connection, info)
-            return Piece(end, info.count, 1, ((info.study, info.epoch, info.number),))
-        after, replaced = eraser.apply(content.events)
+            return Piece(end, info.count, 1, uploaded=(info.place,))
+        after, replaced = eraser.apply(content.events[walked:])
+        after = content.events[:walked] + after
         if after == content.events:
             return Piece(next_index=end)
         return self._rewrite(connection, info, content, after, replaced)
@@ -110,17 +123,15 @@ class Erasure:
         new = SegmentContent(content.header, after, masks, findings)
         sent = self._segments.take_back_envelopes(connection, info)
         self._segments.rewrite(connection, info, new, encode_segment(new))
-        uploaded = tuple((each.study, each.epoch, each.number) for each in sent)
-        return Piece(info.first_index + info.count, replaced, 1 if replaced else 0, uploaded)
+        uploaded = tuple(each.place for each in sent)
+        return Piece(info.first_index + info.count, replaced, 1 if replaced else 0, uploaded=uploaded)
 
-    def _unreadable(self, connection: sqlite3.Connection, info: SegmentInfo, selection: Selection) -> Piece:
-        """What can't be read may hold what is to be forgotten: it goes as a whole, unless its times rule that out."""
-        end = info.first_index + info.count
-        if not selection.overlaps(info.first_wall_ms, info.last_wall_ms):
-            return Piece(next_index=end)
+    def _unreadable(self, connection: sqlite3.Connection, info: SegmentInfo, eraser: Eraser) -> Piece:
+        """What can't be read may hold what is to be forgotten: it goes as a whole."""
         self._segments.erase(connection, info)
-        uploaded = ((info.study, info.epoch, info.number),) if info.state is SegmentState.UPLOADED else ()
-        return Piece(end, info.count, 1, uploaded)
+        eraser.lose(first=info.first_index, count=info.count, level=Level.RHYTHM, wall_ms=info.last_wall_ms)
+        uploaded = (info.place,) if info.state is SegmentState.UPLOADED else ()
+        return Piece(info.first_index + info.count, info.count, 1, uploaded=uploaded)
 
 
 def destroy_study(connection: sqlite3.Connection, study: StudyId) -> bool:
@@ -174,8 +185,12 @@ def _revise(connection: sqlite3.Connection, row: SessionRow) -> None:
     connection.execute("UPDATE sessions SET revision = revision + 1 WHERE no = ?", (row.no,))
 
 
-def _without_forgotten_end(before: tuple[Event, ...], after: tuple[Event, ...]) -> tuple[Event, ...]:
-    end = len(after)
-    while end and after[end - 1].body is not before[end - 1].body:
+def _lost(eraser: Eraser, chunk: Chunk, row: SessionRow) -> tuple[Event, ...]:
+    return eraser.lose(first=chunk.first, count=chunk.count, level=Level.RHYTHM, wall_ms=row.begun_ms)
+
+
+def _without_forgotten_end(events: tuple[Event, ...]) -> tuple[Event, ...]:
+    end = len(events)
+    while end and is_forgotten(events[end - 1]):
         end -= 1
-    return after[:end]
+    return events[:end]

@@ -7,6 +7,7 @@ later edits up to its next opening can't be replayed, and go too.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
@@ -44,8 +45,22 @@ class Eraser:
         self._selection = selection
         self._chosen: set[DocumentId] = set()
         self._broken: set[DocumentId] = set()
+        self._sound: set[DocumentId] | None = None
         self._wall_ms: int | None = None
         self._carry_ms = 0
+
+    def needs(self, first_wall_ms: int, last_wall_ms: int) -> bool:
+        """Say whether a piece of that time has to be read: it may hold what is selected, or what depends on it."""
+        waiting = bool(self._broken or self._carry_ms or self._sound is not None)
+        return waiting or self._selection.path is not None or self._selection.overlaps(first_wall_ms, last_wall_ms)
+
+    def pass_by(self, last_wall_ms: int) -> None:
+        """Pass over a piece that need not be read."""
+        self._wall_ms = last_wall_ms
+
+    def copy(self) -> Eraser:
+        """Give another that goes on from here: a transaction may have to be tried twice."""
+        return copy.deepcopy(self)
 
     def skip(self, events: Sequence[Event]) -> int:
         """Pass over a piece that goes or stays as a whole; gives how many of its events are selected."""
@@ -70,22 +85,39 @@ class Eraser:
             self._wall_ms = kept[-1].wall_ms
         return tuple(kept), replaced
 
+    def lose(self, *, first: int, count: int, level: Level, wall_ms: int) -> tuple[Event, ...]:
+        """Stand in for events that can't be read and go as a whole; every document is in doubt from here on."""
+        self._broken, self._sound = set(), set()
+        self._wall_ms = wall_ms if self._wall_ms is None else self._wall_ms
+        body = CaptureGap(count=1, reason=GapReason.FORGOTTEN)
+        return tuple(Event(index, self._wall_ms, 0, level, body) for index in range(first, first + count))
+
     def _goes(self, event: Event) -> bool:
         body = event.body
         selected = self._selects(event)
         if isinstance(body, DocumentOpen):
-            broken = selected or body.continues in self._broken
-            (self._broken.add if broken else self._broken.discard)(body.document)
+            broken = selected or self._is_broken(body.continues)
+            self._mark(body.document, broken=broken)
             return broken
         if isinstance(body, DocumentEdit):
             if selected:
-                self._broken.add(body.document)
-            return body.document in self._broken
+                self._mark(body.document, broken=True)
+            return self._is_broken(body.document)
         return selected
+
+    def _is_broken(self, document: DocumentId | None) -> bool:
+        if document is None:
+            return False
+        return document in self._broken or (self._sound is not None and document not in self._sound)
+
+    def _mark(self, document: DocumentId, *, broken: bool) -> None:
+        (self._broken.add if broken else self._broken.discard)(document)
+        if self._sound is not None:
+            (self._sound.discard if broken else self._sound.add)(document)
 
     def _selects(self, event: Event) -> bool:
         chosen = self._selection
-        if _is_forgotten(event):
+        if is_forgotten(event):
             return False
         if chosen.indexes is not None and event.index not in chosen.indexes:
             return False
@@ -164,5 +196,6 @@ def _hole(index: int, wall_ms: int, level: Level) -> Event:
     return Event(index, wall_ms, 0, level, CaptureGap(count=1, reason=GapReason.CRASHED))
 
 
-def _is_forgotten(event: Event) -> bool:
+def is_forgotten(event: Event) -> bool:
+    """Say whether an event is the gap of a forgotten one."""
     return isinstance(event.body, CaptureGap) and event.body.reason is GapReason.FORGOTTEN

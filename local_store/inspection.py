@@ -59,7 +59,7 @@ class Inspection:
         info = self._segments.of_session(connection, session_no, index)
         if info is None:
             stored = self._journal.read(connection, row)
-            return Piece(None, PENDING, stored.events, damaged=stored.damaged)
+            return Piece(None, PENDING, _from(stored.events, index), damaged=stored.damaged)
         end, state = info.first_index + info.count, info.state.value
         unread = selection is not None and not selection.overlaps(info.first_wall_ms, info.last_wall_ms)
         if unread or info.state is SegmentState.FORGOTTEN:
@@ -69,7 +69,7 @@ class Inspection:
         except StoreDamaged as error:
             damage = Damage("segment", info.study, info.session, info.first_index, info.count, error.message)
             return Piece(end, SegmentState.DAMAGED.value, info=info, damaged=(damage,))
-        return Piece(end, state, content.events, content, info)
+        return Piece(end, state, _from(content.events, index), content, info)
 
     def session(self, connection: sqlite3.Connection, session: SessionId) -> SessionInfo | None:
         """Describe a session."""
@@ -113,6 +113,11 @@ class Inspection:
             damaged=counts.get(SegmentState.DAMAGED.value, 0),
             segments=segments,
         )
+
+
+def _from(events: tuple[Event, ...], index: int) -> tuple[Event, ...]:
+    """Leave out what was seen already: while it was pending, before it was sealed with more behind it."""
+    return events if not events or events[0].index >= index else events[index - events[0].index :]
 
 
 def structure(connection: sqlite3.Connection) -> list[str]:

@@ -50,6 +50,14 @@ class Stored(msgspec.Struct, frozen=True):
     damaged: tuple[Damage, ...]
 
 
+class Chunk(msgspec.Struct, frozen=True):
+    """One row's events; ``None`` if it is damaged."""
+
+    first: int
+    count: int
+    events: tuple[Event, ...] | None
+
+
 class _Chunk(msgspec.Struct, frozen=True):
     first: int
     count: int
@@ -126,6 +134,26 @@ class Journal:
             return
         rest = self.read(connection, row).events
         self.replace(connection, row, tuple(event for event in rest if event.index >= upto))
+
+    def chunk(self, connection: sqlite3.Connection, row: SessionRow, index: int) -> Chunk | None:
+        """Give the first chunk that begins at ``index`` or beyond; its events are ``None`` if it is damaged."""
+        found = connection.execute(
+            "SELECT place, count, key, body FROM journal WHERE place BETWEEN ? AND ? ORDER BY place LIMIT 1",
+            (_place(row, index), _span(row)[1]),
+        ).fetchone()
+        if found is None:
+            return None
+        chunk = _Chunk(_index(found[0]), *found[1:])
+        try:
+            return Chunk(chunk.first, chunk.count, self._open(connection, row, chunk))
+        except (DecryptError, SegmentError):
+            return Chunk(chunk.first, chunk.count, None)
+
+    def rewrite(self, connection: sqlite3.Connection, row: SessionRow, events: tuple[Event, ...]) -> None:
+        """Put other events in the place of one chunk, under a new key."""
+        connection.execute("DELETE FROM journal WHERE place = ?", (_place(row, events[0].index),))
+        key = self._keys.add_pending(connection, row)
+        self._insert(connection, row, key, (events[0].index, len(events)), encode_events(events))
 
     def replace(self, connection: sqlite3.Connection, row: SessionRow, events: Sequence[Event]) -> None:
         """Put events in the place of all that is pending, under a new key; the old keys are destroyed."""

@@ -11,6 +11,9 @@ from event_model.errors import StoreConflict
 from event_model.events import Event
 from event_model.ids import RecordId, SessionId, StudyId
 
+SegmentPlace = tuple[StudyId, int, int]
+"""Study, epoch, number."""
+
 
 class SegmentState(enum.Enum):
     """Where a segment stands on its way out."""
@@ -96,6 +99,11 @@ class SegmentInfo(msgspec.Struct, frozen=True):
     digest: str = ""
     receipt: bytes | None = None
 
+    @property
+    def place(self) -> SegmentPlace:
+        """Study, epoch and number: what names a segment to the receiver too."""
+        return self.study, self.epoch, self.number
+
 
 class StoredEvent(msgspec.Struct, frozen=True):
     """An event and where it stands: ``pending`` (not masked yet), or its segment's state."""
@@ -116,7 +124,7 @@ class Forgotten(msgspec.Struct, frozen=True):
 
     events: int = 0
     segments: int = 0
-    uploaded_segments: tuple[tuple[StudyId, int, int], ...] = ()
+    uploaded_segments: tuple[SegmentPlace, ...] = ()
 
 
 class Damage(msgspec.Struct, frozen=True):

@@ -76,17 +76,18 @@ class Segments:
             return info
         raise StoreConflict("there is no such segment any more", code="segment-unknown")
 
-    def of_session(self, connection: sqlite3.Connection, session_no: int, first_index: int = 0) -> SegmentInfo | None:
-        """Give the session's first segment that reaches to ``first_index`` or beyond."""
-        rows = connection.execute(
-            f"{_INFO} AND g.session = ? AND g.first_index >= ? ORDER BY g.first_index LIMIT 1",
-            (session_no, first_index),
-        )
-        return next(iter(_infos(rows)), None)
+    def of_session(self, connection: sqlite3.Connection, session_no: int, index: int = 0) -> SegmentInfo | None:
+        """Give the session's segment that holds ``index``, or else the next one after it."""
+        around = f"{_INFO} AND g.session = ? AND g.first_index <= ? ORDER BY g.first_index DESC LIMIT 1"
+        after = f"{_INFO} AND g.session = ? AND g.first_index > ? ORDER BY g.first_index LIMIT 1"
+        for info in _infos(connection.execute(around, (session_no, index))):
+            if info.first_index + info.count > index:
+                return info
+        return next(iter(_infos(connection.execute(after, (session_no, index)))), None)
 
     def read(self, connection: sqlite3.Connection, info: SegmentInfo) -> SegmentContent:
         """Open a segment. StoreDamaged: if it does not open, or holds what its row does not say."""
-        row = connection.execute(_BODY, _place(info)).fetchone()
+        row = connection.execute(_BODY, info.place).fetchone()
         if row is None or row[0] is None:
             raise StoreDamaged("the segment's bytes are gone", code="segment-gone")
         about = _about(info, info.count)
@@ -159,7 +160,7 @@ class Segments:
 
     def envelope(self, connection: sqlite3.Connection, info: SegmentInfo) -> bytes | None:
         """Give the envelope that was made of a segment and not receipted yet."""
-        row = connection.execute(_ENVELOPE, _place(info)).fetchone()
+        row = connection.execute(_ENVELOPE, info.place).fetchone()
         return None if row is None else row[0]
 
     def put_envelope(self, connection: sqlite3.Connection, info: SegmentInfo, data: bytes, digest: str) -> SegmentInfo:
@@ -200,18 +201,18 @@ class Segments:
 
 
 _WHERE = "WHERE study = (SELECT no FROM studies WHERE study = ?) AND epoch = ? AND number = ?"
-_BODY = "SELECT key, wrapped, body FROM segments " + _WHERE
-_ENVELOPE = "SELECT envelope FROM segments " + _WHERE
+_BODY = """
+    SELECT key, wrapped, body FROM segments
+    WHERE study = (SELECT no FROM studies WHERE study = ?) AND epoch = ? AND number = ?"""
+_ENVELOPE = """
+    SELECT envelope FROM segments
+    WHERE study = (SELECT no FROM studies WHERE study = ?) AND epoch = ? AND number = ?"""
 
 
 def _change(connection: sqlite3.Connection, info: SegmentInfo, **columns: str | int | bytes | None) -> None:
     names = ", ".join(f"{name} = ?" for name in columns)
     statement = f"UPDATE segments SET {names} {_WHERE}"  # noqa: S608 - the names are ours, the values are bound
-    connection.execute(statement, (*columns.values(), *_place(info)))
-
-
-def _place(info: SegmentInfo) -> tuple[str, int, int]:
-    return info.study, info.epoch, info.number
+    connection.execute(statement, (*columns.values(), *info.place))
 
 
 def _study_no(connection: sqlite3.Connection, study: StudyId) -> int:

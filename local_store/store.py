@@ -32,6 +32,7 @@ from local_store.model import (
     Damage,
     Forgotten,
     SegmentInfo,
+    SegmentPlace,
     SegmentState,
     SessionInfo,
     StoredEvent,
@@ -408,7 +409,7 @@ class Store:
         chosen = None if indexes is None else frozenset(indexes)
         selection = Selection(study, session, chosen, path, since_ms, until_ms)
         events = segments = 0
-        uploaded: dict[tuple[StudyId, int, int], None] = {}
+        uploaded: dict[SegmentPlace, None] = {}
         for row in await self._read(all_sessions):
             if (study is None or row.study == study) and (session is None or row.session == session):
                 live = self._live.holds(row.session) and row.session not in self._adopted
@@ -434,22 +435,18 @@ class Store:
     async def _forget_session(self, session_no: int, selection: Selection, *, live: bool) -> Forgotten:
         eraser = Eraser(selection)
         index: int | None = 0
-        events = segments = 0
-        uploaded: list[tuple[StudyId, int, int]] = []
+        events = segments = pending = 0
+        uploaded: list[SegmentPlace] = []
         while index is not None:
             piece = await self._write_reserved(
-                partial(
-                    self._erasure.piece,
-                    session_no=session_no,
-                    first_index=index,
-                    eraser=eraser,
-                    selection=selection,
-                    live=live,
-                )
+                partial(self._erasure.piece, session_no=session_no, first_index=index, eraser=eraser)
             )
-            index = piece.next_index
-            events, segments = events + piece.events, segments + piece.segments
+            index, eraser = piece.next_index, piece.eraser or eraser
+            events, segments, pending = events + piece.events, segments + piece.segments, pending + piece.pending
             uploaded.extend(piece.uploaded)
+        if pending:
+            with contextlib.suppress(StoreUnwritable):  # the bytes are overwritten; the key goes when this is sealed
+                await self._write_reserved(partial(self._erasure.rekey, session_no=session_no, live=live))
         return Forgotten(events, segments, tuple(uploaded))
 
     # Transactions
