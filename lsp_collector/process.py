@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Awaitable
@@ -16,7 +15,6 @@ from lsp_collector.ports import Client, Door, OpenDoor
 from lsp_collector.session import Session
 from lsp_collector.stdio import Input, claim_output, write_all
 
-HOME_VARIABLE = "OVERT_HOME"
 _ENDING_SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
 EXIT_FRAMING_LOST = 2
 """The stream was not LSP."""
@@ -115,13 +113,17 @@ class Process:
             signal.signal(number, lambda *_: self._loop.call_soon_threadsafe(self._on_end))
 
 
-def gate_at(home: Path) -> OpenDoor:
-    """Give what opens the real gate, which is loaded only then: the editor has its answer by that time."""
+def gate_at(home: Path | None) -> OpenDoor:
+    """Give what opens the real gate, which is loaded only then: the editor has its answer by that time.
+
+    Without a home it is ``OVERT_HOME``, else the platform's place.
+    """
 
     async def open_gate(client: Client) -> Door:
         from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - loaded late on purpose
 
         from capture_gate.door import Door as Gate  # noqa: PLC0415 - loaded late on purpose
+        from capture_gate.home import home_folder  # noqa: PLC0415 - loaded late on purpose
         from capture_gate.status import ClientInfo  # noqa: PLC0415 - loaded late on purpose
 
         try:
@@ -129,19 +131,9 @@ def gate_at(home: Path) -> OpenDoor:
         except PackageNotFoundError:
             own = ""
         info = ClientInfo(client.name, client.version, client.position_encoding)
-        return await Gate.open(home, source="lsp", client=info, version=own)
+        return await Gate.open(home or home_folder(), source="lsp", client=info, version=own)
 
     return open_gate
-
-
-def home_from(argument: str | None) -> Path:
-    """Find the data folder: the argument, else the variable, else the platform's place."""
-    named = argument or os.environ.get(HOME_VARIABLE)
-    if named:
-        return Path(named)
-    import platformdirs  # noqa: PLC0415 - only where neither is given
-
-    return Path(platformdirs.user_data_dir("overt"))
 
 
 def serve(open_door: OpenDoor, clock: Clock | None = None) -> int:
@@ -160,10 +152,10 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments:
         import argparse  # noqa: PLC0415 - most editors give no arguments
 
-        parser = argparse.ArgumentParser(prog="overt lsp", description="The language server that an editor starts.")
-        parser.add_argument("--home", help=f"data folder (else ${HOME_VARIABLE}, else the platform's)")
+        parser = argparse.ArgumentParser(prog="python -m lsp_collector", description="The language server that an editor starts.")
+        parser.add_argument("--home", help="data folder (else $OVERT_HOME, else the platform's)")
         parser.add_argument("--stdio", action="store_true", help="accepted for editors that insist; it is the only way")
         home = parser.parse_args(arguments).home
     if sys.stdin is not None and sys.stdin.isatty():
         sys.stderr.write("overt lsp is started by an editor, and speaks LSP on standard input. Ctrl-D ends it.\n")
-    return serve(gate_at(home_from(home)))
+    return serve(gate_at(Path(home) if home else None))

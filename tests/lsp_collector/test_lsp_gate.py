@@ -1,0 +1,150 @@
+"""The collector with the real gate, ledger, filter and store, as a process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from event_model.events import CaptureGap, CaptureStart, DocumentClose, DocumentOpen, GapReason
+from tests.lsp_collector.lsp_person import Participant
+from tests.lsp_collector.lsp_recorder import replay
+from tests.lsp_collector.lsp_wire import ServerProcess, changed, edit, note, opened, saved, uri
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Participant:
+    monkeypatch.setenv("OVERT_KEYRING", "file")
+    work = tmp_path / "work"
+    work.mkdir()
+    return Participant(tmp_path / "home", work)
+
+
+def sidecar(person: Participant) -> ServerProcess:
+    arguments = [sys.executable, "-m", "lsp_collector", "--home", str(person.home)]
+    return ServerProcess(person.work, person.home, arguments=arguments)
+
+
+def at(person: Participant, name: str) -> str:
+    path = person.work / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return uri(name, person.work)
+
+
+async def test_what_was_typed_is_in_the_store(person: Participant) -> None:
+    person.join()
+    name = at(person, "a.py")
+    with sidecar(person) as editor:
+        editor.start()
+        editor.send(opened("", "x😀\n", at=name), changed("", edit((0, 3), (0, 3), "y"), at=name))
+        status = editor.ask("overt/flush")["result"]
+        assert status["state"] == "capturing"
+        assert status["studies"][0]["durable"] == status["studies"][0]["offered"] == 3
+        assert editor.end() == 0
+    (bodies,) = await person.kept()
+    assert isinstance(bodies[0], CaptureStart)
+    assert bodies[0].position_encoding == "utf-16"
+    assert replay(bodies) == {"a.py": "x😀y\n"}
+    assert bodies[-1] == DocumentClose(1)
+
+
+async def test_killed_at_any_moment_nothing_acknowledged_is_lost(person: Participant) -> None:
+    person.join()
+    name = at(person, "a.py")
+    for turn in range(2):
+        with sidecar(person) as editor:
+            editor.start()
+            editor.send(opened("", "", at=name))
+            editor.send(*[changed("", edit((0, 0), (0, 0), "x"), at=name) for _ in range(50 + turn)])
+            editor.ask("overt/flush")
+            editor.send(*[changed("", edit((0, 0), (0, 0), "y"), at=name) for _ in range(10)])
+            editor.process.kill()
+    with sidecar(person) as editor:
+        editor.start()
+        editor.end()
+    counts = sorted(sum("x" in getattr(body, "inserted", "") for body in bodies) for bodies in await person.kept())
+    assert counts[-2:] == [50, 51]
+
+
+async def test_two_windows_write_at_the_same_time(person: Participant) -> None:
+    person.join()
+    one, two = at(person, "one.py"), at(person, "two.py")
+    with sidecar(person) as left, sidecar(person) as right:
+        left.start()
+        right.start()
+        left.send(opened("", "", at=one))
+        right.send(opened("", "", at=two))
+        for _ in range(200):
+            left.send(changed("", edit((0, 0), (0, 0), "l"), at=one))
+            right.send(changed("", edit((0, 0), (0, 0), "r"), at=two))
+        assert (left.end(), right.end()) == (0, 0)
+    found = {name: text for bodies in await person.kept() for name, text in replay(bodies).items()}
+    assert found == {"one.py": "l" * 200, "two.py": "r" * 200}
+
+
+def test_without_consent_nothing_is_created(person: Participant) -> None:
+    before = sorted(path for path in person.home.rglob("*"))
+    name = at(person, "a.py")
+    with sidecar(person) as editor:
+        editor.start()
+        editor.send(opened("", "secret", at=name), changed("", edit((0, 0), (0, 0), "x"), at=name))
+        assert editor.ask("overt/flush")["result"]["state"] == "off"
+        why = editor.ask("overt/why", uri=name)["result"]
+        assert (why["captured"], why["refusals"][0]["code"]) == (False, "no-consent")
+        assert editor.end() == 0
+    assert sorted(path for path in person.home.rglob("*")) == before
+
+
+async def test_denied_and_foreign_files_leave_no_trace(person: Participant, tmp_path: Path) -> None:
+    person.join()
+    outside = (tmp_path / "outside.py").as_uri()
+    with sidecar(person) as editor:
+        editor.start()
+        for name, code in ((at(person, ".env"), "denied-path"), (outside, "out-of-scope"), ("untitled:1", "no-file")):
+            editor.send(opened("", "TOKEN", at=name), changed("", edit((0, 0), (0, 0), "x"), at=name))
+            editor.send(note("overt/focus", focused=True))
+            why = editor.ask("overt/why", uri=name)["result"]
+            assert [each["code"] for each in why["refusals"]] == [code]
+        assert editor.end() == 0
+    assert all(isinstance(body, CaptureStart) for bodies in await person.kept() for body in bodies)
+
+
+async def test_pause_here_and_withdrawal_elsewhere(person: Participant) -> None:
+    person.join()
+    name = at(person, "a.py")
+    with sidecar(person) as editor:
+        editor.start(initializationOptions={"overt": {"status": True}})
+        editor.send(opened("", "one", at=name))
+        assert editor.ask("overt/pause", minutes=5)["result"]["state"] == "paused"
+        editor.send(changed("", edit((0, 0), (0, 0), "hidden"), at=name))
+        assert editor.ask("overt/resume")["result"]["state"] == "capturing"
+        editor.send(opened("", "two", at=name))
+        assert editor.ask("overt/flush")["result"]["studies"][0]["documents"] == 1
+        person.ledger.leave(person.ledger.grants(0)[0].study, now_ms=0, installation=None)
+        editor.send(changed("", edit((0, 0), (0, 0), "hidden"), at=name))
+        assert editor.ask("overt/status")["result"]["state"] == "off"
+        assert editor.ask("overt/why", uri=name)["result"]["captured"] is False
+        assert editor.end() == 0
+    texts = [body.text for bodies in await person.kept() for body in bodies if isinstance(body, DocumentOpen)]
+    assert "hidden" not in repr(await person.kept())
+    assert texts in (["one", "two"], [])
+
+
+async def test_faults_become_gaps_and_the_rest_is_exact(person: Participant) -> None:
+    person.join()
+    name, other = at(person, "a.py"), at(person, "b.py")
+    with sidecar(person) as editor:
+        editor.start()
+        editor.send(opened("", "a", at=name), opened("", "b", at=other), opened("", "MZ\x00", at=at(person, "c.bin")))
+        editor.send(changed("", edit((9, 9), (9, 9), "x"), at=name), changed("", edit((0, 0), (0, 0), "x"), at=name))
+        editor.send(changed("", edit((0, 0), (0, 0), "!"), at=other))
+        editor.send(saved(os.fspath(person.work / "a.py"), "xa"))
+        assert editor.end() == 0
+    (bodies,) = await person.kept()
+    assert [each.reason for each in bodies if isinstance(each, CaptureGap)] == [GapReason.POSITION_INVALID] * 2
+    assert replay(bodies) == {"a.py": "xa", "b.py": "!b"}
