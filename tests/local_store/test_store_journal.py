@@ -6,7 +6,8 @@ import pytest
 
 from event_model.clock import ManualClock
 from event_model.errors import KeyUnavailable, StoreConflict
-from local_store.journal import MERGE_EVENTS, MERGE_ROWS, REKEY_EVENTS
+from local_store import journal
+from local_store.journal import MERGE_EVENTS, REKEY_EVENTS
 from local_store.store import Store
 from tests.local_store.store_kit import (
     OTHER,
@@ -79,14 +80,15 @@ async def test_append_asks_for_permission_inside_the_transaction(tmp_path: Path)
         assert await store.append(pending(typing(0, 2)), permitted=lambda: True)
 
 
-async def test_small_chunks_are_merged(tmp_path: Path) -> None:
-    count = MERGE_ROWS + 10
+async def test_small_chunks_are_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "MERGE_ROWS", 8)
+    count = 20
     async with await open_store(tmp_path) as store:
         await begin(store)
         for index in range(count):
             await store.append(pending(typing(index, 1)))
         (rows,) = await store._read(lambda connection: connection.execute("SELECT count(*) FROM journal").fetchone())
-        assert rows < MERGE_ROWS
+        assert rows == 2 + 4
         assert await store.pending(SESSION) == typing(0, count)
 
 
