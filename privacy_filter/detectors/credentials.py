@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,12 +21,20 @@ BLOCK_AHEAD = 16_384
 """The largest private keys in use have some 13 kB."""
 
 
+_KEY_LINE = re.compile(r"[A-Za-z0-9+/=]{12}")
+
+
 def _is_stand_in(value: str) -> bool:
     return is_stand_in(value) or (len(value) < 8 and not is_mixed(value) and not looks_random(value))
 
 
 def _is_bearer(value: str) -> bool:
     return looks_random(value) and not is_stand_in(value)
+
+
+def _is_key_block(value: str) -> bool:
+    """Say whether there is a key after the header, not only talk of one."""
+    return _KEY_LINE.search(value, value.find("KEY")) is not None
 
 
 def _is_basic(value: str) -> bool:
@@ -112,7 +121,7 @@ _FORMS = (
         rb"""|(?:(?:\\n|\\r|[\s"'+])*[A-Za-z0-9+/=]{4,80})*)""",
         ahead=BLOCK_AHEAD,
         behind=0,
-        accepts=bool,
+        accepts=_is_key_block,
     ),
     _Form(
         "private-key",
@@ -124,6 +133,16 @@ _FORMS = (
     ),
     _Form("jwt", "eyj", rb"""\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]{6,}){1,4}""", ahead=8_192, behind=1),
     _Form("jwt", "zxlk", rb"""\bZXlK[A-Za-z0-9+/=_-]{40,}""", ahead=8_192, behind=1),
+    _Form(
+        "url-credential",
+        "://",
+        # Of the address of a database the rest is no less private than the host: its name, its options.
+        rb"""(?:[a-z]*sql[a-z0-9+]*|postgres[a-z0-9+]*|mongodb[a-z+]*|rediss?|amqps?|oracle[a-z0-9+]*)://"""
+        rb"""[^\s"'`<>/:@]{0,128}:([^\s"'`<>/]{1,256})@""" + _HOST + rb"""(?:/[^\s"'`<>]{0,512})?""",
+        guessable=True,
+        core=1,
+        behind=32,
+    ),
     _Form(
         "url-credential",
         "://",

@@ -76,8 +76,15 @@ _PHONE_WORDS = re.compile(
     r"(?:\b|_)(?:tele?(?:phone|fon)?|phone|mobile?|mobil|fax|handy|cell|sms|whatsapp|dial)"
     r"(?:[ _]?(?:number|nummer|no|nr|num))?[\"']?\.? ?(?:[:=]|is|ist|at)? ?[\"'(]{0,2}$"
 )
-_NUMBERING = re.compile(r"version|assembly|rfc|section|§|chapter|\bdns\b|\bver\b|[=<>~^]=|[\w.\-]$|release|specifier")
+_NUMBERING = re.compile(
+    r"version|assembly|rfc|section|§|chapter|\bdns\b|\bver\b|[=<>~^]=|[\w.\-]$|release|specifier|\boid\b|objectid"
+)
 """What numbers things in the form of an address."""
+_CARD_FORM = re.compile(r"\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5}")
+_OPERATORS = frozenset("+*/^")
+"""Before a long number these make it a term, not a card."""
+
+_DECIMAL = re.compile(r"\+?\d+\.\d+")
 _SSN_WORDS = re.compile(r"ssn|social")
 _CARD_FIRST = ("4", "51", "52", "53", "54", "55", "2", "34", "37", "36", "38", "30", "6", "35", "50", "56", "57", "58")
 
@@ -146,8 +153,8 @@ def _number_kind(window: Window, start: int, end: int) -> str | None:
     before = window.low[max(start - NEAR, 0) : start]
     if start and (window.text[start - 1].isalnum() or window.text[start - 1] in "._-#$"):
         return None
-    if 13 <= len(digits) <= 19 and value[0].isdigit() and "." not in value and _is_card(digits):
-        return "payment-card"
+    if 13 <= len(digits) <= 19 and _CARD_FORM.fullmatch(value) and before.rstrip()[-1:] not in _OPERATORS:
+        return "payment-card" if _is_card(digits) else None
     if re.fullmatch(r"\d{3}([- ])\d{2}\1\d{4}", value) and _is_ssn(digits):
         return "us-ssn"
     if len(digits) == 9 and _SSN_WORDS.search(before) and _is_ssn(digits):
@@ -174,7 +181,7 @@ def _is_phone(value: str, before: str) -> bool:
 
     said = _PHONE_WORDS.search(before) is not None
     shaped = re.fullmatch(r"\(?[2-9]\d{2}\)?[ .\-][2-9]\d{2}[.\- ]\d{4}", value) is not None
-    if not (value[0] == "+" or said or shaped):
+    if not (value[0] == "+" or said or shaped) or _DECIMAL.fullmatch(value):
         return False
     regions = (None,) if value[0] == "+" else ("US", "DE", "GB", "FR") if said else ("US",)
     for region in regions:
@@ -198,7 +205,7 @@ def _is_iban(window: Window, start: int, end: int) -> bool:
 def _is_personal_ipv4(window: Window, start: int, end: int) -> bool:
     import ipaddress  # noqa: PLC0415 - only where something looks like an address
 
-    beside = window.low[max(start - 16, 0) : start]
+    beside = window.low[max(start - 24, 0) : start]
     if _NUMBERING.search(beside):
         return False
     if window.text[end : end + 1] in {".", "-"} and window.text[end + 1 : end + 2].isdigit():
