@@ -21,6 +21,9 @@ _SWAP = sys.byteorder == "big"
 MAX_VALUE = (1 << 56) - 1
 """The largest number in a column: 7 bytes hold twice the largest count (2^53 - 1), which zigzag needs."""
 
+MAX_UNPACKED_BYTES = 256 << 20
+"""A segment when unpacked: a few opened files of the largest size a collector takes (50 MB) and their edits."""
+
 _BLOCK_BYTES = 200
 """Columns from this length on get a zstd block of their own; a block costs some 3 bytes and an entropy table."""
 
@@ -90,8 +93,10 @@ class Writer:
         self._parts.append(data)
 
     def pack(self, level: int) -> bytes:
-        """Give everything written, compressed when that is shorter."""
+        """Give everything written, compressed when that is shorter. SegmentError: if it is more than a reader takes."""
         plain = b"".join(self._parts)
+        if len(plain) > MAX_UNPACKED_BYTES:
+            raise SegmentError(f"at most {MAX_UNPACKED_BYTES} bytes go together", code="segment-too-large")
         packed = _compress(self._parts, len(plain), level)
         return _ZSTD + packed if len(packed) < len(plain) else _RAW + plain
 

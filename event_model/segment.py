@@ -12,7 +12,7 @@ from itertools import accumulate
 import msgspec
 
 from event_model.body_columns import MAX_COUNT, count
-from event_model.columns import Reader, Writer, unpack, unzigzag, zigzag
+from event_model.columns import MAX_UNPACKED_BYTES, Reader, Writer, unpack, unzigzag, zigzag
 from event_model.errors import SegmentError
 from event_model.event_columns import MAX_EVENTS, read_events, write_events
 from event_model.events import Count, Event, Finding, Mask
@@ -27,9 +27,6 @@ MAX_SEGMENT_EVENTS = MAX_EVENTS
 
 MAX_SEGMENT_BYTES = 4 << 20
 """A segment as encoded: what an envelope can seal and a receiver holds in memory."""
-
-MAX_UNPACKED_BYTES = 256 << 20
-"""A segment when unpacked: a few opened files of the largest size a collector takes (50 MB) and their edits."""
 
 SEGMENT_LEVEL = 16
 """zstd's level for segments: 3 % smaller than 12 at 1 us more per event; above it nothing is gained."""

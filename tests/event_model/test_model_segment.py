@@ -226,13 +226,21 @@ def test_too_many_events_are_refused_with_a_code() -> None:
 
 
 def test_segment_larger_than_the_limit_is_refused_with_a_code(segment_header: SegmentHeader) -> None:
-    noise = "".join(map(chr, random.Random(1).choices(range(0x4E00, 0x9FFF), k=MAX_SEGMENT_BYTES // 2)))
+    noise = random.Random(1).randbytes(MAX_SEGMENT_BYTES + 1).hex()
     opened = DocumentOpen(DOCUMENT, "a", "w", "text", noise)
     with pytest.raises(SegmentError) as caught:
-        encode_segment(SegmentContent(segment_header, (Event(0, 0, 0, Level.CONTENT, opened),)))
+        encode_segment(SegmentContent(segment_header, (Event(0, 0, 0, Level.CONTENT, opened),)), level=1)
     assert caught.value.code == "segment-too-large"
     with pytest.raises(SegmentError):
         decode_segment(bytes(MAX_SEGMENT_BYTES + 1))
+
+
+def test_more_than_a_reader_unpacks_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "MAX_UNPACKED_BYTES", 1000)
+    opened = DocumentOpen(DOCUMENT, "a", "w", "text", "a" * 1000)
+    with pytest.raises(SegmentError) as caught:
+        encode_events([Event(0, 0, 0, Level.CONTENT, opened)])
+    assert caught.value.code == "segment-too-large"
 
 
 def test_other_versions_are_refused_with_a_code(segment: SegmentContent) -> None:
@@ -335,3 +343,66 @@ def test_random_rows_give_segment_errors_only(tail: bytes) -> None:
     except SegmentError:
         return
     assert decode_events(encode_events(events)) == events
+
+
+@pytest.mark.parametrize(
+    ("there", "instead"),
+    [
+        (b"\x00\x02\x00\x03\x01\x02\x02\x04\x01", b"\x00\x02\x00\x03\x01\x02\x02\x03\x01"),
+        (b"\x00\x02\x00\x03\x01\x02\x02\x04\x01", b"\x00\x02\x00\x03\x01\x02\x02\x00\x01"),
+        (b"\x02\x01\x01\x00\x01p", b"\x02\x01\x02\x00\x01p"),
+        (b"\x02\x01\x01\x00\x01p", b"\x02\x01\x00\x00\x01p"),
+        (b"\x00\x02\x00\x03\x01\x02\x02\x04\x01", b"\x00\x02\x00\x03\x01\x04\x02\x04\x01"),
+    ],
+    ids=["text left over", "text too short", "name too short", "name left over", "name that is not there"],
+)
+def test_strings_that_do_not_add_up_are_refused(there: bytes, instead: bytes) -> None:
+    data = encode_events([Event(0, 5, 0, Level.CONTENT, DocumentOpen(DOCUMENT, "p", "", "", "xyz"))])
+    assert data.count(there) == 1
+    bad = data.replace(there, instead)
+    if instead[7:8] == b"\x00":
+        # The length now comes from a column of its own, of one byte, before the two text parts.
+        bad = bad.replace(b"\x03xyz\x00", b"\x01\x05\x03xyz\x00")
+    with pytest.raises(SegmentError):
+        decode_events(bad)
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        b"\x01\x01\x01\x00\x00\x00\x00",  # an index of -1
+        b"\x00\x01\x01\x00\x00\x00",  # a field that is not there
+        b"\x00\x00\x07" + b"\xff" * 7 + b"\x00\x00",  # an offset of 2^56 - 1
+        b"\x00\x00\x00\x00\x08" + b"\xff" * 8,  # a width that is none
+    ],
+    ids=["index", "field", "offset", "width"],
+)
+def test_masks_outside_the_schema_are_refused(mask: bytes, segment: SegmentContent) -> None:
+    empty = SegmentContent(segment.header, segment.events[:1])
+    plain = columns.unpack(encode_segment(empty)[5:], 1 << 20)
+    none, field = b"\x00\x01\x90\x01\x90", b"\x01\x06\x91\xa4text"
+    assert plain.endswith(none)
+
+    def with_masks(part: bytes) -> bytes:
+        return b"OVSG\x01\x00" + plain[: -len(none)] + part + b"\x01\x90"
+
+    assert decode_segment(with_masks(field + bytes(5))).masks == (Mask(0, "text", 0, 0, 0),)
+    with pytest.raises(SegmentError):
+        decode_segment(with_masks(field + mask))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"masks": (Mask(-1, "text", 0, 1, 1),)},
+        {"masks": (Mask(0, "text", 0, MAX + 1, 1),)},
+        {"masks": (Mask(0, "\ud800", 0, 1, 1),)},
+        {"findings": (Finding(-1, "pii", "email"),)},
+        {"findings": (Finding(1, "pii", "\ud800"),)},
+    ],
+)
+def test_masks_and_findings_outside_the_schema_are_not_written(
+    content: dict[str, tuple[Mask | Finding, ...]], segment: SegmentContent
+) -> None:
+    with pytest.raises(SegmentError):
+        encode_segment(msgspec.structs.replace(segment, **content))
