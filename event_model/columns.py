@@ -27,6 +27,9 @@ MAX_UNPACKED_BYTES = 256 << 20
 _BLOCK_BYTES = 200
 """Columns from this length on get a zstd block of their own; a block costs some 3 bytes and an entropy table."""
 
+_PLAIN_BYTES = 160
+"""What is shorter is not worth compressing: setting zstd up costs more time than a journal row of a few edits."""
+
 _RAW = b"\x00"
 _ZSTD = b"\x01"
 
@@ -51,6 +54,9 @@ class Writer:
 
     def number(self, value: int) -> None:
         """Write one number as LEB128. SegmentError: if it is negative or above ``MAX_VALUE``."""
+        if 0 <= value <= 0x7F:
+            self._parts.append(bytes((value,)))
+            return
         if not 0 <= value <= MAX_VALUE:
             raise SegmentError("a number that the format can't hold")
         out = bytearray()
@@ -97,6 +103,8 @@ class Writer:
         plain = b"".join(self._parts)
         if len(plain) > MAX_UNPACKED_BYTES:
             raise SegmentError(f"at most {MAX_UNPACKED_BYTES} bytes go together", code="segment-too-large")
+        if len(plain) < _PLAIN_BYTES:
+            return _RAW + plain
         packed = _compress(self._parts, len(plain), level)
         return _ZSTD + packed if len(packed) < len(plain) else _RAW + plain
 

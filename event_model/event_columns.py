@@ -49,7 +49,8 @@ def write_events(writer: Writer, events: Sequence[Event]) -> None:
     writer.column(codes)
     for columns in table.columns:
         for column in columns:
-            writer.column(column)
+            if column:
+                writer.column(column)
     writer.texts(table.walk.texts)
     writer.texts(table.edits.inserted)
 
@@ -181,7 +182,7 @@ def _read_columns(reader: Reader, rows: Sequence[bytes], codes: Sequence[int]) -
         for slot, small in enumerate(row[_HEAD + KINDS[kind].constants :]):
             if not small:
                 lengths[kind][slot] += uses[code]
-    return [[iter(reader.column(length)) for length in kind] for kind in lengths]
+    return [[iter(reader.column(length) if length else ()) for length in kind] for kind in lengths]
 
 
 def _read_body(row: bytes, columns: Sequence[Sequence[Iterator[int]]], walk: BodyReader) -> Body:
