@@ -13,7 +13,7 @@ MAX_PAUSE_MS = 3_000
 NEAR_CHARS = 80
 """An edit further than about a line away (code points) from what the burst changed begins another."""
 
-MAX_BURST_EDITS = 400
+MAX_BURST_EDITS = 200
 MAX_BURST_CHARS = 2_000
 """What a burst may change, before or after (code points): some 50 lines. A larger edit is no step to predict."""
 
@@ -25,8 +25,9 @@ class Burst(msgspec.Struct, frozen=True):
     """One burst, with the document around it.
 
     ``head`` + ``before`` + ``tail`` is the document around the burst when it began, ``head`` + ``after`` + ``tail``
-    when it ended. ``at_start`` and ``at_end`` say whether head and tail reach the document's ends; ``line`` counts
-    lines from 1; ``caret`` is where the first edit began, in ``before``.
+    when it ended. ``start`` is where ``before`` and ``after`` begin in the document, ``line`` the number of their first
+    line from 1; ``at_start`` and ``at_end`` say whether head and tail reach the document's ends; ``caret`` is where
+    the first edit began, in ``before``.
     """
 
     document: int
@@ -34,6 +35,7 @@ class Burst(msgspec.Struct, frozen=True):
     path: str
     first_index: int
     last_index: int
+    start: int
     line: int
     head: str
     before: str
@@ -120,6 +122,7 @@ class BurstTracker:
             path=path,
             first_index=self._first_index,
             last_index=self._last_index,
+            start=start,
             line=text.count("\n", start) + 1,
             head=text.slice(start - CONTEXT_CHARS, start),
             before=self._before,

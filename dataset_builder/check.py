@@ -1,4 +1,4 @@
-"""The check: proves from a dataset alone that it is whole, replays, shows nothing masked, and keeps its splits apart."""
+"""The check: from a dataset alone, that it is whole, replays, shows nothing masked and keeps its splits apart."""
 
 from __future__ import annotations
 

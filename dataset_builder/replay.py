@@ -116,6 +116,7 @@ class SessionReplay:
         self._live: dict[int, Life] = {}
         self._lives: dict[int, int] = {}
         self._next_index: int | None = None
+        self._current: Life | None = None
 
     def feed(self, events: Iterable[Event], masks: Mapping[int, list[Mask]]) -> list[Step]:
         """Replay the next events; ``masks`` are by event index. SegmentError: if a mask does not fit its event."""
@@ -186,8 +187,11 @@ class SessionReplay:
         return Step(event, life, shown, self._slots.show(removed), applied=True)
 
     def _track(self, life: Life, event: Event, body: DocumentEdit) -> None:
-        if life.bursts.open and not life.bursts.fits(body, event.wall_ms):
-            self._close_burst(life)
+        """Take an edit into a burst. One burst is open at a time, so that those before it are all of the past."""
+        current = self._current
+        if current is not None and (current is not life or not life.bursts.fits(body, event.wall_ms)):
+            self._close_burst(current)
+        self._current = life
         life.bursts.begin(body, life.text, event.index, event.wall_ms)
 
     def _other(self, event: Event) -> Step:

@@ -1,0 +1,151 @@
+"""Replay: documents to the character, and what breaks them."""
+
+from __future__ import annotations
+
+import pytest
+
+from dataset_builder.bursts import Burst
+from dataset_builder.replay import Life, SessionReplay, Step
+from dataset_builder.slots import Slots
+from event_model.events import (
+    FILLER,
+    Body,
+    CaptureGap,
+    DocumentSave,
+    Event,
+    GapReason,
+    Mask,
+    SelectionChange,
+)
+from event_model.ids import DocumentId
+from event_model.levels import Level
+from tests.dataset_builder.dataset_world import closed, edit, events_of, opened, start, typed
+
+
+class Played:
+    """One session, replayed."""
+
+    def __init__(self, events: list[Event], masks: dict[int, list[Mask]] | None = None) -> None:
+        self.slots = Slots()
+        self.lives: list[Life] = []
+        self.texts: list[str] = []
+        self.bursts: list[Burst] = []
+        replay = SessionReplay(slots=self.slots, on_life=self._on_life, on_burst=self.bursts.append)
+        self.steps: list[Step] = replay.feed(events, masks or {})
+        replay.end()
+
+    def _on_life(self, life: Life) -> None:
+        self.lives.append(life)
+        self.texts.append(self.slots.show(life.text.text()))
+
+
+def play(*bodies: Body, masks: dict[int, list[Mask]] | None = None) -> Played:
+    return Played(events_of(bodies), masks)
+
+
+def test_edits_are_applied_and_say_what_they_took_out() -> None:
+    played = play(opened("hello world"), edit(0, 5, "HELLO"), edit(5, 1, ""), DocumentSave(DocumentId(1)), closed())
+    assert played.texts == ["HELLOworld"]
+    assert [step.removed for step in played.steps] == [None, "hello", " ", None, None]
+    life = played.lives[0]
+    assert (life.exact, life.edits, life.applied, life.saves, life.ended.value) == (True, 2, 2, 1, "closed")
+
+
+def test_documents_of_one_session_are_kept_apart() -> None:
+    played = play(opened("a"), opened("b", document=2), edit(1, 0, "1"), edit(1, 0, "2", document=2), closed(2))
+    assert [(life.document, text) for life, text in zip(played.lives, played.texts, strict=True)] == [
+        (2, "b2"),
+        (1, "a1"),
+    ]
+    assert played.lives[1].ended.value == "session-end"
+
+
+def test_a_rename_goes_on_with_the_text_and_its_masks() -> None:
+    masks = {0: [Mask(0, "text", 0, 3, 1)]}
+    played = play(opened("key rest"), edit(8, 0, "!"), opened(document=2, path="b.rs", continues=1),
+                  edit(9, 0, "?", document=2), masks=masks)  # fmt: skip
+    assert played.texts == [FILLER * 3 + " rest!", FILLER * 3 + " rest!?"]
+    assert played.lives[0].ended.value == "continued"
+    assert played.slots.spans(played.lives[1].initial) == ((0, 3, 1),)
+    assert played.lives[1].exact
+
+
+def test_a_rename_of_something_unknown_is_not_exact() -> None:
+    played = play(opened(document=2, continues=1), edit(0, 0, "x", document=2))
+    assert (played.lives[0].broken_by, played.lives[0].applied) == ("not-continued", 0)
+
+
+def test_a_gap_breaks_its_document_until_it_is_opened_again() -> None:
+    gap = CaptureGap(3, GapReason.POSITION_INVALID, DocumentId(1))
+    played = play(opened("abc"), edit(3, 0, "d"), gap, edit(0, 1, ""), opened("xyz"), edit(3, 0, "!"))
+    first, second = played.lives
+    assert (played.texts, first.broken_by, first.exact, second.exact) == (
+        ["abcd", "xyz!"],
+        "position-invalid",
+        False,
+        True,
+    )
+    assert (first.edits, first.applied, first.gaps, first.ended.value) == (2, 1, 1, "reopened")
+    assert [step.applied for step in played.steps] == [None, True, None, False, None, True]
+    assert [life.number for life in played.lives] == [1, 2]
+
+
+def test_a_gap_breaks_only_the_document_it_names() -> None:
+    gap = CaptureGap(1, GapReason.FORGOTTEN, DocumentId(2))
+    played = play(opened("a"), opened("b", document=2), gap, edit(1, 0, "1"))
+    assert {life.document: life.exact for life in played.lives} == {1: True, 2: False}
+
+
+def test_a_gap_without_a_document_is_counted_and_breaks_nothing() -> None:
+    played = play(opened("a"), CaptureGap(1, GapReason.DOCUMENT_BINARY), edit(1, 0, "1"))
+    assert (played.lives[0].exact, played.lives[0].gaps) == (True, 1)
+
+
+def test_missing_events_break_every_open_document() -> None:
+    events = events_of([opened("a"), opened("b", document=2), start(), edit(1, 0, "1"), opened("c"), edit(1, 0, "2")])
+    played = Played([event for event in events if event.index != 2])
+    assert [(life.document, life.broken_by) for life in played.lives] == [
+        (1, "events-missing"),
+        (1, None),
+        (2, "events-missing"),
+    ]
+    assert played.texts == ["a", "c2", "b"]
+
+
+@pytest.mark.parametrize(("position", "deleted"), [(4, 0), (0, 4), (2**53 - 1, 2**53 - 1)])
+def test_an_edit_outside_its_document_breaks_it(position: int, deleted: int) -> None:
+    played = play(opened("abc"), edit(position, deleted, "x"), edit(0, 1, ""))
+    assert (played.texts, played.lives[0].broken_by, played.lives[0].applied) == (["abc"], "edit-outside", 0)
+
+
+def test_edits_of_a_document_that_was_never_opened_are_not_exact() -> None:
+    played = play(edit(0, 0, "x"))
+    assert (played.lives[0].broken_by, played.texts) == ("not-opened", [""])
+
+
+def test_events_of_unopened_documents_have_no_life() -> None:
+    played = play(SelectionChange(DocumentId(7), 0, 0), closed(7))
+    assert [step.life for step in played.steps] == [None, None]
+
+
+def test_the_lowest_level_of_its_events_is_the_level_of_a_document() -> None:
+    events = events_of([opened("abc"), edit(3, 0, "d")])
+    lowered = [events[0], Event(1, events[1].wall_ms, 1, Level.RHYTHM, edit(3, 0, FILLER))]
+    played = Played(lowered)
+    assert (played.lives[0].level, played.texts) == (Level.RHYTHM, ["abc" + FILLER])
+    assert played.bursts == []
+
+
+def test_a_burst_goes_on_while_edits_are_near_and_close_in_time() -> None:
+    far = "x" * 500
+    played = play(opened(far), *typed("abc"), *typed("def", at=400))
+    assert [(burst.before, burst.after) for burst in played.bursts] == [("", "abc"), ("", "def")]
+    assert [(burst.first_index, burst.last_index) for burst in played.bursts] == [(1, 3), (4, 6)]
+
+
+def test_a_burst_keeps_what_stood_there_before() -> None:
+    played = play(opened("let a = 1;\n"), edit(9, 0, "2"), edit(4, 1, "bc"), edit(0, 3, "var"), edit(8, 1, ""))
+    (burst,) = played.bursts
+    assert burst.head + burst.before + burst.tail == "let a = 1;\n"
+    assert burst.head + burst.after + burst.tail == played.texts[0]
+    assert (burst.head, burst.caret) == ("", 9)
