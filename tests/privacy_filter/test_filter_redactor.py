@@ -362,7 +362,7 @@ def test_redactor_recognises_a_repeated_part_across_two_takes():
         session.edit(len(session.texts[1]), 0, TOKEN[at : at + 2], after_ms=SETTLE_MS + 1)
         session.take()
     out = "".join(event.body.inserted for event in session.masked()[2:])
-    assert leaks([out[10:]], TOKEN) == []
+    assert leaks([out], TOKEN) == []
 
 
 def test_redactor_gives_equal_values_one_finding_with_a_tag():
@@ -510,6 +510,33 @@ def test_redactor_masks_a_key_block_that_is_typed_line_by_line():
     session.take()
     out = "".join(event.body.inserted for event in session.masked()[1:])
     assert all(leaks([out], line) == [] for line in body)
+
+
+def test_redactor_masks_what_is_written_into_a_key_block_far_below_its_header():
+    lines = ["".join(random.Random(line).choices("ABCDEFGHabcdefgh01234567+/", k=64)) for line in range(60)]
+    block = "\n".join(["-----BEGIN RSA PRIVATE KEY-----", *lines, "-----END RSA PRIVATE KEY-----", "plain words"])
+    session = Session()
+    session.open(block)
+    session.take()
+    session.type(3_000, "Zz9Yy8")
+    session.type(len(session.texts[1]), " more")
+    session.take()
+    out = [event.body.inserted for event in session.masked()[1:]]
+    assert "".join(out) == FILLER * 6 + " more"
+
+
+def test_redactor_masks_the_slips_that_were_corrected_within_a_secret():
+    session = Session()
+    session.open("")
+    # Neither slip is part of what a scan finds at its time: the token is not begun yet, a blank ends it.
+    session.type(0, TOKEN[:2] + "QQ")
+    session.erase(4, 2)
+    session.type(2, TOKEN[2:20] + "  ")
+    session.erase(22, 2)
+    session.type(20, TOKEN[20:] + "W")
+    session.erase(len(TOKEN) + 1, 1)
+    session.take()
+    assert {sign for event in session.masked()[1:] for sign in event.body.inserted} == {FILLER}
 
 
 def test_redactor_masks_a_value_that_is_named_afterwards():
