@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import unicodedata
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import PurePath, PureWindowsPath
 from typing import Final
@@ -55,8 +56,13 @@ def check_path_glob(glob: str) -> None:
         # "**" or "/" as a workspace would be the whole machine.
         raise GlobError(f"a pattern must name something: {glob!r}")
     try:
-        compile_globs([glob], fold=False)
-    except ValueError as error:
+        with warnings.catch_warnings():
+            # Sets such as [[] or [a--b] mean something else to a later Python.
+            warnings.simplefilter("error", FutureWarning)
+            # Folding can turn a range around: [Z-a] becomes [z-a], which is none.
+            for fold in (False, True):
+                compile_globs([glob], fold=fold)
+    except (ValueError, re.error, FutureWarning) as error:
         raise GlobError(f"not a pattern: {glob!r}") from error
 
 

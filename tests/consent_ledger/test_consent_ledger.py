@@ -540,6 +540,15 @@ def test_record_of_another_study_put_in_place_is_refused(
     assert [grant.refusal for grant in joined.grants(NOW_MS)] == ["consent-malformed", None]
 
 
+def test_consent_to_another_study_under_this_name_is_refused(
+    joined: Ledger, home: Path, variant: Callable[..., bytes], installation: Secret
+) -> None:
+    joined.join(variant(id="other"), installation=installation, now_ms=NOW_MS)
+    for name in ("record.json", "manifest.json", "narrowing.json"):
+        (home / "consent/demo" / name).write_bytes((home / "consent/other" / name).read_bytes())
+    assert [grant.refusal for grant in joined.grants(NOW_MS)] == ["consent-malformed", None]
+
+
 def test_record_of_another_installation_is_refused(ledger: Ledger, signed: bytes, installation: Secret) -> None:
     ledger.join(signed, installation=seed("another installation"), now_ms=NOW_MS)
     (grant,) = ledger.grants(NOW_MS, installation=installation)

@@ -200,6 +200,8 @@ def test_line_end_in_a_name_does_not_slip_past_a_rule() -> None:
     assert code(BY_REMOTE, at(".ssh/a\nb")) == DENIED_PATH
     assert code(BY_REMOTE, at("private/a\nb"), deny=["private/"]) == DENIED_PATH
     assert code(BY_REMOTE, at("a\n.pem")) == DENIED_PATH
+    assert code(BY_REMOTE, at("new\nline/.ssh/config")) == DENIED_PATH
+    assert code(BY_REMOTE, at("new\nline/private/a.py"), deny=["private/"]) == DENIED_PATH
 
 
 def test_decomposed_letters_do_not_slip_past_a_rule() -> None:
@@ -238,6 +240,11 @@ def test_study_and_person_can_deny_more(glob: str, path: str) -> None:
     assert Scope(BY_REMOTE, narrowing=Narrowing(deny=(glob,)), home=HOME).decide(at(path)).code == DENIED_PATH
 
 
+def test_negated_letters_in_a_rule_mean_what_they_say() -> None:
+    rules = (WorkspaceRule(path="/home"),)
+    assert code(rules, at(HOME / "ax.py", root=None), deny=["[!A-Z]x.py"]) == DENIED_PATH
+
+
 def test_anchored_deny_holds_for_the_link_and_for_where_it_leads() -> None:
     assert code(BY_REMOTE, at("docs/a.md", real="other/a.md"), deny=["/docs"]) == DENIED_PATH
     assert code(BY_REMOTE, at("other/a.md", real="docs/a.md"), deny=["/docs"]) == DENIED_PATH
@@ -247,7 +254,9 @@ def test_home_deny_without_a_home_denies_that_path_anywhere() -> None:
     assert Scope(BY_REMOTE, deny=["~/docs"]).decide(at("docs/a.md")).code == DENIED_PATH
 
 
-@pytest.mark.parametrize("glob", ["!.env", "!*", "!", "#", "# x", "", " ", "a/../b", "x\ny", " x", "a" * 1001])
+@pytest.mark.parametrize(
+    "glob", ["!.env", "!*", "!", "#", "# x", "", " ", "a/../b", "x\ny", " x", "a" * 1001, "[z-a]", "[Z-a]"]
+)
 def test_pattern_that_could_take_a_rule_back_is_no_pattern(glob: str) -> None:
     with pytest.raises(GlobError):
         check_path_glob(glob)
