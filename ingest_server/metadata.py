@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 import filelock
 import sqlalchemy as sql
+from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from consent_ledger.record import ConsentState
@@ -230,7 +231,7 @@ class SqliteMetadata:
 def _sqlite_engine(path: Path) -> sql.Engine:
     engine = sql.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S})
 
-    @sql.event.listens_for(engine, "connect")
+    @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
         # Transactions are begun by us: the driver's own BEGIN can't be IMMEDIATE and fails under several writers.
         connection.isolation_level = None
@@ -239,7 +240,7 @@ def _sqlite_engine(path: Path) -> sql.Engine:
         connection.execute("PRAGMA synchronous=FULL").close()
         connection.execute("PRAGMA secure_delete=ON").close()
 
-    @sql.event.listens_for(engine, "begin")
+    @event.listens_for(engine, "begin")
     def begin(connection: sql.Connection) -> None:
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -77,11 +77,12 @@ class Receiver:
         clock: Clock,
     ) -> None:
         self._manifests: dict[StudyId, dict[str, Signed[StudyManifest]]] = {}
-        self._recipients: dict[tuple[StudyId, int], frozenset[str]] = {}
+        self._recipients: dict[StudyId, set[str]] = {}
         for signed in studies:
             study = signed.payload
             self._manifests.setdefault(study.id, {})[signed.digest] = signed
-            self._recipients[study.id, study.version] = frozenset(key.key_id for key in study.recipient_keys)
+            # Of all versions: what was captured under one may be sealed to the keys of the next.
+            self._recipients.setdefault(study.id, set()).update(key.key_id for key in study.recipient_keys)
         self._key = key
         self._objects = objects
         self._metadata = metadata
@@ -183,7 +184,7 @@ class Receiver:
             raise ReceiverError("this consent has expired", status=403, code="consent-expired")
         if consent.state not in _ALLOWS:
             raise ReceiverError("this consent was withdrawn", status=403, code="consent-withdrawn")
-        recipients = self._recipients.get((header.study, consent.study_version), frozenset())
+        recipients = self._recipients[header.study]
         if header.study_version != consent.study_version or header.recipient not in recipients:
             raise content_refused()
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import httpx
 import msgspec
 import pytest
 
+from consent_ledger.record import ConsentAct, transition
 from event_model.clock import ManualClock
 from event_model.envelope import MAX_ENVELOPE_BYTES, open_envelope, parse_envelope, seal_envelope
 from event_model.keys import RecipientSecretKey, Secret, SigningKey, encode_key
@@ -124,7 +126,8 @@ def refused_bodies(person: Person, stranger: Person, first: bytes) -> dict[str, 
         stranger.key,
     )
     elsewhere = RecipientSecretKey(Secret(b"\x77" * 96)).public
-    misdirected = seal_envelope(person.header(1, recipient=elsewhere.key_id), b"x", elsewhere, person.key)
+    header = person.header(1, recipient=elsewhere.key_id, prev_digest=parse_envelope(first).digest)
+    misdirected = seal_envelope(header, b"x", elsewhere, person.key)
     return {
         "empty": b"",
         "text": b"{}",
@@ -380,6 +383,32 @@ async def test_a_full_disk_is_503_with_retry_after_and_no_receipt(
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     (settings.data / "segments").unlink()
     assert (await receiver.put(person.segment_path(0), content=person.envelope(0))).status_code == 201
+
+
+async def test_what_was_on_hold_when_a_new_version_was_agreed_to_still_comes(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    new_key = RecipientSecretKey(Secret(b"\x14" * 96)).public
+    versions = (make_manifest(), make_manifest(version=2, recipients=(encode_key(new_key.raw),)))
+    app = create_app(ReceiverSettings(data=tmp_path / "data", studies=versions, key=RECEIVER_KEY), clock)
+    old, new = Person(versions[0]), Person(versions[1])
+    new.record = new.give("2" * 32)
+    async with Client(transport=httpx.ASGITransport(app=app), base_url="http://receiver") as receiver:
+        await join(receiver, old)
+        await join(receiver, new)
+        # Sealed to the key of the version agreed to last, under the record of the version it was captured under.
+        header = old.header(0, recipient=new_key.key_id)
+        sealed = seal_envelope(header, b"x", new_key, old.key)
+        assert (await receiver.put(old.segment_path(0), content=sealed)).status_code == 201
+        superseded = old.consent(transition(old.record, ConsentAct.SUPERSEDE, at_ms=NOW))
+        assert (await receiver.put(f"{old.path}/consent", content=superseded)).status_code == 201
+        follower = old.envelope(1, prev=sealed)
+        assert (await receiver.put(old.segment_path(1), content=follower)).status_code == 201
+        await receiver.put(f"{new.path}/consent", content=new.withdrawn())
+        last = old.envelope(2, prev=follower)
+        assert (await receiver.put(old.segment_path(2), content=last)).status_code == 403
+    async with app.router.lifespan_context(app):
+        pass
 
 
 async def test_two_replicas_on_the_same_data_store_once(

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+
+from sync_client.transport import CHUNK_BYTES, Deadlines, Transport, Withdrawn, is_loopback, open_http
+from tests.sync_client.device import SHORT
+from tests.sync_client.front import Front, say
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:80", True),
+        ("http://[::1]:80", True),
+        ("http://localhost", True),
+        ("https://example.org", False),
+        ("https://127.0.0.1.example.org", False),
+        ("https://10.0.0.1", False),
+    ],
+)
+def test_loopback_is_told_by_the_host(url: str, expected: bool) -> None:
+    assert is_loopback(url) is expected
+
+
+async def test_a_proxy_is_honoured_but_never_hears_of_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy, receiver = Front(), Front()
+    proxy.otherwise = receiver.otherwise = say(204)
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    try:
+        async with open_http(Deadlines(), loopback=True) as http:
+            answer = await Transport(http, receiver.url, Deadlines()).send("PUT", "/x", b"y", may_go=lambda: True)
+            assert answer.status == 204
+        async with open_http(Deadlines(), loopback=False) as http:
+            transport = Transport(http, "http://receiver.invalid", Deadlines())
+            assert (await transport.send("PUT", "/x", b"y", may_go=lambda: True)).status == 204
+    finally:
+        proxy.close()
+        receiver.close()
+    assert [request.path for request in receiver.requests] == ["/x"]
+    assert [request.path for request in proxy.requests] == ["http://receiver.invalid/x"]
+
+
+async def test_the_body_stops_where_consent_ends() -> None:
+    """Of a large body no further piece leaves once the answer is no, and the connection is cut."""
+    body = bytes(1 << 22)
+    got = bytearray()
+
+    def listen(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            try:
+                while piece := connection.recv(1 << 14):
+                    got.extend(piece)
+            except ConnectionResetError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=listen, args=(listener,))
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with open_http(Deadlines(), loopback=True) as http:
+            transport = Transport(http, url, Deadlines())
+            asked = 0
+
+            def may_go() -> bool:
+                nonlocal asked
+                asked += 1
+                return asked <= 20
+
+            with pytest.raises(Withdrawn):
+                await transport.send("PUT", "/x", body, may_go=may_go)
+        thread.join(timeout=30)
+    assert transport.bytes_sent == 20 * CHUNK_BYTES
+    sent = len(got) - (got.index(b"\r\n\r\n") + 4)
+    assert sent == 20 * CHUNK_BYTES
+
+
+async def test_no_listener_and_no_such_host_are_answers_without_a_status() -> None:
+    gone = Front()
+    gone.close()
+    for url in (gone.url, "http://no-such-host.invalid"):
+        async with open_http(SHORT, loopback=True) as http:
+            answer = await Transport(http, url, SHORT).send("PUT", "/x", b"y", may_go=lambda: True)
+        assert answer.status == 0
+        assert answer.note
