@@ -19,6 +19,9 @@ from event_model.levels import Level
 MAX_CONTENT_CHARS = 1_000_000
 """A larger document is kept as shape only: scanning all of it at each step would cost more than it is worth."""
 
+MAX_DOCUMENT_CHARS = 4_000_000
+"""A larger document is not captured at all: as one event it would not fit a segment (4 MiB encoded)."""
+
 MAX_CONTENT_LINE_CHARS = 10_000
 """A longer line is generated or minified, not written by a person; detectors are slow and useless on it."""
 
@@ -43,7 +46,8 @@ SENTENCES: Mapping[str, str] = {
     "no-file": "Only files on this machine are captured.",
     "kind-not-in-study": "The study does not ask for events of this kind.",
     "document-binary": "The document is not text.",
-    "document-too-large": "The document is large, so only its shape is kept, not its text.",
+    "document-too-large": "The document is too large to be captured.",
+    "document-large": "The document is large, so only its shape is kept, not its text.",
     "line-too-long": "The document has a very long line, so only its shape is kept, not its text.",
     "key-unavailable": "Your key is missing or locked, so nothing can be encrypted. `overt doctor` says more.",
     "store-unwritable": "The store can't be written. Free some disk space; capture goes on by itself.",
@@ -83,15 +87,17 @@ def level_of(levels: Mapping[str, Level], body: Body, ceiling: Level = Level.CON
 def ceiling_of(text: str) -> tuple[Level, str | None]:
     """Say how much of a text may be kept for its size, and the code of the reason when it is not all."""
     if len(text) > MAX_CONTENT_CHARS:
-        return Level.SHAPE, "document-too-large"
+        return Level.SHAPE, "document-large"
     if len(text) > MAX_CONTENT_LINE_CHARS and _longest_line(text) > MAX_CONTENT_LINE_CHARS:
         return Level.SHAPE, "line-too-long"
     return Level.CONTENT, None
 
 
-def is_binary(text: str) -> bool:
-    """A NUL never stands in text that a person edits."""
-    return "\x00" in text
+def unfit(text: str) -> str | None:
+    """Give the code of why a text can't be captured at all, if it can't."""
+    if len(text) > MAX_DOCUMENT_CHARS:
+        return "document-too-large"
+    return "document-binary" if "\x00" in text else None  # a NUL never stands in text that a person edits
 
 
 def text_of(body: Body) -> str:

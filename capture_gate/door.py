@@ -11,11 +11,11 @@ from capture_gate.decision import (
     Refusal,
     ceiling_of,
     consent_refusal,
-    is_binary,
     level_of,
     refusal,
     scope_refusal,
     text_of,
+    unfit,
 )
 from capture_gate.locate import locate
 from capture_gate.permissions import Permissions
@@ -24,7 +24,7 @@ from capture_gate.status import ClientInfo, GateStatus, OpenVerdict, StudyStatus
 from consent_ledger.grants import Grant
 from consent_ledger.ledger import Ledger
 from consent_ledger.scope import Location
-from event_model.clock import Clock, SystemClock
+from event_model.clock import Clock, SteadyClock, SystemClock
 from event_model.events import (
     Body,
     CaptureGap,
@@ -73,7 +73,7 @@ class Door:
 
         ``source`` names the collector (``lsp``), ``version`` is the collector's own.
         """
-        clock = clock or SystemClock()
+        clock = SteadyClock(clock or SystemClock())
         ledger = Ledger(home)
         permissions = Permissions(ledger, clock)
         permissions.changed(now=True)
@@ -115,8 +115,8 @@ class Door:
         self._refresh()
         if self._permissions.paused:
             return OpenVerdict(None, (refusal("paused"),))
-        if is_binary(text):
-            return OpenVerdict(None, (refusal("document-binary"),))
+        if (code := unfit(text)) is not None:
+            return OpenVerdict(None, (refusal(code),))
         location = None if path is None else locate(path)
         refusals = self._permissions.refusals(location)
         ceiling, reason = ceiling_of(text)
@@ -158,8 +158,8 @@ class Door:
         document: DocumentId | None = getattr(body, "document", None)
         text = text_of(body)
         if document is not None and text:
-            if is_binary(text):
-                self.gap(1, GapReason.DOCUMENT_BINARY, document)
+            if (code := unfit(text)) is not None:
+                self.gap(1, GapReason(code), document)
                 return
             self._ceilings[document] = min(self._ceilings.get(document, Level.CONTENT), ceiling_of(text)[0])
         ceiling = Level.CONTENT if document is None else self._ceilings.get(document, Level.CONTENT)

@@ -71,22 +71,24 @@ class Sessions:
         self._writer: Writer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._activating = asyncio.Lock()
         self.store: Store | None = None
         self.channels: dict[StudyId, Channel] = {}
         self.trouble: Refusal | None = None
 
     async def activate(self) -> None:
         """Make a channel for every live grant that has none; opens keys and store when the first is needed."""
-        missing = [grant for grant in self._permissions.live() if grant.study not in self.channels]
-        if not missing or self._closed:
-            return
-        try:
-            await self._open_store()
-        except OvertError as error:
-            self._set_trouble(error)
-            return
-        for grant in missing:
-            self.channels.setdefault(grant.study, self._new_channel(grant))
+        async with self._activating:  # one store, however often consent changes meanwhile
+            missing = [grant for grant in self._permissions.live() if grant.study not in self.channels]
+            if not missing or self._closed:
+                return
+            try:
+                await self._open_store()
+            except OvertError as error:
+                self._set_trouble(error)
+                return
+            for grant in missing:
+                self.channels[grant.study] = self._new_channel(grant)
         self._notify()
 
     def activate_soon(self) -> None:
@@ -144,15 +146,22 @@ class Sessions:
         return forgotten.events
 
     async def close(self) -> None:
-        """Write, seal and end every session, and close the store."""
+        """Write, seal and end every session, and close the store.
+
+        What can't be sealed any more stays pending, and is sealed by the next recovery.
+        """
         if self._closed:
             return
         self._closed = True
-        await self._end_all()
-        if self._writer is not None:
-            await self._writer.close()
-        if self.store is not None:
-            await self.store.close()
+        try:
+            await self._end_all()
+        except StoreError as error:
+            self._set_trouble(error)
+        finally:
+            if self._writer is not None:
+                await self._writer.close()
+            if self.store is not None:
+                await self.store.close()
 
     def workspace_tag(self, study: StudyId, location: Location | None) -> str:
         """Name a working copy for one study: a keyed tag, equal for equal roots, that tells no one the path."""

@@ -30,6 +30,33 @@ class SystemClock:
         return time.monotonic_ns() // 1_000_000
 
 
+class SteadyClock:
+    """Another clock, with a wall time that runs with the monotonic one and jumps only when the two disagree.
+
+    Two clocks read one after the other jitter by a millisecond, which would cost space in every event.
+    """
+
+    TOLERANCE_MS = 50
+    """So far the wall clock may be slewed before it is read anew; a person notices none of it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset = clock.wall_ms() - clock.monotonic_ms()
+
+    def wall_ms(self) -> int:
+        """Unix time."""
+        wall = self._clock.wall_ms()
+        steady = self._clock.monotonic_ms() + self._offset
+        if abs(wall - steady) <= self.TOLERANCE_MS:
+            return steady
+        self._offset += wall - steady
+        return wall
+
+    def monotonic_ms(self) -> int:
+        """Time that never goes back, from an arbitrary origin."""
+        return self._clock.monotonic_ms()
+
+
 class ManualClock:
     """A clock that stands still until it is moved; for tests and simulation."""
 
@@ -44,6 +71,10 @@ class ManualClock:
     def monotonic_ms(self) -> int:
         """Time that never goes back, from an arbitrary origin."""
         return self._monotonic_ms
+
+    def set_wall(self, wall_ms: int) -> None:
+        """Set the wall clock, as a person or a time server may; no time passes."""
+        self._wall_ms = wall_ms
 
     def advance(self, milliseconds: int) -> None:
         """Let time pass on both clocks."""

@@ -32,6 +32,17 @@ class Trace(msgspec.Struct, frozen=True):
         """How many patches there are in all."""
         return sum(len(transaction.patches) for transaction in self.txns)
 
+    def beginning(self, transactions: int) -> Trace:
+        """Cut a trace after so many transactions, with the text as it stands there."""
+        if transactions >= len(self.txns):
+            return self
+        part = self.txns[:transactions]
+        buffer = LineBuffer(self.startContent)
+        for transaction in part:
+            for position, deleted, inserted in transaction.patches:
+                buffer.replace(position, deleted, inserted)
+        return Trace(self.startContent, buffer.text(), part)
+
 
 def read_trace(path: Path) -> Trace:
     """Read a trace, gzipped or not. FormatError: if it is none."""

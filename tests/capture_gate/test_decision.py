@@ -29,7 +29,7 @@ def test_the_collectors_own_kinds_need_no_entry() -> None:
     [
         ("x\n" * 10, Level.CONTENT, None),
         ("x\n" * (MAX_CONTENT_CHARS // 2), Level.CONTENT, None),
-        ("x\n" * (MAX_CONTENT_CHARS // 2 + 1), Level.SHAPE, "document-too-large"),
+        ("x\n" * (MAX_CONTENT_CHARS // 2 + 1), Level.SHAPE, "document-large"),
         ("x" * MAX_CONTENT_LINE_CHARS, Level.CONTENT, None),
         ("x" * (MAX_CONTENT_LINE_CHARS + 1), Level.SHAPE, "line-too-long"),
     ],

@@ -234,13 +234,26 @@ async def test_secrets_are_masked_when_sealed_and_lowered_levels_are_kept(person
 async def test_a_large_document_is_kept_as_shape_with_a_reason(person: Any, door: Door) -> None:
     verdict = door.open_document(path=person.work / "big.txt", language="x", text="word 42\n" * 130_000)
     assert verdict.document is not None
-    assert [each.code for each in verdict.refusals] == ["document-too-large"]
+    assert [each.code for each in verdict.refusals] == ["document-large"]
     door.offer(edit(verdict.document, 0, "planted marker 7"))
     await door.close()
     found = await kept(person)
     assert "planted" not in str(found)
     assert {each.event.level for each in found[1:]} == {Level.SHAPE}
     assert len(found[-1].event.body.inserted) == len("planted marker 7")
+
+
+async def test_a_huge_document_is_refused_and_a_huge_paste_ends_it(person: Any, door: Door) -> None:
+    huge = "planted line\n" * 400_000
+    verdict = door.open_document(path=person.work / "huge.txt", language="x", text=huge)
+    assert [each.code for each in verdict.refusals] == ["document-too-large"]
+    document = opened(door, person.work / "a.txt", "small")
+    door.offer(edit(document, 0, huge))
+    assert not door.captures(document)
+    await door.close()
+    found = await bodies(person)
+    assert "planted" not in str(found)
+    assert found[-1].reason is GapReason.DOCUMENT_TOO_LARGE
 
 
 async def test_a_long_line_is_kept_as_shape_with_a_reason(person: Any, door: Door) -> None:
