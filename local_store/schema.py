@@ -14,7 +14,11 @@ APPLICATION_ID = 0x4F565254
 
 SCHEMA_VERSION = 1
 
-PAGE_BYTES = 4096
+PAGE_BYTES = 1024
+"""Small, because a store holds little: an empty one is some 15 kB, a commit of a few events writes two pages."""
+
+VACUUM_PAGES = 512
+"""Pages moved in one transaction: some ten milliseconds, for which other processes wait."""
 
 BUSY_TIMEOUT_S = 20.0
 """How long a transaction waits for other processes; theirs take milliseconds, a full check of one segment a few."""
@@ -152,9 +156,12 @@ def free_pages(connection: sqlite3.Connection) -> int:
     return int(pages)
 
 
-def vacuum(connection: sqlite3.Connection) -> None:
-    """Make the file shorter by its free pages."""
-    connection.execute("PRAGMA incremental_vacuum").fetchall()
+def vacuum(connection: sqlite3.Connection, spare_pages: int) -> None:
+    """Make the file shorter by some of its free pages, if it has more than to spare."""
+    pages = min(free_pages(connection) - spare_pages, VACUUM_PAGES)
+    for _ in range(pages):
+        # One at a time: the module takes a single step of a statement that gives no columns.
+        connection.execute("PRAGMA incremental_vacuum(1)")
 
 
 def _version(connection: sqlite3.Connection) -> int:

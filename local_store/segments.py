@@ -110,8 +110,6 @@ class Segments:
         key_no, key = self._keys.epoch(connection, study_no, info.epoch)
         wrapped, body = vault.seal_body(key, encoded, about, self._keys.random)
         walls = [event.wall_ms for event in content.events]
-        # Freed first: what replaces a row in place may leave the end of a longer one behind.
-        _change(connection, info, wrapped=None, body=None, envelope=None)
         _change(
             connection,
             info,

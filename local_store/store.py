@@ -40,7 +40,7 @@ from local_store.model import (
     StudyStats,
     VerifyReport,
 )
-from local_store.schema import check_root, free_pages, known_root, vacuum
+from local_store.schema import PAGE_BYTES, check_root, free_pages, known_root, vacuum
 from local_store.segments import Segments
 from local_store.sessions import (
     Keys,
@@ -69,8 +69,8 @@ T = TypeVar("T")
 SEAL_TRIES = 8
 """Another process of the same study may take the number that a segment was encoded for; then it is encoded again."""
 
-VACUUM_PAGES = 64
-"""Free pages beyond which the file is made shorter after sealing: fewer are soon used again."""
+SPARE_BYTES = 32 * 1024
+"""Free space in the file that is left there after sealing, because the journal soon fills it again."""
 
 
 class _Moved(Exception):
@@ -174,6 +174,8 @@ class Store:
         self._adopted.discard(session)
         self._seen.pop(session, None)
         self._live.release(session, ended=ended)
+        if ended:
+            await self._shorten(0)
 
     async def orphans(self) -> list[SessionInfo]:
         """List sessions that no one runs any more, and hold them: no other process will list them meanwhile."""
@@ -267,7 +269,7 @@ class Store:
                 info = await self._seal(batch, SegmentContent(header, batch.events, batch.masks, batch.findings))
             except _Moved:
                 continue
-            await self._shorten(VACUUM_PAGES)
+            await self._shorten(SPARE_BYTES)
             return info
         raise StoreConflict("the study was left, or other processes seal without end", code="session-unknown")
 
@@ -481,11 +483,12 @@ class Store:
         if swept:
             await self._shorten(0)
 
-    async def _shorten(self, spare_pages: int) -> None:
+    async def _shorten(self, spare_bytes: int) -> None:
         """Give free pages back to the disk, if there are more than to spare."""
+        spare_pages = spare_bytes // PAGE_BYTES
         with contextlib.suppress(StoreUnwritable):  # it is only tidying
-            if await self._read(free_pages) > spare_pages:
-                await self._database.write(vacuum)
+            while await self._read(free_pages) > spare_pages:
+                await self._database.write(partial(vacuum, spare_pages=spare_pages))
 
     def _need_root(self) -> None:
         if not self._has_root:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from event_model.clock import ManualClock
-from event_model.errors import StoreConflict
+from event_model.errors import StoreConflict, StoreUnwritable
 from event_model.events import (
     CaptureGap,
     DocumentEdit,
@@ -22,6 +23,7 @@ from event_model.events import (
 from event_model.ids import DocumentId
 from event_model.levels import Level
 from local_store import vault
+from local_store.erasure import Piece
 from local_store.forgetting import Eraser, Selection, fill_holes, keep_masks
 from local_store.model import SegmentState
 from local_store.store import Store
@@ -297,6 +299,48 @@ async def test_what_is_forgotten_is_in_no_byte_even_for_who_kept_the_keys(tmp_pa
         data = every_byte(tmp_path)
         for body in before:
             assert body[:24] not in data
+
+
+async def test_forgetting_that_had_to_be_tried_twice_counts_time_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        await store.append(pending((opening(0), edit(1), edit(2, document=2))))
+        write, failures = store._database.write, [StoreUnwritable("the disk is full")]
+
+        async def fails_once(work, *, before=None):
+            def refused(connection):
+                work(connection)
+                if failures:
+                    raise failures.pop()
+                return work(connection)
+
+            return await write(refused if failures else work, before=before)
+
+        monkeypatch.setattr(store._database, "write", fails_once)
+        await store.forget(indexes=[1])
+        assert failures == []
+        assert [event.delta_ms for event in await store.pending(SESSION)] == [0, 0, 2000]
+
+
+async def test_what_is_sealed_while_it_is_walked_is_still_forgotten(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        await store.append(pending(typing(0, 10)))
+        await store.append(pending(edit(index, document=index) for index in range(10, 20)))
+        eraser = Eraser(Selection(indexes=frozenset({15})))
+
+        async def walk(index: int, eraser: Eraser) -> Piece:
+            return await store._write(partial(store._erasure.piece, session_no=1, first_index=index, eraser=eraser))
+
+        first = await walk(0, eraser)
+        assert first.next_index == 10
+        assert first.eraser is not None
+        info = await seal(store, masked(await store.pending(SESSION)))
+        second = await walk(10, first.eraser)
+        assert (second.next_index, second.events) == (20, 1)
+        assert left((await store.read(info)).events) == [index for index in range(20) if index != 15]
 
 
 async def _ciphertexts(store: Store) -> list[bytes]:

@@ -107,8 +107,9 @@ async def test_a_session_is_held_by_one_process_at_a_time(tmp_path: Path) -> Non
         await begin(first)
         await first.append(pending(typing(0, 2)))
         assert await second.orphans() == []
-        with pytest.raises(StoreConflict):
+        with pytest.raises(StoreConflict) as caught:
             await begin(second)
+        assert caught.value.code == "session-live"
 
 
 async def test_a_session_whose_process_went_away_is_an_orphan_for_one_other(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from event_model.clock import ManualClock
 from event_model.errors import SegmentError, StoreConflict
 from event_model.events import Finding, Mask
 from local_store.model import TRANSITIONS, SegmentAct, SegmentState, transition
+from local_store.schema import free_pages
 from tests.local_store.store_kit import (
     OTHER,
     PSEUDONYM,
@@ -184,3 +185,17 @@ async def test_stats_count_events_by_state(tmp_path: Path) -> None:
 
 async def _again(store, info):
     return next(each for each in await store.segments() if each.number == info.number)
+
+
+async def test_the_file_gets_shorter_when_a_session_ends(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        empty = await store.size_bytes()
+        await begin(store)
+        for index in range(0, 6000, 1000):
+            await store.append(pending(edit(each, f"{each * 7919 % 1000003}") for each in range(index, index + 1000)))
+        full = await store.size_bytes()
+        info = await seal(store, masked(await store.pending(SESSION)))
+        await store.end_session(SESSION)
+        assert await store.size_bytes() < empty + info.size + 16_384 < full + info.size
+        assert await store._read(free_pages) == 0
+        assert (tmp_path / "store" / "overt.sqlite3").stat().st_size == await store.size_bytes()
