@@ -109,6 +109,7 @@ def build(
             second = (
                 None if second_pass is None else SecondPass(second_pass, Secret(salt).derive("overt second pass 1"))
             )
+            (staging / "parts").mkdir()
             job = _Job(SegmentSource(source), manifest.id, secret, pseudonyms, second, staging / "parts")
             plan = make_plan(_inspect(job, [item.key for item in listed], tell), pseudonyms)
             results = _rebuild(job, plan.sessions, tell)

@@ -37,7 +37,7 @@ class PartWriter:
     """Writes one session's part: Arrow streams and a file of examples. Use it as a context manager."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True)
+        folder.mkdir()
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         self._sinks = {
             table: pa.ipc.new_stream(_part(folder, table), schema_of(table), options=options) for table in TABLES

@@ -130,7 +130,8 @@ def rebuild_session(
 ) -> SessionResult:
     """Rebuild a session and write its part to a folder that does not exist yet.
 
-    A session that can't be rebuilt is set aside with a code, never fatal. OSError: if the part can't be written.
+    A session that can't be rebuilt is set aside with a code, never fatal. OSError: if the part can't be
+    written, as when the build was stopped and its folder is gone.
     """
     contents = map(load, plan.keys)
     first = next(contents)

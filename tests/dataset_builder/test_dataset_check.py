@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,33 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dataset_builder.build import build
 from dataset_builder.card import CARD, read_card, write_card
 from dataset_builder.check import CheckReport, check
 from dataset_builder.parts import describe_file
 from dataset_builder.read import documents, edits, final_text, replay_text
 from event_model.errors import DatasetError
 from event_model.events import Finding, Mask
-from tests.dataset_builder.dataset_world import HOUR_MS, NOON_MS, Clock, Contributor, edit, events_of, opened, start
+from tests.dataset_builder.dataset_world import (
+    HOUR_MS,
+    NOON_MS,
+    RECIPIENT,
+    SALT,
+    Clock,
+    Contributor,
+    edit,
+    events_of,
+    manifest,
+    opened,
+    start,
+)
 
 
-@pytest.fixture
-def dataset(alice: Contributor, run: Any, out: Path) -> Path:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five sessions, with masks in the initial text and in an edit."""
+    root = tmp_path_factory.mktemp("check")
+    alice = Contributor(root / "receiver", 1)
     pad = "// pad\n" * 40
     for hour in range(5):
         bodies = [start(), opened(f"pass = hunter2\n{pad}"), edit(0, 0, "pass = hunter3\n"), edit(250, 3, f"{hour}")]
@@ -33,9 +49,16 @@ def dataset(alice: Contributor, run: Any, out: Path) -> Path:
             masks=[Mask(1, "text", 7, 7, 1), Mask(2, "inserted", 7, 7, 2)],
             findings=[Finding(1, "secret", "password", b"2"), Finding(2, "secret", "password", b"3")],
         )
-    run()
+    out = root / "dataset"
+    build(source=root / "receiver", manifest=manifest(), secret=RECIPIENT, out=out, salt=SALT)
     assert check(out).ok
     return out
+
+
+@pytest.fixture
+def dataset(built: Path, tmp_path: Path) -> Path:
+    """A copy to tamper with."""
+    return Path(shutil.copytree(built, tmp_path / "dataset"))
 
 
 def _accept(out: Path) -> CheckReport:
