@@ -16,6 +16,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 MINUTE_S = 60
 DAY_S = 86_400
 
+PIPE_COLUMNS = 200
+
 
 def json_option(command: F) -> F:
     """Add ``--json``: one JSON value on standard output, for scripts."""
@@ -23,8 +25,9 @@ def json_option(command: F) -> F:
 
 
 def console() -> Console:
-    """Make a console that knows whether it writes to a terminal."""
-    return Console(highlight=False)
+    """Make a console that knows whether it writes to a terminal; into a pipe it writes long lines unbroken."""
+    made = Console(highlight=False)
+    return made if made.is_terminal else Console(highlight=False, width=PIPE_COLUMNS)
 
 
 def print_json(value: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -190,7 +191,7 @@ def _workspace(rule: WorkspaceRule) -> str:
 
 
 def _ask() -> bool:
-    if not click.get_text_stream("stdin").isatty():
+    if not sys.stdin.isatty():
         raise ConsentError(
             "this is not a terminal, so you can't be asked",
             code="consent-not-asked",

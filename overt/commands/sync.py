@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import click
+import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from capture_gate.recovery import Recovered, recover
@@ -75,11 +76,22 @@ def _explain(device: Device, study: str | None, *, as_json: bool) -> None:
         return
     shown = table("study", "segment", "events", "size", "what happens")
     for row in rows:
-        shown.add_row(row["study"], row["segment"], str(row["events"]), bytes_text(int(str(row["bytes"]))), row["what"])
+        shown.add_row(row.study, row.segment, str(row.events), bytes_text(row.bytes), row.what)
     console().print(shown if rows else "Nothing waits to be sent.")
 
 
-async def _plan(device: Device, grants: tuple[Grant, ...]) -> list[dict[str, str]]:
+class _Waiting(msgspec.Struct, frozen=True):
+    """A segment that was not sent yet, and what becomes of it."""
+
+    study: StudyId
+    segment: str
+    events: int
+    bytes: int
+    due_ms: int
+    what: str
+
+
+async def _plan(device: Device, grants: tuple[Grant, ...]) -> list[_Waiting]:
     now = device.clock.wall_ms()
     rows = []
     async with device.store() as store:
@@ -87,20 +99,13 @@ async def _plan(device: Device, grants: tuple[Grant, ...]) -> list[dict[str, str
             for info in await store.segments(grant.study):
                 if info.state.value not in {"held", "enveloped"}:
                     continue
-                due = info.sealed_ms + grant.manifest.hold_s * MS
+                due = info.sealed_ms + (grant.manifest.hold_s * MS if grant.signed_manifest else 0)
                 if grant.refusal is not None:
                     what = f"stays here: {grant.refusal}"
                 elif due <= now:
                     what = "is sent by the next sync"
                 else:
                     what = f"on hold until {local_time(due, '%Y-%m-%d %H:%M')}"
-                rows.append(
-                    {
-                        "study": grant.study,
-                        "segment": f"{info.epoch}/{info.number}",
-                        "events": str(info.count),
-                        "bytes": str(info.size),
-                        "what": what,
-                    }
-                )
+                number = f"{info.epoch}/{info.number}"
+                rows.append(_Waiting(grant.study, number, info.count, info.size, due, what))
     return rows

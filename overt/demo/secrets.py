@@ -15,9 +15,9 @@ def aws_access_key(source: random.Random) -> str:
 
 
 def email_address(source: random.Random) -> str:
-    """Make an e-mail address under a domain that is reserved and never delivered to (RFC 2606)."""
-    name = "".join(source.choices(string.ascii_lowercase, k=7))
-    return f"{name}.{source.choice(['jones', 'meyer', 'rossi'])}@mail.example.org"
+    """Make an e-mail address of a person and a domain that no one has: nothing is ever sent to it."""
+    name, domain = ("".join(source.choices(string.ascii_lowercase, k=length)) for length in (6, 12))
+    return f"{name}.{source.choice(['jones', 'meyer', 'rossi'])}@{domain}.net"
 
 
 def typed_key_by_key(text: str, source: random.Random) -> list[tuple[int, int, str]]:

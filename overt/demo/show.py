@@ -22,7 +22,7 @@ from overt.demo.neovim import installed, type_in_neovim
 from overt.demo.secrets import aws_access_key, email_address, typed_key_by_key
 from overt.demo.trace import Trace, Transaction, content_changes, read_trace
 
-HOLD_S = 3
+HOLD_S = 15
 """A study holds for a day; the demonstration has a minute."""
 
 MESSAGES_AT_ONCE = 100
@@ -72,7 +72,7 @@ class Demo:
         editor = await self._house.start_editor()
         path = self._house.work / "skiplist.rs"
         uri = editor.open(path, "rust", trace.startContent)
-        with self._bar("edits") as bar:
+        with self._bar() as bar:
             task = bar.add_task("edits", total=len(trace.txns))
             messages = _messages(uri, trace)
             for start in range(0, len(messages), MESSAGES_AT_ONCE):
@@ -132,25 +132,27 @@ class Demo:
 
     async def _look(self) -> None:
         self._say("It stays here first: look, and see what was taken out")
+        await self._house.start_receiver()
         sync = await self._house.sync()
         self._note(
-            f"sync now: {sync['uploaded']} sent, [bold]{sync['held']} segments on hold[/] for {HOLD_S} s (by default a day)"
+            f"sync now: {sync['uploaded']} segments sent, [bold]{sync['held']} on hold[/] for {HOLD_S} s (else a day)"
         )
         shown = (await self._house.overt("show", "--all")).splitlines()
-        masked = [line.strip() for line in shown if FILLER in line]
+        masked = [line[line.index("settings.py") :] for line in shown if FILLER in line and "settings.py" in line]
         self._note(f"`overt show` has {len(shown):,} lines; {len(masked)} of them with something masked, such as")
         for line in masked[:2]:
             self._note(Text(f"  {line[:110]}"))
         kept = b"".join(path.read_bytes() for path in self._house.person.rglob("*") if path.is_file())
         self._require(b"skip list" not in kept and self._key.encode() not in kept, "the store holds readable text")
         self._note(f"the store is {bytes_text(len(kept))}; neither the code nor the key can be read in it")
-        with self._bar("hold") as bar:
-            for _ in bar.track(range(HOLD_S * 10 + 5), description="waiting for the hold"):
+        waiting = await self._house.overt("sync", "--explain", "--json")
+        left = max([row["due_ms"] for row in waiting], default=0) / 1000 - time.time()
+        with self._bar() as bar:
+            for _ in bar.track(range(max(1, round(left * 10) + 5)), description="waiting for the hold"):
                 await asyncio.sleep(0.1)
 
     async def _send(self) -> None:
         self._say("Sealed to the study's key, and sent to a receiver that can't read it")
-        await self._house.start_receiver()
         sync = await self._house.sync()
         again = await self._house.sync()
         self._require(sync["uploaded"] > 0 and again["uploaded"] == 0, "a segment was sent twice, or none was")
@@ -185,14 +187,13 @@ class Demo:
         self._note("neither the key nor the address is in the dataset; the .env left no trace")
         self._require(all("never captured" not in str(row) for row in documents), "the .env was captured")
 
-    def _bar(self, name: str) -> Progress:
+    def _bar(self) -> Progress:
         columns = (TextColumn("    {task.description:<22}"), BarColumn(), MofNCompleteColumn())
-        del name
         return Progress(*columns, console=self._out, transient=True)
 
     def _say(self, title: str) -> None:
         self._step += 1
-        self._out.print(f"\n[bold cyan]{self._step}/{STEPS}[/] [bold]{title}[/]")
+        self._out.print(f"\n[bold cyan]{self._step}/{STEPS}[/] [bold]{title}[/]", soft_wrap=True)
 
     def _note(self, words: str | Text) -> None:
         self._out.print(Text("    ") + words if isinstance(words, Text) else f"    {words}", soft_wrap=True)
