@@ -189,7 +189,7 @@ class SessionReplay:
     def _track(self, life: Life, event: Event, body: DocumentEdit) -> None:
         """Take an edit into a burst. One burst is open at a time, so that those before it are all of the past."""
         current = self._current
-        if current is not None and (current is not life or not life.bursts.fits(body, event.wall_ms)):
+        if current is not None and not life.bursts.fits(body, event.wall_ms):
             self._close_burst(current)
         self._current = life
         life.bursts.begin(body, life.text, event.index, event.wall_ms)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import datetime
 import itertools
 from collections.abc import Iterable, Sequence
@@ -27,6 +26,7 @@ from event_model.segment import SegmentContent, SegmentHeader, encode_segment
 SALT = b"a salt for tests, 32 bytes long."
 NOON_MS = int(datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC).timestamp() * 1000)
 HOUR_MS = 3_600_000
+WORKSPACE = "tag-of-the-device"
 RECIPIENT = RecipientSecretKey(Secret(bytes(range(96))))
 OTHER_RECIPIENT = RecipientSecretKey(Secret(bytes(range(96, 192))))
 
@@ -186,7 +186,7 @@ def opened(
     text: str = "", *, document: int = 1, path: str = "src/main.rs", continues: int | None = None
 ) -> DocumentOpen:
     return DocumentOpen(
-        DocumentId(document), path, "tag", "rust", text, None if continues is None else DocumentId(continues)
+        DocumentId(document), path, WORKSPACE, "rust", text, None if continues is None else DocumentId(continues)
     )
 
 
@@ -201,7 +201,3 @@ def closed(document: int = 1) -> DocumentClose:
 def typed(text: str, *, at: int = 0, document: int = 1) -> list[DocumentEdit]:
     """One edit per character."""
     return [edit(at + index, 0, sign, document=document) for index, sign in enumerate(text)]
-
-
-def recipient_text(key: RecipientSecretKey) -> str:
-    return base64.urlsafe_b64encode(key.public.raw).decode()

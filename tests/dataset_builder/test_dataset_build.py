@@ -24,6 +24,7 @@ from tests.dataset_builder.dataset_world import (
     NOON_MS,
     OTHER_RECIPIENT,
     RECIPIENT,
+    WORKSPACE,
     Clock,
     Contributor,
     closed,
@@ -128,6 +129,7 @@ def test_nothing_of_the_study_names_a_contributor_in_the_dataset(alice: Contribu
     for name, data in _files(out).items():
         assert alice.pseudonym.encode() not in data, name
         assert session.encode() not in data, name
+        assert WORKSPACE.encode() not in data, name
         assert alice.pseudonym not in name
 
 

@@ -149,3 +149,13 @@ def test_a_burst_keeps_what_stood_there_before() -> None:
     assert burst.head + burst.before + burst.tail == "let a = 1;\n"
     assert burst.head + burst.after + burst.tail == played.texts[0]
     assert (burst.head, burst.caret) == ("", 9)
+
+
+def test_a_burst_ends_when_another_document_is_edited() -> None:
+    """Otherwise what is told as history could have happened after the edit to predict began."""
+    played = play(opened("a"), opened("b", document=2), *typed("xy"), edit(0, 0, "z", document=2), edit(2, 0, "w"))
+    assert [(burst.document, burst.first_index, burst.last_index) for burst in played.bursts] == [
+        (1, 2, 3),
+        (2, 4, 4),
+        (1, 5, 5),
+    ]
