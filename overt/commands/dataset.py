@@ -11,7 +11,9 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from consent_ledger.manifest import read_manifest
-from event_model.errors import DatasetError
+from event_model.errors import DatasetError, KeyUnavailable
+from event_model.keys import encode_key
+from overt.commands.study import STUDY_KEY
 from overt.console import console, json_option, print_json, table
 from overt.keyfiles import read_recipient_key
 
@@ -45,6 +47,12 @@ def build(source: Path, study: Path, key: Path, out: Path, *, as_json: bool) -> 
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console(), disable=as_json
     )
     secret = read_recipient_key(key)
+    if encode_key(secret.public.raw) not in manifest.payload.recipients:
+        raise KeyUnavailable(
+            f"{key} is not a key of the study {manifest.payload.id}",
+            code="key-foreign",
+            hint=f"The study is sealed to other keys; give the {STUDY_KEY} that was made with it.",
+        )
     with bar:
         tasks: dict[str, Any] = {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,14 @@ class ScriptedEditor:
         self.notify("exit", {})
         await self._stdin.drain()
         self._stdin.close()
+        return await self.gone()
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """End the server as a crash or a session manager does."""
+        self._process.send_signal(number)
+
+    async def gone(self) -> int:
+        """Wait until the server has ended; gives its exit code."""
         async with asyncio.timeout(ANSWER_S):
             return await self._process.wait()
 
