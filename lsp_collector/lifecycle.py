@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from event_model.positions import PositionEncoding
+from lsp_collector import VERSION
 from lsp_collector.messages import WrongShape, decode_params
 from lsp_collector.ports import Client
 
@@ -102,5 +103,5 @@ def initialize_result(encoding: PositionEncoding) -> dict[str, Any]:
             "workspace": {"fileOperations": {"didRename": renames}},
             "experimental": {"overt": {"protocol": PROTOCOL_VERSION}},
         },
-        "serverInfo": {"name": "overt"},
+        "serverInfo": {"name": "overt", "version": VERSION},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Awaitable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from event_model.clock import Clock, SystemClock
 from event_model.errors import OvertError
+from lsp_collector import VERSION
 from lsp_collector.parent import watch_parents
 from lsp_collector.ports import Client, Door, OpenDoor
 from lsp_collector.session import Session
@@ -120,18 +122,17 @@ def gate_at(home: Path | None) -> OpenDoor:
     """
 
     async def open_gate(client: Client) -> Door:
-        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - loaded late on purpose
-
         from capture_gate.door import Door as Gate  # noqa: PLC0415 - loaded late on purpose
         from capture_gate.home import home_folder  # noqa: PLC0415 - loaded late on purpose
         from capture_gate.status import ClientInfo  # noqa: PLC0415 - loaded late on purpose
 
-        try:
-            own = version("overt")
-        except PackageNotFoundError:
-            own = ""
         info = ClientInfo(client.name, client.version, client.position_encoding)
-        return await Gate.open(home or home_folder(), source="lsp", client=info, version=own)
+        try:
+            return await Gate.open(home or home_folder(), source="lsp", client=info, version=VERSION)
+        finally:
+            # Nothing that was loaded so far is ever garbage (see ``__main__``).
+            gc.freeze()
+            gc.enable()
 
     return open_gate
 
@@ -152,7 +153,9 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments:
         import argparse  # noqa: PLC0415 - most editors give no arguments
 
-        parser = argparse.ArgumentParser(prog="python -m lsp_collector", description="The language server that an editor starts.")
+        parser = argparse.ArgumentParser(
+            prog="python -m lsp_collector", description="The language server that an editor starts."
+        )
         parser.add_argument("--home", help="data folder (else $OVERT_HOME, else the platform's)")
         parser.add_argument("--stdio", action="store_true", help="accepted for editors that insist; it is the only way")
         home = parser.parse_args(arguments).home

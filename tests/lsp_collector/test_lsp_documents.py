@@ -141,7 +141,7 @@ def inside_terminator(text: str, offset: int) -> bool:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
 @given(start=st.text(ALPHABET, max_size=60), seed=st.integers(0, 2**32))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 async def test_documents_follow_any_edits_to_the_character(encoding: str, start: str, seed: int) -> None:
     """Random edits, as an editor would send them, against a plain string."""
     chance = random.Random(seed)

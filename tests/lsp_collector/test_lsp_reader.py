@@ -175,7 +175,7 @@ _bodies = st.lists(st.sampled_from([A, B, C]), min_size=1, max_size=6)
 
 
 @given(first=_bodies, last=_bodies, noise=st.binary(max_size=80), cuts=st.lists(st.integers(1, 60), min_size=1))
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_reader_always_finds_back_after_noise(
     first: list[bytes], last: list[bytes], noise: bytes, cuts: list[int]
 ) -> None:

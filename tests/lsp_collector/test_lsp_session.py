@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ async def test_initialize_announces_following_and_nothing_else() -> None:
     result = await talk.start()
     assert set(result["capabilities"]) == {"positionEncoding", "textDocumentSync", "workspace", "experimental"}
     assert result["capabilities"]["textDocumentSync"] == {"openClose": True, "change": 2, "save": {"includeText": True}}
-    assert result["serverInfo"]["name"] == "overt"
+    assert result["serverInfo"] == {"name": "overt", "version": version("overt")}
     assert talk.clients == [Client("t", "", "utf-16")]
 
 
