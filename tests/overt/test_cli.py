@@ -1,0 +1,228 @@
+"""The command line as a person and as a script meet it: words, JSON, exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from overt.cli import COMMANDS, main, overt
+from overt.console import DURATION, bytes_text
+
+Run = Callable[..., "Answer"]
+
+
+class Answer:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.setenv("OVERT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OVERT_KEYRING", "file")
+
+    def call(*arguments: object) -> Answer:
+        with pytest.raises(SystemExit) as ended:
+            main([str(each) for each in arguments])
+        captured = capsys.readouterr()
+        code = ended.value.code
+        return Answer(code if isinstance(code, int) else 0, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def study(run: Run, tmp_path: Path) -> Path:
+    folder = tmp_path / "typing-2026"
+    assert (
+        run(
+            "study",
+            "new",
+            folder,
+            "--title",
+            "How we edit",
+            "--receiver",
+            "http://127.0.0.1:9",
+            "--path",
+            f"{tmp_path}/w/**",
+        ).code
+        == 0
+    )
+    assert run("study", "sign", folder).code == 0
+    return folder
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_that_teaches(run: Run, name: str) -> None:
+    answer = run(name, "--help")
+    assert answer.code == 0
+    assert len(answer.out.splitlines()) >= 5
+
+
+def test_the_overview_names_every_command_without_loading_it(run: Run) -> None:
+    out = run("--help").out
+    assert all(re.search(rf"^  {name}\b", out, re.MULTILINE) for name in COMMANDS)
+
+
+def test_names_of_commands_are_their_functions() -> None:
+    with click.Context(overt) as context:
+        for name in COMMANDS:
+            command = overt.get_command(context, name)
+            assert command is not None
+            assert command.name == name
+
+
+def test_a_study_is_made_signed_and_checked(run: Run, study: Path) -> None:
+    assert run("study", "check", study / "study.toml").code == 0
+    checked = run("study", "check", study / "study.json", "--json").json
+    assert (checked["study"], checked["signed"], checked["valid"]) == ("typing-2026", True, True)
+    for key in ("owner.key", "study.key", "receiver.key"):
+        assert stat.S_IMODE((study / key).stat().st_mode) == 0o600
+
+
+def test_keys_are_never_overwritten(run: Run, study: Path) -> None:
+    before = (study / "owner.key").read_bytes()
+    answer = run("study", "new", study, "--title", "again", "--receiver", "http://127.0.0.1:9")
+    assert (answer.code, "[key-exists]" in answer.err) == (4, True)
+    assert (study / "owner.key").read_bytes() == before
+
+
+def test_joining_shows_everything_and_can_be_taken_back(run: Run, study: Path) -> None:
+    assert run("status", "--json").json["state"] == "off"
+    answer = run("join", study / "study.json", "--agree")
+    for words in ("How we edit", "document.edit", "hours, in which you can look and forget", "You have joined"):
+        assert words in answer.out
+    assert run("status", "--json").json["state"] == "ready"
+    assert run("studies", "--json").json[0]["levels"]["document.edit"] == "content"
+    assert run("leave", "typing-2026", "--json").json["left"]
+    assert run("status", "--json").json["state"] == "off"
+
+
+def test_joining_lowers_levels_and_never_raises_them(run: Run, study: Path) -> None:
+    assert run("join", study / "study.json", "--agree", "--lower", "document.edit=shape").code == 0
+    assert run("studies", "--json").json[0]["levels"]["document.edit"] == "shape"
+    assert run("join", study / "study.json", "--agree", "--lower", "document.edit=everything").code == 3
+
+
+def test_no_one_is_joined_without_being_asked(run: Run, study: Path) -> None:
+    answer = run("join", study / "study.json")
+    assert (answer.code, "[consent-not-asked]" in answer.err) == (3, True)
+    assert run("status", "--json").json["state"] == "off"
+
+
+def test_declining_costs_nothing(run: Run, study: Path) -> None:
+    assert run("join", study / "study.json", "--decline", "--json").json == {"study": "typing-2026", "joined": False}
+    assert run("studies", "--json").json == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda text: text.replace("How we edit", "How we spy"), "signature-invalid"),
+        (lambda text: text[:-40], "manifest-invalid"),
+        (lambda text: "", "manifest-invalid"),
+        (lambda text: "[]", "manifest-invalid"),
+    ],
+)
+def test_a_spoiled_manifest_is_refused_with_its_cause(run: Run, study: Path, spoil: Any, code: str) -> None:
+    manifest = study / "study.json"
+    manifest.write_text(spoil(manifest.read_text("utf-8")), "utf-8")
+    answer = run("join", manifest, "--agree", "--json")
+    assert answer.code in {4, 5}
+    assert answer.json["error"]["code"] == code
+    assert answer.json["error"]["hint"] or code == "signature-invalid"
+    assert run("studies", "--json").json == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('title = "How we edit"\n', "", "title is missing"),
+        ("hold_s = 86400", 'hold_s = "a day"', "hold_s"),
+        ("version = 1", "version = 1\nspy = true", "spy"),
+        ('"document.edit" = "content"', '"document.edit" = "all"', "kinds"),
+        ('"document.edit" = "content"', '"screen.record" = "content"', "screen.record"),
+    ],
+)
+def test_a_malformed_study_is_explained(run: Run, study: Path, old: str, new: str, words: str) -> None:
+    toml = study / "study.toml"
+    text = toml.read_text("utf-8")
+    assert old in text
+    toml.write_text(text.replace(old, new), "utf-8")
+    answer = run("study", "sign", study)
+    assert (answer.code, words in answer.err) == (5, True), answer.err
+
+
+def test_an_expired_study_can_not_be_joined(run: Run, study: Path) -> None:
+    toml = study / "study.toml"
+    text = re.sub(r"(?m)^start = .*$", "start = 2020-01-01", toml.read_text("utf-8"))
+    toml.write_text(re.sub(r"(?m)^end = .*$", "end = 2020-12-31", text), "utf-8")
+    assert run("study", "sign", study).code == 0
+    answer = run("join", study / "study.json", "--agree")
+    assert (answer.code, "[study-ended]" in answer.err) == (3, True)
+
+
+def test_pause_and_resume(run: Run, study: Path) -> None:
+    run("join", study / "study.json", "--agree")
+    assert run("pause", "30m", "--json").json["paused_until_ms"] > 0
+    assert run("status", "--json").json["state"] == "paused"
+    assert run("resume").code == 0
+    assert run("status", "--json").json["state"] == "ready"
+    assert run("pause").code == 0
+    assert run("status", "--json").json["paused_until_ms"] is None
+
+
+def test_status_of_a_file_says_why_not(run: Run, study: Path, tmp_path: Path) -> None:
+    run("join", study / "study.json", "--agree")
+    assert run("status", tmp_path / "w" / "a.py", "--json").json["captured"]
+    assert run("status", tmp_path / "w" / ".env", "--json").json["reasons"] == ["denied-path"]
+    assert run("status", tmp_path / "b.py", "--json").json["reasons"] == ["out-of-scope"]
+
+
+def test_doctor_names_what_is_wrong(run: Run, study: Path, tmp_path: Path) -> None:
+    run("join", study / "study.json", "--agree")
+    (tmp_path / "home" / "consent" / "typing-2026" / "record.json").write_text("{}")
+    answer = run("doctor", "--json")
+    assert answer.code == 1
+    assert ["study typing-2026", False] in [[each["check"], each["ok"]] for each in answer.json]
+
+
+def test_nothing_captured_is_said_and_makes_no_file(run: Run, tmp_path: Path) -> None:
+    for command in ("show", "verify", "status", "studies"):
+        assert run(command).code == 0
+    assert run("forget", "--all", "--yes").code == 0
+    assert run("export").code == 6
+    assert not (tmp_path / "home" / "store").exists()
+
+
+@pytest.mark.parametrize("arguments", [("forget",), ("pause", "soon"), ("nonsense",), ("forget", "--event", "3")])
+def test_a_wrong_command_line_is_exit_code_two(run: Run, arguments: tuple[str, ...]) -> None:
+    answer = run(*arguments)
+    assert answer.code == 2
+    assert answer.err
+
+
+def test_leaving_what_was_never_joined(run: Run) -> None:
+    answer = run("leave", "unknown-study", "--json")
+    assert (answer.code, answer.json["error"]["code"]) == (3, "study-unknown")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30", 1800), ("30m", 1800), ("2h", 7200), ("1d", 86400), ("45s", 45)])
+def test_durations(text: str, seconds: int) -> None:
+    assert DURATION.convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2_500_000, "2.5 MB")])
+def test_sizes(count: int, text: str) -> None:
+    assert bytes_text(count) == text
