@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,25 +13,16 @@ import msgspec
 from consent_ledger.manifest import StudyManifest
 from dataset_builder.card import (
     CARD,
-    FORMAT,
-    SPLIT_RULE,
-    Card,
-    CardProblem,
-    Counts,
     SplitCounts,
-    columns_of_examples,
-    columns_of_tables,
-    licence_of,
     read_card,
-    study_of,
-    write_card,
 )
 from dataset_builder.engine import map_items
 from dataset_builder.names import Pseudonyms
 from dataset_builder.opening import Facts, inspect, open_segment
 from dataset_builder.parts import EXAMPLES, WrittenFile, describe_file, write_examples, write_table
-from dataset_builder.plan import Gap, Plan, Problem, SessionPlan, Split, make_plan
+from dataset_builder.plan import Plan, SessionPlan, Split, make_plan
 from dataset_builder.rebuild import SecondPass, SessionResult, rebuild_session
+from dataset_builder.report import BuildReport, make_report
 from dataset_builder.source import SegmentSource
 from dataset_builder.tables import TABLES
 from event_model.errors import DatasetError
@@ -52,30 +42,6 @@ class BuildProgress(msgspec.Struct, frozen=True):
     stage: str
     done: int
     total: int
-
-
-class BuildReport(msgspec.Struct, frozen=True):
-    """What a build did.
-
-    ``problems`` name the objects with the study's pseudonyms, for whoever builds; the dataset itself does not.
-    """
-
-    out: Path
-    counts: Counts
-    splits: dict[str, SplitCounts]
-    problems: tuple[Problem, ...]
-    sessions_set_aside: tuple[SessionResult, ...]
-    gaps: tuple[Gap, ...]
-    examples_left_out: dict[str, int]
-    files: tuple[WrittenFile, ...]
-
-    @property
-    def exact(self) -> bool:
-        """Whether every document replays to the character, and nothing was set aside."""
-        counts = self.counts
-        return counts.documents == counts.documents_exact and not (
-            counts.segments_set_aside or counts.sessions_set_aside or counts.events_missing
-        )
 
 
 Progress = Callable[[BuildProgress], None]
@@ -220,7 +186,7 @@ def _write(
             duplicates=duplicates,
         )
         tell(BuildProgress(WRITE, len(files), total))
-    return _report(new, manifest, plan, results, splits, files)
+    return make_report(new, manifest, plan, results, splits, files)
 
 
 def _write_split(
@@ -238,84 +204,6 @@ def _write_split(
     rows[EXAMPLES], duplicates = write_examples(parts, target, seen=seen)
     files.append(describe_file(new, target, rows[EXAMPLES]))
     return rows, duplicates
-
-
-def _report(
-    new: Path,
-    manifest: StudyManifest,
-    plan: Plan,
-    results: dict[tuple[str, str], SessionResult],
-    splits: dict[str, SplitCounts],
-    files: list[WrittenFile],
-) -> BuildReport:
-    """Write the card and make the report."""
-    aside = tuple(result for _name, result in sorted(results.items()) if result.code)
-    counts = _counts(plan, results, splits)
-    left_out: Counter[str] = Counter()
-    for result in results.values():
-        left_out.update(result.skipped)
-    left_out["duplicate"] = sum(each.duplicates for each in splits.values())
-    card = Card(
-        format=FORMAT,
-        study=study_of(manifest),
-        licence=licence_of(manifest),
-        counts=counts,
-        splits=splits,
-        split_rule=SPLIT_RULE,
-        tables=columns_of_tables(),
-        next_edit=columns_of_examples(),
-        examples_left_out=dict(sorted(left_out.items())),
-        problems=_card_problems(plan, results),
-        gaps=plan.gaps,
-        files=tuple(files),
-    )
-    write_card(card, new)
-    return BuildReport(
-        out=new,
-        counts=counts,
-        splits=splits,
-        problems=plan.problems,
-        sessions_set_aside=aside,
-        gaps=plan.gaps,
-        examples_left_out=card.examples_left_out,
-        files=card.files,
-    )
-
-
-def _counts(plan: Plan, results: dict[tuple[str, str], SessionResult], splits: dict[str, SplitCounts]) -> Counts:
-    kept = [result for result in results.values() if not result.code]
-    return Counts(
-        objects=plan.objects,
-        segments_set_aside=sum(problem.set_aside for problem in plan.problems),
-        sessions_set_aside=len(results) - len(kept),
-        events=sum(result.events for result in kept),
-        events_missing=sum(gap.count for gap in plan.gaps),
-        edits=sum(result.edits for result in kept),
-        edits_applied=sum(result.edits_applied for result in kept),
-        documents=sum(result.documents for result in kept),
-        documents_exact=sum(result.documents_exact for result in kept),
-        masks=sum(result.masks for result in kept),
-        masks_second_pass=sum(result.masks_second_pass for result in kept),
-        masked_spans=sum(result.masked_spans for result in kept),
-        examples=sum(split.examples for split in splits.values()),
-    )
-
-
-def _card_problems(plan: Plan, results: dict[tuple[str, str], SessionResult]) -> tuple[CardProblem, ...]:
-    problems = [
-        CardProblem(
-            problem.code, problem.contributor, f"segment {problem.epoch}/{problem.number}", problem.detail,
-            problem.set_aside,
-        )
-        for problem in plan.problems
-    ]  # fmt: skip
-    for (contributor, session), result in results.items():
-        if result.code:
-            problems.append(CardProblem(result.code, contributor, f"session {session}", result.detail, set_aside=True))
-        elif result.conflicts:
-            detail = f"{result.conflicts} findings share a number with another; the first one holds"
-            problems.append(CardProblem("finding-conflict", contributor, f"session {session}", detail, set_aside=False))
-    return tuple(sorted(problems, key=lambda each: (each.contributor, each.place, each.code)))
 
 
 def _check_target(out: Path) -> None:

@@ -22,7 +22,7 @@ SPLIT_RULE = (
     " With ten contributors or more, a tenth of them are in test alone, chosen by keyed digest, and the latest tenth of"
     " the others' occasions is in validation. With fewer, the latest tenth of all occasions is in test and the tenth"
     " before it in validation; with fewer than three occasions everything is in train."
-    " Next-edit examples whose input and output are the same are written once, train first."
+    " Next-edit examples whose input and output are the same but for the path are written once, train first."
 )
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_builder.card import CARD, Card, columns_of_tables, read_card
-from dataset_builder.next_edit import CURSOR, REGION_END, REGION_START, Example
+from dataset_builder.next_edit import CURSOR, REGION_END, REGION_START, Example, example_digest
 from dataset_builder.parts import EXAMPLES
 from dataset_builder.plan import Split
 from dataset_builder.read import columns_of, documents
@@ -209,7 +209,7 @@ class _Check:
         counts = [example.input.count(marker) for marker in (REGION_START, CURSOR, REGION_END)]
         if counts != [1, 1, 1] or [example.output.count(marker) for marker in (REGION_START, REGION_END)] != [1, 1]:
             self._add("example-malformed", where, "a marker is missing or stands there twice")
-        digest = hashlib.blake2b(msgspec.json.encode((example.input, example.output)), digest_size=16).digest()
+        digest = example_digest(example)
         if digest in self._seen:
             self._add("example-duplicate", where, "the same example stands in the dataset already")
         self._seen.add(digest)

@@ -7,6 +7,7 @@ placeholders. docs/DATASET.md gives the rules.
 from __future__ import annotations
 
 import enum
+import hashlib
 from collections import Counter, deque
 from collections.abc import Mapping
 
@@ -35,6 +36,9 @@ EXCERPT_LINES = 12
 
 MAX_LINE_CHARS = 2_000
 """A longer line is data, not code that somebody writes."""
+
+DIGEST_BYTES = 16
+"""Long enough that no two of a dataset's millions of examples collide."""
 
 
 class Skip(enum.Enum):
@@ -160,6 +164,12 @@ class NextEdits:
 
     def _render(self, text: str) -> str:
         return self._slots.render(text, self._names)
+
+
+def example_digest(example: Example) -> bytes:
+    """Name an example by what is asked and answered: input and output, without the path in their first line."""
+    texts = [text.partition("\n")[2] for text in (example.input, example.output)]
+    return hashlib.blake2b(f"{len(texts[0])} {''.join(texts)}".encode(), digest_size=DIGEST_BYTES).digest()
 
 
 def _around(burst: Burst) -> _Around | None:

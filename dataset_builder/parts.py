@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dataset_builder.next_edit import Example
+from dataset_builder.next_edit import Example, example_digest
 from dataset_builder.rows import Row
 from dataset_builder.tables import TABLES, batch_of, schema_of
 
@@ -31,6 +31,7 @@ GROUP_BYTES = 32 << 20
 
 EXAMPLES = "next_edit"
 _ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(Example)
 
 
 class PartWriter:
@@ -108,14 +109,14 @@ def write_table(table: str, parts: Sequence[Path], target: Path) -> int:
 def write_examples(parts: Sequence[Path], target: Path, *, seen: set[bytes]) -> tuple[int, int]:
     """Write the examples of some parts that are not in ``seen``, and add them to it.
 
-    Gives how many were written and how many left out. Two examples are the same when input and output are.
+    Gives how many were written and how many left out. ``example_digest`` says which are the same.
     """
     written = left_out = 0
     with target.open("wb") as sink:
         for part in parts:
             with _part(part, EXAMPLES).open("rb") as lines:
                 for line in lines:
-                    digest = _example_digest(line)
+                    digest = example_digest(_DECODER.decode(line))
                     if digest in seen:
                         left_out += 1
                         continue
@@ -130,16 +131,6 @@ def describe_file(root: Path, path: Path, rows: int) -> WrittenFile:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return WrittenFile(path.relative_to(root).as_posix(), rows, path.stat().st_size, digest)
-
-
-class _Pair(msgspec.Struct):
-    input: str
-    output: str
-
-
-def _example_digest(line: bytes) -> bytes:
-    pair = msgspec.json.decode(line, type=_Pair)
-    return hashlib.blake2b(f"{len(pair.input)} {pair.input}{pair.output}".encode(), digest_size=16).digest()
 
 
 def _part(folder: Path, name: str) -> Path:

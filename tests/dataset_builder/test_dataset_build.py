@@ -13,7 +13,7 @@ import pytest
 
 from dataset_builder.build import BuildProgress, build
 from dataset_builder.check import check
-from dataset_builder.next_edit import Example
+from dataset_builder.next_edit import Example, example_digest
 from dataset_builder.read import documents, edits, final_text, replay_text
 from event_model.errors import DatasetError
 from event_model.events import FILLER, Body, CaptureGap, Finding, GapReason, Mask, SelectionChange
@@ -217,7 +217,7 @@ def test_splits_share_neither_sessions_nor_examples(alice: Contributor, run: Any
         pad = "// pad\n" * 30
         bodies: list[Body] = [
             start(),
-            opened(pad),
+            opened(pad, path=f"{hour}.rs"),
             edit(0, 0, "one"),
             edit(190, 0, "two"),
             edit(90, 0, f"{hour % 9}"),
@@ -231,7 +231,7 @@ def test_splits_share_neither_sessions_nor_examples(alice: Contributor, run: Any
     }
     sessions = [{example.session for example in each} for each in examples.values()]
     assert not sessions[0] & sessions[1] | sessions[0] & sessions[2] | sessions[1] & sessions[2]
-    pairs = [(example.input, example.output) for each in examples.values() for example in each]
+    pairs = [example_digest(example) for each in examples.values() for example in each]
     assert len(pairs) == len(set(pairs))
     assert report.splits["validation"].duplicates + report.splits["test"].duplicates > 0
     assert check(out).ok
