@@ -73,7 +73,7 @@ class StudyFolder:
 
     def _destroy(self, cause: OSError) -> None:
         """End consent when renaming failed: take the file away, or else empty it."""
-        for destroy in (self.record.unlink, lambda: self.record.open("r+b").truncate(0)):
+        for destroy in (self.record.unlink, lambda: os.truncate(self.record, 0)):
             with contextlib.suppress(OSError):
                 destroy()
                 return

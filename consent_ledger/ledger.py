@@ -23,11 +23,11 @@ from consent_ledger.grants import Grant, judge_study
 from consent_ledger.manifest import read_manifest, requires_new_consent
 from consent_ledger.narrowing import check_narrowing, write_narrowing
 from consent_ledger.pause import PauseFile
-from consent_ledger.record import ConsentRecord, make_record, sign_record
+from consent_ledger.record import ConsentRecord, make_record, sign_record, verify_record
 from consent_ledger.study import StudyManifest, WorkspaceRule
 from consent_ledger.verdict import REFUSALS
 from consent_ledger.withdrawals import finish_withdrawal, supersede
-from event_model.errors import ConsentError, OvertError
+from event_model.errors import ConsentError, ManifestError, OvertError
 from event_model.ids import RecordId, StudyId
 from event_model.keys import Secret, study_signing_key
 from event_model.levels import Level
@@ -184,7 +184,7 @@ class Ledger:
     def finish_withdrawals(self, installation: Secret, now_ms: int) -> tuple[StudyId, ...]:
         """Sign off the withdrawals that still wait, and give their studies. StoreUnwritable: if there is no space."""
         finished: list[StudyId] = []
-        for folder in list_folders(self._consent):
+        for folder in self._folders():
             if folder.markers():
                 finish_withdrawal(folder, self._outbox, installation=installation, now_ms=now_ms)
                 finished.append(folder.study)
@@ -192,7 +192,7 @@ class Ledger:
 
     def unfinished_withdrawals(self) -> tuple[StudyId, ...]:
         """Name the studies that were left and whose deletion is not yet asked for."""
-        return tuple(folder.study for folder in list_folders(self._consent) if folder.markers())
+        return tuple(folder.study for folder in self._folders() if folder.markers())
 
     def request_deletion(
         self, study: StudyId, *, segments: Sequence[tuple[int, int]], installation: Secret, now_ms: int, reason: str
@@ -265,8 +265,21 @@ class Ledger:
     def manifest(self, study: StudyId) -> Signed[StudyManifest] | None:
         """Give the manifest that was agreed to, also after leaving, or None. ManifestError: if it is damaged."""
         folder = StudyFolder(self._consent, study)
-        data = folder.read(folder.manifest)
+        try:
+            data = folder.read(folder.manifest)
+        except OSError as error:
+            raise ManifestError(f"the manifest of {study} can't be read: {error.strerror}") from error
         return None if data is None else read_manifest(data)
+
+    def record_document(self, study: StudyId, record: RecordId) -> bytes | None:
+        """Give a signed consent record: the live one, or one that was superseded or taken back; None if unknown."""
+        folder = StudyFolder(self._consent, study)
+        for path in (folder.record, folder.history / f"{record}.json"):
+            with contextlib.suppress(OSError, OvertError):
+                data = folder.read(path)
+                if data is not None and verify_record(data).payload.record_id == record:
+                    return data
+        return None
 
     def fingerprint(self) -> object:
         """Give a value that changes whenever the answer of ``grants`` or ``paused`` may have; a few stat calls.
@@ -276,6 +289,13 @@ class Ledger:
         return self._watch.fingerprint()
 
     # Inside -------------------------------------------------------------------------------------------------------
+
+    def _folders(self) -> list[StudyFolder]:
+        try:
+            return list_folders(self._consent)
+        except OSError as error:
+            detail = f"the folder of all consents can't be read: {error.strerror}"
+            raise ConsentError(detail, code="consent-unreadable", hint="Run `overt doctor`.") from error
 
     def _own_folders(self) -> tuple[Path, ...]:
         return tuple({self._home.absolute(), self._home.resolve()})

@@ -574,6 +574,21 @@ def test_unreadable_folder_of_all_consents_is_refused_with_a_code(ledger: Ledger
     home.mkdir()
     (home / "consent").write_bytes(b"a file where a folder should be")
     assert refusal(ledger) == "consent-unreadable"
+    for act in (ledger.unfinished_withdrawals, lambda: ledger.finish_withdrawals(seed("x"), NOW_MS)):
+        with pytest.raises(ConsentError) as caught:
+            act()
+        assert caught.value.code == "consent-unreadable"
+
+
+def test_unreadable_manifest_is_a_manifest_error_and_joining_mends_what_it_can(
+    joined: Ledger, home: Path, signed: bytes, installation: Secret
+) -> None:
+    _folder_instead(home / "consent/demo/manifest.json")
+    with pytest.raises(ManifestError):
+        joined.manifest(DEMO)
+    with pytest.raises(StoreUnwritable):
+        joined.join(signed, installation=installation, now_ms=NOW_MS)
+    assert refusal(joined) == "consent-unreadable"
 
 
 def test_refused_grant_without_documents_raises_its_code(joined: Ledger, home: Path) -> None:
