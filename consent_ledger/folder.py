@@ -73,10 +73,12 @@ class StudyFolder:
 
     def _destroy(self, cause: OSError) -> None:
         """End consent when renaming failed: take the file away, or else empty it."""
-        for destroy in (self.record.unlink, lambda: os.truncate(self.record, 0)):
-            with contextlib.suppress(OSError):
-                destroy()
-                return
+        with contextlib.suppress(OSError):
+            self.record.unlink()
+            return
+        with contextlib.suppress(OSError):
+            os.truncate(self.record, 0)
+            return
         raise unwritable(self.record, cause) from cause
 
 
