@@ -84,14 +84,17 @@ class Database:
         """Close the connection, after what was begun."""
         await self._connection.close()
 
-    async def write(self, work: Work[T], *, before: Work[object] | None = None) -> T:
+    async def write(
+        self, work: Work[T], *, before: Work[object] | None = None, undone: Callable[[], None] | None = None
+    ) -> T:
         """Run a function in a transaction: all of it is durable on return, or nothing of it happened.
 
-        ``before`` runs on the same thread ahead of the transaction, for what need not keep others waiting. When the
-        caller is cancelled meanwhile, the transaction still ends one way or the other.
+        ``before`` runs on the same thread ahead of the transaction, for what need not keep others waiting;
+        ``undone`` runs there after one that failed, before any other. When the caller is cancelled meanwhile, the
+        transaction still ends one way or the other.
         StoreUnwritable, StoreDamaged: if the database can't do it.
         """
-        return await self._run(partial(_transact, self._connection.raw, work, "BEGIN IMMEDIATE", before))
+        return await self._run(partial(_transact, self._connection.raw, work, "BEGIN IMMEDIATE", before, undone))
 
     async def read(self, work: Work[T]) -> T:
         """Run a function that reads one consistent state. StoreUnwritable, StoreDamaged: as for ``write``."""
@@ -115,7 +118,13 @@ def explain(error: sqlite3.Error) -> OvertError:
     return StoreError(f"the database refuses: {error}")
 
 
-def _transact(connection: sqlite3.Connection, work: Work[T], begin: str, before: Work[object] | None = None) -> T:
+def _transact(
+    connection: sqlite3.Connection,
+    work: Work[T],
+    begin: str,
+    before: Work[object] | None = None,
+    undone: Callable[[], None] | None = None,
+) -> T:
     try:
         if before is not None:
             before(connection)
@@ -125,6 +134,8 @@ def _transact(connection: sqlite3.Connection, work: Work[T], begin: str, before:
             connection.execute("COMMIT")
         except BaseException:
             _roll_back(connection)
+            if undone is not None:
+                undone()
             raise
     except sqlite3.Error as error:
         raise explain(error) from error

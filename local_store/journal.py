@@ -122,7 +122,7 @@ class Journal:
                 chunks.append(self._open(connection, row, chunk))
             except (DecryptError, SegmentError) as error:
                 damaged.append(Damage("journal", row.study, row.session, chunk.first, chunk.count, error.message))
-        events = fill_holes(chunks, start=row.sealed, end=end, wall_ms=row.begun_ms)
+        events = fill_holes(chunks, start=row.sealed, end=upto, wall_ms=row.begun_ms)
         return Stored(tuple(each for each in events if each.index < upto), end, tuple(damaged))
 
     def settle(self, connection: sqlite3.Connection, row: SessionRow, upto: int) -> None:

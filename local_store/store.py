@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 from event_model.admission import MaskedBatch, PendingBatch
 from event_model.clock import Clock
@@ -21,9 +21,9 @@ from event_model.ids import Pseudonym, SessionId, StudyId
 from event_model.segment import SEGMENT_VERSION, SegmentContent, SegmentHeader, encode_events, encode_segment
 from local_store import vault
 from local_store.custody import DeviceKeys
-from local_store.database import Database, Work
-from local_store.erasure import Erasure, destroy_study, sweep
-from local_store.files import keep_reserve, make_private_folder, release_reserve, unwritable
+from local_store.database import Database
+from local_store.erasure import Erasure, destroy_study
+from local_store.files import make_private_folder, unwritable
 from local_store.forgetting import Eraser, Selection
 from local_store.inspection import Inspection, Piece, sequence_gaps, size_bytes, structure
 from local_store.journal import Journal
@@ -40,7 +40,7 @@ from local_store.model import (
     StudyStats,
     VerifyReport,
 )
-from local_store.schema import PAGE_BYTES, check_root, free_pages, known_root, vacuum
+from local_store.schema import check_root, known_root
 from local_store.segments import Segments
 from local_store.sessions import (
     Keys,
@@ -51,6 +51,7 @@ from local_store.sessions import (
     find_study,
     get_session,
 )
+from local_store.transactions import Transactions
 
 __all__ = [
     "Forgotten",
@@ -63,8 +64,6 @@ __all__ = [
     "StudyStats",
     "VerifyReport",
 ]
-
-T = TypeVar("T")
 
 SEAL_TRIES = 8
 """Another process of the same study may take the number that a segment was encoded for; then it is encoded again."""
@@ -80,17 +79,14 @@ class _Moved(Exception):
 class Store:
     """The device's store. Open it with ``Store.open``, close it with ``close`` or as a context manager."""
 
-    def __init__(
-        self, folder: Path, database: Database, keys: Keys, *, clock: Clock, has_root: bool, live: LiveLocks
-    ) -> None:
-        self._folder = folder
-        self._database = database
+    def __init__(self, folder: Path, database: Database, keys: Keys, *, clock: Clock, has_root: bool) -> None:
         self._clock = clock
         self._has_root = has_root
-        self._live = live
+        self._live = LiveLocks(folder / "live")
         self._adopted: set[SessionId] = set()
         self._seen: dict[SessionId, int] = {}
         self._journal = Journal(keys)
+        self._database = Transactions(database, folder / "reserve", self._journal.drop_memory)
         self._segments = Segments(keys)
         self._erasure = Erasure(self._journal, self._segments)
         self._inspection = Inspection(self._journal, self._segments)
@@ -112,19 +108,12 @@ class Store:
             raise unwritable("the store's folder", error) from error
         database = await Database.open(folder / "overt.sqlite3")
         root = None if keys is None else keys.root
-        store = cls(
-            folder,
-            database,
-            Keys(root, random),
-            clock=clock,
-            has_root=root is not None,
-            live=LiveLocks(folder / "live"),
-        )
+        store = cls(folder, database, Keys(root, random), clock=clock, has_root=root is not None)
         try:
             if root is not None and await database.read(known_root) != (check := vault.key_check(root)):
                 await database.write(partial(check_root, expected=check))
-            keep_reserve(store._reserve)
-            await store._sweep()
+            store._database.keep_reserve()
+            await store._database.sweep()
         except BaseException:
             await store.close()
             raise
@@ -149,7 +138,7 @@ class Store:
         self._live.need(session)
         try:
             now = self._clock.wall_ms()
-            await self._write(partial(add_session, study=study, session=session, source=source, now_ms=now))
+            await self._database.write(partial(add_session, study=study, session=session, source=source, now_ms=now))
         except BaseException:
             self._live.release(session, ended=False)
             raise
@@ -170,22 +159,31 @@ class Store:
                 connection.execute("UPDATE sessions SET ended = 1 WHERE no = ?", (row.no,))
             return True
 
-        ended = await self._write(work)
+        ended = await self._database.write(work)
         self._adopted.discard(session)
         self._seen.pop(session, None)
         self._live.release(session, ended=ended)
         if ended:
-            await self._shorten(0)
+            await self._database.shorten(0)
+
+    async def sessions(self) -> list[SessionInfo]:
+        """List all sessions in the order in which they began, running and ended ones too; holds none."""
+
+        def work(connection: sqlite3.Connection) -> list[SessionInfo]:
+            infos = [self._inspection.session(connection, row.session) for row in all_sessions(connection)]
+            return [info for info in infos if info is not None]
+
+        return await self._database.read(work)
 
     async def orphans(self) -> list[SessionInfo]:
         """List sessions that no one runs any more, and hold them: no other process will list them meanwhile."""
-        rows = await self._read(partial(all_sessions, open_only=True))
+        rows = await self._database.read(partial(all_sessions, open_only=True))
         orphans: list[SessionInfo] = []
         for row in rows:
             if row.session not in self._adopted and not self._live.take(row.session):
                 continue
             self._adopted.add(row.session)
-            info = await self._read(partial(self._inspection.session, session=row.session))
+            info = await self._database.read(partial(self._inspection.session, session=row.session))
             if info is None or info.next_index == 0:
                 await self.end_session(row.session)
             else:
@@ -217,7 +215,7 @@ class Store:
         def encode(_: sqlite3.Connection) -> None:
             encoded.extend(encode_events(each.events) for each in batches)
 
-        return await self._write(work, before=encode)
+        return await self._database.write(work, before=encode)
 
     async def pending(self, session: SessionId, upto: int | None = None) -> tuple[Event, ...]:
         """Give a session's pending events below ``upto``, in order; gaps stand for what is damaged."""
@@ -226,12 +224,12 @@ class Store:
             row = get_session(connection, session)
             return row.revision, self._journal.read(connection, row, upto).events
 
-        self._seen[session], events = await self._read(work)
+        self._seen[session], events = await self._database.read(work)
         return events
 
     async def session_segments(self, session: SessionId) -> list[SegmentContent]:
         """Give what is sealed of a session and can be read, in order."""
-        row = await self._read(partial(find_session, session=session))
+        row = await self._database.read(partial(find_session, session=session))
         if row is None:
             return []
         return [piece.content async for piece in self._pieces(row.no) if piece.content is not None]
@@ -249,7 +247,7 @@ class Store:
         if batch.next_index - batch.first_index != len(batch.events):
             raise StoreConflict("events to be sealed follow each other")
         for _ in range(SEAL_TRIES):
-            study = await self._read(partial(find_study, study=batch.study))
+            study = await self._database.read(partial(find_study, study=batch.study))
             if study is None:
                 break
             header = SegmentHeader(
@@ -269,7 +267,7 @@ class Store:
                 info = await self._seal(batch, SegmentContent(header, batch.events, batch.masks, batch.findings))
             except _Moved:
                 continue
-            await self._shorten(SPARE_BYTES)
+            await self._database.shorten(SPARE_BYTES)
             return info
         raise StoreConflict("the study was left, or other processes seal without end", code="session-unknown")
 
@@ -288,7 +286,7 @@ class Store:
             return info
 
         # Encoding takes longest; the other processes need not wait for it.
-        return await self._write(work, before=lambda _: encoded.append(encode_segment(content)))
+        return await self._database.write(work, before=lambda _: encoded.append(encode_segment(content)))
 
     def _check_seal(self, connection: sqlite3.Connection, row: SessionRow, batch: MaskedBatch) -> None:
         if row.study != batch.study or row.consent_record != batch.consent_record:
@@ -304,30 +302,30 @@ class Store:
 
     async def segments(self, study: StudyId | None = None) -> list[SegmentInfo]:
         """List segments by study, epoch and number."""
-        return await self._read(partial(self._segments.listed, study=study))
+        return await self._database.read(partial(self._segments.listed, study=study))
 
     async def read(self, info: SegmentInfo) -> SegmentContent:
         """Open a segment. StoreDamaged: if it does not open; the others are not concerned."""
-        return await self._read(partial(self._segments.read, info=info))
+        return await self._database.read(partial(self._segments.read, info=info))
 
     async def due(self, study: StudyId, *, sealed_before_ms: int) -> list[SegmentInfo]:
         """List the segments to be sent next, in sequence order: sealed at or before a time, not uploaded."""
-        return await self._read(partial(self._segments.due, study=study, sealed_before_ms=sealed_before_ms))
+        return await self._database.read(partial(self._segments.due, study=study, sealed_before_ms=sealed_before_ms))
 
     async def envelope(self, info: SegmentInfo) -> bytes | None:
         """Give the envelope kept for a segment, if there is one."""
-        return await self._read(partial(self._segments.envelope, info=info))
+        return await self._database.read(partial(self._segments.envelope, info=info))
 
     async def put_envelope(self, info: SegmentInfo, data: bytes, digest: str) -> SegmentInfo:
         """Keep an envelope until its receipt is in hand.
 
         StoreConflict: if the segment was rewritten since ``info`` was read, or an earlier one has no envelope.
         """
-        return await self._write(partial(self._segments.put_envelope, info=info, data=data, digest=digest))
+        return await self._database.write(partial(self._segments.put_envelope, info=info, data=data, digest=digest))
 
     async def last_digest(self, study: StudyId, epoch: int) -> str:
         """Give the digest of the last envelope in an epoch; empty before the first."""
-        return await self._read(partial(self._segments.last_digest, study=study, epoch=epoch))
+        return await self._database.read(partial(self._segments.last_digest, study=study, epoch=epoch))
 
     async def mark_uploaded(self, info: SegmentInfo, receipt: bytes) -> SegmentInfo:
         """Note that the receiver holds a segment's envelope, which is then dropped here.
@@ -335,11 +333,11 @@ class Store:
         StoreConflict: if the segment was forgotten or rewritten since the envelope was made; the receiver was then
         listed for an erasure by ``forget``.
         """
-        return await self._write(partial(self._segments.mark_uploaded, info=info, receipt=receipt))
+        return await self._database.write(partial(self._segments.mark_uploaded, info=info, receipt=receipt))
 
     async def mark_damaged(self, info: SegmentInfo) -> None:
         """Set a segment that can't be read aside, so that the ones after it can be sent."""
-        await self._write(partial(self._segments.mark_damaged, info=info))
+        await self._database.write(partial(self._segments.mark_damaged, info=info))
 
     # Looking
 
@@ -351,7 +349,7 @@ class Store:
         What other processes seal meanwhile is still given once; what they forget, at most once.
         """
         selection = Selection(since_ms=since_ms, until_ms=until_ms)
-        for row in await self._read(all_sessions):
+        for row in await self._database.read(all_sessions):
             if study is None or row.study == study:
                 async for piece in self._pieces(row.no, selection):
                     for event in piece.events:
@@ -361,8 +359,10 @@ class Store:
     async def verify(self) -> VerifyReport:
         """Open everything that is stored and report what is damaged or missing; sets damaged segments aside."""
         segments = events = pending = 0
-        damaged = [Damage("database", StudyId(""), SessionId(""), 0, 0, each) for each in await self._read(structure)]
-        for row in await self._read(all_sessions):
+        damaged = [
+            Damage("database", StudyId(""), SessionId(""), 0, 0, each) for each in await self._database.read(structure)
+        ]
+        for row in await self._database.read(all_sessions):
             async for piece in self._pieces(row.no):
                 damaged.extend(piece.damaged)
                 if piece.content is not None:
@@ -376,16 +376,16 @@ class Store:
 
     async def stats(self) -> StoreStats:
         """Count what is stored; needs no key."""
-        return await self._read(self._inspection.stats)
+        return await self._database.read(self._inspection.stats)
 
     async def size_bytes(self) -> int:
         """Bytes of the database file; the fixed reserve is not counted."""
-        return await self._read(size_bytes)
+        return await self._database.read(size_bytes)
 
     async def _pieces(self, session_no: int, selection: Selection | None = None) -> AsyncIterator[Piece]:
         index: int | None = 0
         while index is not None:
-            piece = await self._read(
+            piece = await self._database.read(
                 partial(self._inspection.piece, session_no=session_no, index=index, selection=selection)
             )
             yield piece
@@ -412,15 +412,15 @@ class Store:
         selection = Selection(study, session, chosen, path, since_ms, until_ms)
         events = segments = 0
         uploaded: dict[SegmentPlace, None] = {}
-        for row in await self._read(all_sessions):
+        for row in await self._database.read(all_sessions):
             if (study is None or row.study == study) and (session is None or row.session == session):
                 live = self._live.holds(row.session) and row.session not in self._adopted
                 live = live or self._live.running_elsewhere(row.session)
                 done = await self._forget_session(row.no, selection, live=live)
                 events, segments = events + done.events, segments + done.segments
                 uploaded |= dict.fromkeys(done.uploaded_segments)
-        await self._shorten(0)
-        keep_reserve(self._reserve)
+        await self._database.shorten(0)
+        self._database.keep_reserve()
         return Forgotten(events, segments, tuple(uploaded))
 
     async def forget_study(self, study: StudyId) -> None:
@@ -428,11 +428,10 @@ class Store:
 
         If there is no room to remove the rows, they stay unreadable until the store is opened next.
         """
-        if await self._write_reserved(partial(destroy_study, study=study)):
-            self._journal.drop_memory()
+        if await self._database.write_reserved(partial(destroy_study, study=study)):
             with contextlib.suppress(StoreUnwritable):
-                await self._sweep()
-        keep_reserve(self._reserve)
+                await self._database.sweep()
+        self._database.keep_reserve()
 
     async def _forget_session(self, session_no: int, selection: Selection, *, live: bool) -> Forgotten:
         eraser = Eraser(selection)
@@ -440,7 +439,7 @@ class Store:
         events = segments = pending = 0
         uploaded: list[SegmentPlace] = []
         while index is not None:
-            piece = await self._write_reserved(
+            piece = await self._database.write_reserved(
                 partial(self._erasure.piece, session_no=session_no, first_index=index, eraser=eraser)
             )
             index, eraser = piece.next_index, piece.eraser or eraser
@@ -448,47 +447,8 @@ class Store:
             uploaded.extend(piece.uploaded)
         if pending:
             with contextlib.suppress(StoreUnwritable):  # the bytes are overwritten; the key goes when this is sealed
-                await self._write_reserved(partial(self._erasure.rekey, session_no=session_no, live=live))
+                await self._database.write_reserved(partial(self._erasure.rekey, session_no=session_no, live=live))
         return Forgotten(events, segments, tuple(uploaded))
-
-    # Transactions
-
-    @property
-    def _reserve(self) -> Path:
-        return self._folder / "reserve"
-
-    async def _read(self, work: Work[T]) -> T:
-        return await self._database.read(work)
-
-    async def _write(self, work: Work[T], *, before: Work[object] | None = None) -> T:
-        try:
-            return await self._database.write(work, before=before)
-        except BaseException:
-            self._journal.drop_memory()
-            raise
-
-    async def _write_reserved(self, work: Work[T]) -> T:
-        """Write, and give the reserve's space back to the disk if there is none left."""
-        try:
-            return await self._write(work)
-        except StoreUnwritable:
-            if not release_reserve(self._reserve):
-                raise
-        return await self._write(work)
-
-    async def _sweep(self) -> None:
-        swept = False
-        while await self._write_reserved(sweep):
-            swept = True
-        if swept:
-            await self._shorten(0)
-
-    async def _shorten(self, spare_bytes: int) -> None:
-        """Give free pages back to the disk, if there are more than to spare."""
-        spare_pages = spare_bytes // PAGE_BYTES
-        with contextlib.suppress(StoreUnwritable):  # it is only tidying
-            while await self._read(free_pages) > spare_pages:
-                await self._database.write(partial(vacuum, spare_pages=spare_pages))
 
     def _need_root(self) -> None:
         if not self._has_root:

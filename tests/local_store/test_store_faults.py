@@ -203,7 +203,7 @@ async def test_a_database_made_read_only_is_an_error_and_stays_readable(tmp_path
     async with await open_store(tmp_path) as store:
         await begin(store)
         await store.append(pending(typing(0, 3)))
-        await store._read(lambda connection: connection.execute("PRAGMA query_only = ON"))
+        await store._database.read(lambda connection: connection.execute("PRAGMA query_only = ON"))
         with pytest.raises(StoreUnwritable):
             await store.append(pending(typing(3, 3)))
         assert len(await store.pending(SESSION)) == 3
@@ -289,7 +289,7 @@ async def test_damage_in_the_journal_leaves_gaps_and_the_rest(tmp_path: Path) ->
         await store.append(pending((opening(0), *typing(1, 9))))
         await store.append(pending((opening(10, document=2), *typing(11, 9))))
         await store.append(pending((opening(20), *typing(21, 9))))
-        await store._write(
+        await store._database.write(
             lambda connection: connection.execute(
                 "UPDATE journal SET body = zeroblob(50) WHERE place & 4294967295 = 10"
             )
@@ -340,7 +340,7 @@ async def test_the_reserve_is_made_and_made_again(tmp_path: Path) -> None:
 
 
 async def body_of(store: Store, number: int) -> bytes:
-    row = await store._read(
+    row = await store._database.read(
         lambda connection: connection.execute("SELECT body FROM segments WHERE number = ?", (number,)).fetchone()
     )
     return bytes(row[0])

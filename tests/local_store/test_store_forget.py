@@ -27,6 +27,7 @@ from local_store.erasure import Piece
 from local_store.forgetting import Eraser, Selection, fill_holes, keep_masks
 from local_store.model import SegmentState
 from local_store.store import Store
+from local_store.transactions import Transactions
 from tests.local_store.store_kit import (
     OTHER,
     SECOND,
@@ -264,14 +265,16 @@ async def test_a_forgotten_study_that_was_not_swept_is_swept_at_the_next_opening
         await sealed(store, typing(0, 100))
         await store.append(pending(typing(100, 10)))
         with monkeypatch.context() as patch:
-            patch.setattr(Store, "_sweep", _nothing)
+            patch.setattr(Transactions, "sweep", _nothing)
             await store.forget_study(STUDY)
         assert [each async for each in store.events()] == []
-        rows = await store._read(lambda connection: connection.execute("SELECT count(*) FROM journal").fetchone())
+        rows = await store._database.read(
+            lambda connection: connection.execute("SELECT count(*) FROM journal").fetchone()
+        )
         assert rows == (1,)
     async with await open_store(tmp_path) as store:
         for table in ("journal", "segments", "sessions", "keys"):
-            count = await store._read(
+            count = await store._database.read(
                 lambda connection, table=table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()
             )
             assert count == (0,), table
@@ -306,19 +309,20 @@ async def test_forgetting_that_had_to_be_tried_twice_counts_time_once(
 ) -> None:
     async with await open_store(tmp_path) as store:
         await begin(store)
-        await store.append(pending((opening(0), edit(1), edit(2, document=2))))
-        write, failures = store._database.write, [StoreUnwritable("the disk is full")]
+        await store.append(pending((opening(0), edit(1))))
+        await store.append(pending((edit(2, document=2),)))
+        write, failures = store._database._database.write, [StoreUnwritable("the disk is full")]
 
-        async def fails_once(work, *, before=None):
+        async def fails_once(work, *, before=None, undone=None):
             def refused(connection):
                 work(connection)
                 if failures:
                     raise failures.pop()
                 return work(connection)
 
-            return await write(refused if failures else work, before=before)
+            return await write(refused if failures else work, before=before, undone=undone)
 
-        monkeypatch.setattr(store._database, "write", fails_once)
+        monkeypatch.setattr(store._database._database, "write", fails_once)
         await store.forget(indexes=[1])
         assert failures == []
         assert [event.delta_ms for event in await store.pending(SESSION)] == [0, 0, 2000]
@@ -329,18 +333,22 @@ async def test_what_is_sealed_while_it_is_walked_is_still_forgotten(tmp_path: Pa
         await begin(store)
         await store.append(pending(typing(0, 10)))
         await store.append(pending(edit(index, document=index) for index in range(10, 20)))
-        eraser = Eraser(Selection(indexes=frozenset({15})))
+        eraser = Eraser(Selection(indexes=frozenset({5, 15})))
 
         async def walk(index: int, eraser: Eraser) -> Piece:
-            return await store._write(partial(store._erasure.piece, session_no=1, first_index=index, eraser=eraser))
+            return await store._database.write(
+                partial(store._erasure.piece, session_no=1, first_index=index, eraser=eraser)
+            )
 
         first = await walk(0, eraser)
         assert first.next_index == 10
         assert first.eraser is not None
-        info = await seal(store, masked(await store.pending(SESSION)))
+        await seal(store, masked(await store.pending(SESSION)))
         second = await walk(10, first.eraser)
         assert (second.next_index, second.events) == (20, 1)
-        assert left((await store.read(info)).events) == [index for index in range(20) if index != 15]
+        events = (await store.read((await store.segments())[0])).events
+        assert left(events) == [*range(5), *range(10, 15), *range(16, 20)]
+        assert [events[0].delta_ms, events[10].delta_ms] == [1000, 6000]
 
 
 async def _ciphertexts(store: Store) -> list[bytes]:
@@ -351,10 +359,10 @@ async def _ciphertexts(store: Store) -> list[bytes]:
         bodies += connection.execute("SELECT wrapped FROM keys WHERE session IS NOT NULL").fetchall()
         return [row[0] for row in bodies]
 
-    return await store._read(work)
+    return await store._database.read(work)
 
 
-async def _nothing(_: Store) -> None:
+async def _nothing(_: Transactions) -> None:
     return
 
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from event_model.clock import ManualClock
-from event_model.errors import KeyUnavailable, StoreConflict
+from event_model.errors import KeyUnavailable, StoreConflict, StoreUnwritable
+from event_model.segment import encode_events
 from local_store import journal
 from local_store.journal import MERGE_EVENTS, REKEY_EVENTS
 from local_store.store import Store
@@ -87,7 +90,9 @@ async def test_small_chunks_are_merged(tmp_path: Path, monkeypatch: pytest.Monke
         await begin(store)
         for index in range(count):
             await store.append(pending(typing(index, 1)))
-        (rows,) = await store._read(lambda connection: connection.execute("SELECT count(*) FROM journal").fetchone())
+        (rows,) = await store._database.read(
+            lambda connection: connection.execute("SELECT count(*) FROM journal").fetchone()
+        )
         assert rows == 2 + 4
         assert await store.pending(SESSION) == typing(0, count)
 
@@ -100,6 +105,35 @@ async def test_merging_keeps_order_among_chunks_of_all_sizes(tmp_path: Path) -> 
             await store.append(pending(typing(index, size)))
             index += size
         assert await store.pending(SESSION) == typing(0, index)
+
+
+async def test_a_failed_transaction_takes_along_what_was_remembered_of_it(tmp_path: Path) -> None:
+    def fails(connection: sqlite3.Connection) -> None:
+        store._journal.append(connection, pending(typing(0, 2)), encode_events(typing(0, 2)))
+        raise StoreUnwritable("the disk is full")
+
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        failed = asyncio.ensure_future(store._database.write(fails))
+        written = asyncio.ensure_future(store.append(pending(typing(0, 3))))
+        assert await written
+        with pytest.raises(StoreUnwritable):
+            await failed
+        assert await store.pending(SESSION) == typing(0, 3)
+
+
+async def test_sessions_lists_running_ended_and_orphaned_ones(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store, await open_store(tmp_path) as other:
+        await begin(store)
+        await begin(store, SECOND, OTHER)
+        await store.append(pending(typing(0, 2)))
+        await seal(store, masked(await store.pending(SESSION)))
+        await store.end_session(SESSION)
+        await store.append(pending(typing(0, 3), SECOND, OTHER))
+        assert [(each.session, each.next_index, each.sealed) for each in await other.sessions()] == [
+            (SESSION, 2, 2),
+            (SECOND, 3, 0),
+        ]
 
 
 async def test_a_session_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
@@ -140,7 +174,7 @@ async def test_a_session_that_wrote_nothing_leaves_nothing(tmp_path: Path) -> No
 
 async def test_sealing_destroys_the_pending_key_and_rekeys_the_rest(tmp_path: Path) -> None:
     def key_numbers(store: Store) -> object:
-        return store._read(
+        return store._database.read(
             lambda connection: connection.execute("SELECT no FROM keys WHERE session IS NOT NULL").fetchall()
         )
 

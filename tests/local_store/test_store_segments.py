@@ -197,5 +197,5 @@ async def test_the_file_gets_shorter_when_a_session_ends(tmp_path: Path) -> None
         info = await seal(store, masked(await store.pending(SESSION)))
         await store.end_session(SESSION)
         assert await store.size_bytes() < empty + info.size + 16_384 < full + info.size
-        assert await store._read(free_pages) == 0
+        assert await store._database.read(free_pages) == 0
         assert (tmp_path / "store" / "overt.sqlite3").stat().st_size == await store.size_bytes()
