@@ -40,7 +40,7 @@ MESSAGES_AT_ONCE = 200
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.replay", description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.replay", description="Play editing traces end to end.")
     parser.add_argument("traces", nargs="+", type=Path, help="editing traces (.json or .json.gz)")
     parser.add_argument("--no-baseline", action="store_true", help="do not measure the counting server")
     parser.add_argument("--no-windows", action="store_true", help="do not play all traces at once")

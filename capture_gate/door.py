@@ -322,6 +322,6 @@ def _label(location: Location | None) -> str:
     """Name a file as the study may know it: below its working copy, or by its last part alone."""
     if location is None:
         return ""
-    if location.root is not None and location.real_path.is_relative_to(location.root):
-        return location.real_path.relative_to(location.root).as_posix()
+    if location.root is not None and location.path.is_relative_to(location.root):
+        return location.path.relative_to(location.root).as_posix()
     return location.path.name

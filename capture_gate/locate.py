@@ -15,25 +15,24 @@ MAX_GIT_CONFIG_BYTES = 1 << 20
 """A git configuration is a few kB; a larger file under that name is not read."""
 
 
-def locate(path: Path) -> Location:
-    """Describe a file's place. Never raises: what is unreadable counts as absent."""
+def locate(path: Path) -> Location | None:
+    """Describe a file's place: as it was opened, and as links lead; ``None`` when that can't be told."""
     absolute = Path(path).absolute()
     try:
-        real = absolute.resolve(strict=False)
-    except (OSError, RuntimeError):
-        real = absolute
-    root = _working_copy(real)
-    return Location(path=absolute, real_path=real, root=root, remotes=_remotes(root) if root else ())
+        root = _working_copy(absolute)
+        return Location(
+            path=absolute,
+            real_path=absolute.resolve(strict=False),
+            root=root,
+            remotes=_remotes(root) if root else (),
+            real_root=root.resolve(strict=False) if root else None,
+        )
+    except (OSError, RuntimeError):  # RuntimeError: links in a circle
+        return None
 
 
 def _working_copy(path: Path) -> Path | None:
-    for folder in path.parents:
-        try:
-            if (folder / ".git").exists():
-                return folder
-        except OSError:
-            return None
-    return None
+    return next((folder for folder in path.parents if (folder / ".git").exists()), None)
 
 
 def _remotes(root: Path) -> tuple[str, ...]:

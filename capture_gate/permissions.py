@@ -81,6 +81,10 @@ class Permissions:
 
 def _essence(grants: dict[StudyId, Grant]) -> dict[StudyId, tuple[object, ...]]:
     return {
-        study: (grant.refusal, None if grant.signed_record is None else grant.record_digest)
+        study: (
+            grant.refusal,
+            grant.signed_record and grant.signed_record.digest,
+            grant.signed_manifest and grant.signed_manifest.digest,
+        )
         for study, grant in grants.items()
     }

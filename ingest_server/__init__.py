@@ -1,4 +1,4 @@
 """Takes sealed segments, consent records and deletion requests, and answers with signed receipts.
 
-This room can't read what it keeps: it holds no key that opens an envelope, and imports nothing of the device side.
+This room never reads what it keeps: it holds no key that opens an envelope, and imports nothing of the device side.
 """

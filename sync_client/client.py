@@ -187,6 +187,7 @@ class _Run:
         url = grant.manifest.receiver.url
         courier = SegmentCourier(
             grant,
+            ledger=self._ledger,
             store=self._store,
             transport=self._transport(url),
             installation=self._installation,

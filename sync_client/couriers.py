@@ -6,12 +6,13 @@ Each walks a plan (see ``planner``) and does what its steps say.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from consent_ledger.grants import Grant
 from consent_ledger.ledger import Ledger
 from event_model.clock import Clock
 from event_model.errors import StoreDamaged, UploadError
+from event_model.ids import RecordId
 from event_model.keys import Secret, VerifyKey
 from event_model.receipts import DeletionRequest
 from event_model.signed import Signed
@@ -107,6 +108,7 @@ class SegmentCourier:
         self,
         grant: Grant,
         *,
+        ledger: Ledger,
         store: Store,
         transport: Transport,
         installation: Secret,
@@ -117,6 +119,7 @@ class SegmentCourier:
         sleep: Sleep,
     ) -> None:
         self._grant = grant
+        self._ledger = ledger
         self._store = store
         self._transport = transport
         self._installation = installation
@@ -135,31 +138,34 @@ class SegmentCourier:
         study, manifest = self._grant.study, self._grant.manifest
         known = await self._store.segments(study)
         due = await self._store.due(study, sealed_before_ms=self._clock.wall_ms() - manifest.hold_s * 1000)
-        plan = StudyPlan(due, consent_known=self._receiver_knows(known), jitter=jitter)
+        needed = list(dict.fromkeys([*(each.consent_record for each in due), self._grant.record.record_id]))
+        accepted = {each.consent_record for each in known if each.state is SegmentState.UPLOADED}
+        plan = StudyPlan(due, consent_known=accepted.issuperset(needed), jitter=jitter)
         while not isinstance(step := plan.next(), Stop):
             if isinstance(step, Wait):
                 self._tell(Stage.WAITING, plan.done, len(due))
                 await self._sleep(step.milliseconds / 1000)
             elif isinstance(step, PutConsent):
-                await self._put_consent(plan)
+                await self._put_consents(plan, needed)
             else:
                 await self._put_segment(plan, step.segment)
             self._tell(Stage.SEGMENT, plan.done, len(due))
         return step
 
-    def _receiver_knows(self, segments: list[SegmentInfo]) -> bool:
-        """Say whether the receiver has taken a segment under this consent, and so has its record."""
-        record = self._grant.record.record_id
-        return any(each.state is SegmentState.UPLOADED and each.consent_record == record for each in segments)
+    async def _put_consents(self, plan: StudyPlan[SegmentInfo], records: Sequence[RecordId]) -> None:
+        """Send the records that the due segments were captured under, the live one last.
 
-    async def _put_consent(self, plan: StudyPlan[SegmentInfo]) -> None:
-        record = self._grant.signed_record
-        assert record is not None  # a live grant has one
-        answer = await self._send("consent", record.raw)
-        if reaction_to(answer.status) is Reaction.ACCEPTED:
-            plan.accepted()
-        else:
-            plan.answered(answer, self._clock.wall_ms())
+        A person may have agreed anew while segments were on hold: those go under the record that was superseded.
+        """
+        for record in records:
+            data = self._ledger.record_document(self._grant.study, record)
+            if data is None:
+                continue  # the receiver may know it; if not, it refuses the segment and says so
+            answer = await self._send("consent", data)
+            if reaction_to(answer.status) is not Reaction.ACCEPTED:
+                plan.answered(answer, self._clock.wall_ms())
+                return
+        plan.accepted()
 
     async def _put_segment(self, plan: StudyPlan[SegmentInfo], due: SegmentInfo) -> None:
         try:

@@ -110,7 +110,7 @@ def _file_status(permissions: Permissions, file: Path, *, as_json: bool) -> None
     reasons = ["paused"] if permissions.paused else []
     if not captured:
         reasons.extend(refusal.code for refusal in permissions.refusals(location))
-    verdict = FileVerdict(str(location.path), captured, tuple(reasons))
+    verdict = FileVerdict(str(file.absolute()), captured, tuple(reasons))
     if as_json:
         print_json(verdict)
         return

@@ -47,7 +47,8 @@ def test_locate_finds_the_working_copy_and_its_remotes(tmp_path: Path) -> None:
     git.mkdir(parents=True)
     (git / "config").write_text('[core]\n\tbare = false\n[remote "origin"]\n\turl = git@example.org:a/b.git\n')
     location = locate(tmp_path / "repo" / "src" / "a.py")
-    assert location.root == (tmp_path / "repo").resolve()
+    assert location is not None
+    assert location.root == tmp_path / "repo"
     assert location.remotes == ("git@example.org:a/b.git",)
 
 
@@ -58,13 +59,31 @@ def test_locate_follows_a_worktree_to_its_repository(tmp_path: Path) -> None:
     (git / "worktrees" / "w" / "commondir").write_text("../..\n")
     (tmp_path / "w").mkdir()
     (tmp_path / "w" / ".git").write_text(f"gitdir: {git}/worktrees/w\n")
-    assert locate(tmp_path / "w" / "a.py").remotes == ("https://example.org/a/b",)
+    location = locate(tmp_path / "w" / "a.py")
+    assert location is not None
+    assert location.remotes == ("https://example.org/a/b",)
 
 
 def test_locate_resolves_links(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    assert locate(tmp_path / "link" / "a").real_path == (tmp_path / "real" / "a").resolve()
+    location = locate(tmp_path / "link" / "a")
+    assert location is not None
+    assert location.real_path == (tmp_path / "real" / "a").resolve()
+
+
+def test_a_working_copy_reached_by_a_link_is_named_as_opened_and_as_it_lies(tmp_path: Path) -> None:
+    (tmp_path / "real" / ".git").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    location = locate(tmp_path / "link" / "a.py")
+    assert location is not None
+    assert (location.root, location.real_root) == (tmp_path / "link", (tmp_path / "real").resolve())
+
+
+def test_links_in_a_circle_have_no_place(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    assert locate(tmp_path / "a" / "x.py") is None
 
 
 @pytest.mark.parametrize("config", ["", "[", '[remote "o"]\nurl', "\x00\xff", '[remote "o"]\n  pushurl = x\n'])

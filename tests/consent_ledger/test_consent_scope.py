@@ -15,10 +15,10 @@ from consent_ledger.scope import DENIED_PATH, IN_SCOPE, OUT_OF_SCOPE, Location, 
 from consent_ledger.study import WorkspaceRule
 
 HOME = PurePosixPath("/home/ada")
-ROOT = HOME / "work" / "acme"
+ROOT = HOME / "code" / "acme"
 REMOTE = "git@github.com:acme/site.git"
 BY_REMOTE = (WorkspaceRule(remote="github.com/acme/*"),)
-BY_PATH = (WorkspaceRule(path="~/work/acme"),)
+BY_PATH = (WorkspaceRule(path="~/code/acme"),)
 
 
 def at(
@@ -60,20 +60,20 @@ def test_remote_says_nothing_about_a_file_outside_the_workspace() -> None:
 
 
 def test_neighbour_with_the_same_beginning_is_out_of_scope() -> None:
-    neighbour = HOME / "work" / "acme-private" / "a.py"
+    neighbour = HOME / "code" / "acme-private" / "a.py"
     assert code(BY_REMOTE, at(neighbour)) == OUT_OF_SCOPE
     assert code(BY_PATH, at(neighbour, root=None)) == OUT_OF_SCOPE
 
 
 def test_folder_rule_takes_what_lies_below_it() -> None:
     assert code(BY_PATH, at("deep/er/a.py", root=None, remotes=())) == IN_SCOPE
-    assert code((WorkspaceRule(path="/home/*/work/acme"),), at("a.py", root=None)) == IN_SCOPE
+    assert code((WorkspaceRule(path="/home/*/code/acme"),), at("a.py", root=None)) == IN_SCOPE
     assert code((WorkspaceRule(path="**/acme"),), at("a.py", root=None)) == IN_SCOPE
-    assert code((WorkspaceRule(path="/work/acme"),), at("a.py", root=None)) == OUT_OF_SCOPE
+    assert code((WorkspaceRule(path="/code/acme"),), at("a.py", root=None)) == OUT_OF_SCOPE
 
 
 def test_folder_rule_is_read_with_case_on_posix() -> None:
-    assert code((WorkspaceRule(path="~/work/ACME"),), at("a.py", root=None)) == OUT_OF_SCOPE
+    assert code((WorkspaceRule(path="~/code/ACME"),), at("a.py", root=None)) == OUT_OF_SCOPE
 
 
 def test_home_rule_without_a_home_admits_nothing() -> None:
@@ -88,7 +88,7 @@ def test_home_with_pattern_characters_stands_for_itself() -> None:
 
 
 def test_rule_with_remote_and_path_needs_both() -> None:
-    both = (WorkspaceRule(remote="github.com/acme/*", path="~/work"),)
+    both = (WorkspaceRule(remote="github.com/acme/*", path="~/code"),)
     assert code(both, at("a.py")) == IN_SCOPE
     assert code(both, at("a.py", remotes=())) == OUT_OF_SCOPE
     elsewhere = PurePosixPath("/srv/acme")
@@ -96,7 +96,7 @@ def test_rule_with_remote_and_path_needs_both() -> None:
 
 
 def test_worktree_lies_in_scope_by_its_own_root_and_remotes() -> None:
-    worktree = HOME / "work" / "acme.worktrees" / "feature"
+    worktree = HOME / "code" / "acme.worktrees" / "feature"
     assert code(BY_REMOTE, at(worktree / "a.py", root=worktree)) == IN_SCOPE
     assert code(BY_PATH, at(worktree / "a.py", root=worktree)) == OUT_OF_SCOPE
     inner = ROOT / ".worktrees" / "feature"
@@ -209,12 +209,12 @@ def test_decomposed_letters_do_not_slip_past_a_rule() -> None:
 
 
 def test_windows_spellings_of_one_name_do_not_slip_past_a_rule() -> None:
-    root = PureWindowsPath("C:/work/acme")
+    root = PureWindowsPath("C:/code/acme")
     for name in (".env.", ".env ", ".env::$DATA", ".ENV", "x/.Ssh./config", "server.pem:stream"):
         assert code(BY_REMOTE, at(root / name, root=root)) == DENIED_PATH
-    rule = (WorkspaceRule(path="c:/WORK/acme"),)
+    rule = (WorkspaceRule(path="c:/CODE/acme"),)
     assert code(rule, at(root / "a.py", root=None)) == IN_SCOPE
-    assert code(rule, at(PureWindowsPath("D:/work/acme/a.py"), root=None)) == OUT_OF_SCOPE
+    assert code(rule, at(PureWindowsPath("D:/code/acme/a.py"), root=None)) == OUT_OF_SCOPE
 
 
 @pytest.mark.parametrize(
@@ -226,8 +226,8 @@ def test_windows_spellings_of_one_name_do_not_slip_past_a_rule() -> None:
         ("docs/private", "docs/private/a.md"),
         ("docs/private", "deep/docs/private/a.md"),
         ("/docs", "docs/a.md"),
-        ("/home/ada/work/acme/docs", "docs/a.md"),
-        ("~/work/acme/docs", "docs/a.md"),
+        ("/home/ada/code/acme/docs", "docs/a.md"),
+        ("~/code/acme/docs", "docs/a.md"),
         ("*.sql", "db/x.SQL"),
         ("[!A-Z]x.py", "ax.py"),
         ("[!a-z]x.py", "Ax.py"),
@@ -297,7 +297,7 @@ def test_every_built_in_rule_denies_something_and_is_written_folded() -> None:
 
 
 def test_person_can_keep_capture_to_fewer_workspaces() -> None:
-    keep = (WorkspaceRule(path="~/work/acme/site"),)
+    keep = (WorkspaceRule(path="~/code/acme/site"),)
     assert code(BY_REMOTE, at("site/a.py"), workspaces=keep) == IN_SCOPE
     assert code(BY_REMOTE, at("other/a.py"), workspaces=keep) == OUT_OF_SCOPE
 

@@ -41,7 +41,7 @@ def manifest(**changes: object) -> StudyManifest:
         "purposes": (Purpose("research", "dpv:ResearchAndDevelopment", "Train a model."),),
         "legal_basis": "eu-gdpr:A6-1-a",
         "kinds": {"document.open": Level.CONTENT, "document.edit": Level.CONTENT, "document.close": Level.CONTENT},
-        "scope": ScopeRules(workspaces=(WorkspaceRule(path="~/work/**"),)),
+        "scope": ScopeRules(workspaces=(WorkspaceRule(path="~/code/**"),)),
         "retention_days": 30,
         "start": "2026-01-01",
         "end": "2026-12-31",

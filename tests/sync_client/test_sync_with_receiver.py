@@ -350,6 +350,19 @@ async def test_who_left_and_joined_again_is_erased_first_and_then_sends(
     assert received(data, device) == ["new"]
 
 
+async def test_what_was_on_hold_when_the_person_agreed_anew_goes_under_the_old_record(
+    device: Device, store: Store, front: Front, data: Path
+) -> None:
+    await device.type(store, "under the first")
+    device.clock.advance(1000)
+    device.join()
+    await device.type(store, "under the second")
+    device.pass_hold()
+    assert (await device.sync(store)).uploaded == 2
+    assert front.seen() == ["consent", "consent", "segment", "segment"]
+    assert received(data, device) == ["under the first", "under the second"]
+
+
 async def test_leaving_while_a_run_goes_on_ends_it_before_the_next_body(
     device: Device, store: Store, front: Front, data: Path
 ) -> None:
