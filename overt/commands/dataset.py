@@ -15,11 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from consent_ledger.manifest import read_manifest
 from event_model.errors import DatasetError, KeyUnavailable
 from event_model.keys import encode_key
-from privacy_filter.detectors import default_detector
-
 from overt.commands.study import STUDY_KEY
 from overt.console import console, json_option, print_json, table
 from overt.keyfiles import read_recipient_key
+from privacy_filter.detectors import default_detector
 
 
 @click.group()

@@ -43,7 +43,7 @@ def make_manifest(**changes: object) -> Signed[StudyManifest]:
         purposes=(Purpose(id="research", dpv="dpv:ResearchAndDevelopment", text="To learn."),),
         legal_basis="eu-gdpr:A6-1-a",
         kinds={"document.open": Level.CONTENT, "document.edit": Level.CONTENT},
-        scope=ScopeRules(workspaces=(WorkspaceRule(path="/work/**"),)),
+        scope=ScopeRules(workspaces=(WorkspaceRule(path="/code/**"),)),
         retention_days=365,
         start="2025-12-01",
         end="2026-12-31",
