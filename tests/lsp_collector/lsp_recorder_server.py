@@ -1,5 +1,9 @@
-"""The collector with a recording door: ``lsp_recorder_server.py ROOT RECORD``."""
+"""The collector with a recording door: ``lsp_recorder_server.py ROOT RECORD [FIFO]``.
 
+With a FIFO the door opens only when somebody writes into it.
+"""
+
+import asyncio
 import sys
 from pathlib import Path
 
@@ -9,6 +13,8 @@ from tests.lsp_collector.lsp_recorder import RecorderDoor
 
 
 async def open_recorder(client: Client) -> Door:
+    for fifo in sys.argv[3:]:
+        await asyncio.to_thread(Path(fifo).read_bytes)
     return RecorderDoor(Path(sys.argv[1]), file=Path(sys.argv[2]), client=client)
 
 

@@ -127,7 +127,9 @@ async def test_pause_here_and_withdrawal_elsewhere(person: Participant) -> None:
         assert editor.ask("overt/flush")["result"]["studies"][0]["documents"] == 1
         person.ledger.leave(person.ledger.grants(0)[0].study, now_ms=0, installation=None)
         editor.send(changed("", edit((0, 0), (0, 0), "hidden"), at=name))
-        assert editor.ask("overt/status")["result"]["state"] == "off"
+        # A look at the consent is good for 25 ms while events stream in; what was offered meanwhile is never written.
+        states = (editor.ask("overt/status")["result"]["state"] for _ in range(100_000))
+        assert "off" in states
         assert editor.ask("overt/why", uri=name)["result"]["captured"] is False
         assert editor.end() == 0
     texts = [body.text for bodies in await person.kept() for body in bodies if isinstance(body, DocumentOpen)]
