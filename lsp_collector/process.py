@@ -15,7 +15,7 @@ from lsp_collector import VERSION
 from lsp_collector.parent import watch_parents
 from lsp_collector.ports import Client, Door, OpenDoor
 from lsp_collector.session import Session
-from lsp_collector.stdio import Input, claim_output, write_all
+from lsp_collector.stdio import Input, Output
 
 _ENDING_SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
 EXIT_FRAMING_LOST = 2
@@ -27,10 +27,10 @@ class Process:
 
     def __init__(self, open_door: OpenDoor, clock: Clock) -> None:
         self._loop = asyncio.get_running_loop()
-        output = claim_output()
+        self._output = Output()
         self._session = Session(
             open_door=open_door,
-            send=lambda frame: write_all(output, frame),
+            send=self._output.send,
             soon=self._loop.call_soon,
             clock=clock,
             on_initialize=self._watch,
@@ -51,6 +51,7 @@ class Process:
         await self._take_rest()
         self._input.close()
         await self._session.end()
+        self._output.close()
         if self._error is not None:
             sys.stderr.write(f"overt: {self._error.message}. {self._error.hint}\n")
             return EXIT_FRAMING_LOST

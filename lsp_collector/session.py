@@ -222,9 +222,9 @@ class Session:
 
     async def _shutdown(self, _: object) -> None:
         """Bring everything to disk before the answer: some editors kill right after it."""
+        self._shut_down = True
         self._documents.finish()
         await self._door.flush()
-        self._shut_down = True
 
     def _mark_stale(self) -> None:
         if not self._stale:
@@ -248,7 +248,13 @@ class Session:
 
     async def _pause(self, params: messages.PauseParams | None) -> messages.StatusAnswer:
         minutes = params.minutes if params else None
-        self._door.pause(None if minutes is None else self._clock.wall_ms() + int(minutes * _MINUTE_MS))
+        try:
+            self._door.pause(None if minutes is None else self._clock.wall_ms() + int(minutes * _MINUTE_MS))
+        except Exception as error:
+            # Whoever asks for a pause gets one, here at least, even where it can't be written down.
+            if self._door.live:
+                await self._fail_closed(error)
+            raise
         self._documents.sweep()
         return status_answer(self._door.status())
 

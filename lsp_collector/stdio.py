@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
+import select
 import threading
 from collections.abc import Callable
 
@@ -14,6 +14,12 @@ READ_BYTES = 256 << 10
 
 MAX_DRAIN_BYTES = 16 << 20
 """Bytes taken at the end: more than any pipe holds, so that a client that writes on can't keep us."""
+
+MAX_UNSENT_BYTES = 1 << 20
+"""Answers that the editor has not read: some 3,000 of them."""
+
+PIECE_BYTES = 512
+"""A pipe that has room has room for so many bytes (POSIX's PIPE_BUF): a write of no more never waits."""
 
 
 class Input:
@@ -96,28 +102,55 @@ class _Receiver(asyncio.Protocol):
             self._on_end()
 
 
-def claim_output() -> int:
-    """Give the descriptor for frames; whatever else prints to standard output goes to standard error from now on."""
-    frames = os.dup(1)
-    os.dup2(2, 1)
-    return frames
+class Output:
+    """Standard output for frames. An editor that does not read its answers never makes us wait.
+
+    Whatever else in this process prints to standard output goes to standard error from then on.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._fd = os.dup(1)
+        os.dup2(2, 1)
+        self._unsent = bytearray()
+        self._waiting = False
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame, now or when the editor reads on; past 1 MiB that it did not read, frames are dropped."""
+        if len(self._unsent) + len(frame) <= MAX_UNSENT_BYTES:
+            self._unsent += frame
+            if not self._waiting:
+                self._write()
+
+    def close(self) -> None:
+        """Send no more."""
+        if self._waiting:
+            self._loop.remove_writer(self._fd)
+        self._unsent.clear()
+        os.close(self._fd)
+
+    def _write(self) -> None:
+        """Write what there is room for; the descriptor stays a blocking one, because it may be shared."""
+        while self._unsent:
+            if not _has_room(self._fd):
+                if not self._waiting:
+                    self._loop.add_writer(self._fd, self._write)
+                    self._waiting = True
+                return
+            try:
+                written = os.write(self._fd, self._unsent[:PIECE_BYTES])
+            except OSError:
+                # Gone, most likely; that it is gone is noticed on standard input.
+                written = len(self._unsent)
+            del self._unsent[:written]
+        if self._waiting:
+            self._loop.remove_writer(self._fd)
+            self._waiting = False
 
 
-def write_all(fd: int, data: bytes) -> None:
-    """Write a frame. An editor that is gone reads nothing; that it is gone is noticed on standard input."""
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(fd, view) :]
-        except BlockingIOError:
-            _wait_writable(fd)
-        except OSError:
-            return
-
-
-def _wait_writable(fd: int) -> None:
-    import select  # noqa: PLC0415 - only when the editor does not read
-
-    _, ready, _ = select.select([], [fd], [], 1.0)
-    if not ready:
-        sys.stderr.write("overt: the editor does not read its answers\n")
+def _has_room(fd: int) -> bool:
+    """Whether a piece can be written without waiting. Windows can't say (untried): there a write may wait."""
+    if os.name == "nt":
+        return True
+    _, ready, _ = select.select((), (fd,), (), 0)
+    return bool(ready)

@@ -124,6 +124,20 @@ def test_an_editor_that_does_not_read_its_answers_is_no_reason_to_stop(record: P
     assert replay(read_record(record)) == {"a.py": "x"}
 
 
+def test_an_editor_that_reads_late_gets_every_answer_and_holds_nothing_up(record: Path) -> None:
+    """Some 900 kB of answers wait, where a pipe takes 64: what is typed meanwhile is on disk before they are read."""
+    with server(record) as editor:
+        editor.start()
+        editor.send(opened("a.py", ""))
+        for number in range(2000):
+            editor.send({"id": 1000 + number, "method": "overt/status"}, changed("a.py", edit((0, 0), (0, 0), "x")))
+        editor.send({"id": 9000, "method": "overt/flush"})
+        while not record.exists() or len(read_record(record)) < 2001:
+            assert editor.process.poll() is None
+        assert [editor.read()["id"] for _ in range(2001)] == [*range(1000, 3000), 9000]
+        assert editor.end() == 0
+
+
 def test_input_may_be_a_plain_file(record: Path, tmp_path: Path) -> None:
     script = tmp_path / "script"
     hello = {"id": 1, "method": "initialize", "params": {"capabilities": {}}}

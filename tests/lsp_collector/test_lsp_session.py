@@ -188,6 +188,21 @@ async def test_pause_without_parameters_lasts_until_resumed(talk: Talk) -> None:
     assert (await talk.ask("overt/pause"))["result"]["pausedUntilMs"] is None
 
 
+async def test_a_pause_that_can_not_be_written_down_still_stops_capture_here() -> None:
+    class Unwritable(RecorderDoor):
+        def pause(self, until_ms: int | None = None) -> None:
+            raise OSError("disk full")
+
+    door = Unwritable(ROOT)
+    talk = Talk(door)
+    await talk.start()
+    await talk.say(opened("a.py", "x"))
+    assert (await talk.ask("overt/pause"))["error"]["code"] == -32603
+    await talk.say(changed("a.py", edit((0, 0), (0, 0), "hidden")), saved("a.py", "hiddenx"))
+    assert len(door.bodies) == 1
+    assert (await talk.ask("overt/status"))["result"]["state"] == "off"
+
+
 async def test_forget(talk: Talk) -> None:
     await talk.say(opened("a.py", "x"), changed("a.py", edit((0, 0), (0, 0), "y")))
     assert (await talk.ask("overt/forget", minutes=10))["result"] == {"events": 2}
