@@ -95,7 +95,7 @@ def leave(study: str, *, as_json: bool) -> None:
             f"{error.message}; you leave all the same, the request to erase follows later.", fg="yellow", err=True
         )
     device.ledger.leave(StudyId(study), now_ms=device.clock.wall_ms(), installation=installation)
-    erased = asyncio.run(_erase(device, StudyId(study))) if installation is not None and device.has_store else False
+    erased = asyncio.run(_erase(device, StudyId(study))) if device.has_store else False
     _say(
         as_json,
         {"study": study, "left": True, "erased_here": erased, "requests_waiting": len(device.ledger.outbox())},
@@ -201,7 +201,7 @@ def _ask() -> bool:
 
 
 async def _erase(device: Device, study: StudyId) -> bool:
-    async with device.store() as store:
+    async with device.store(keyless=True) as store:
         await store.forget_study(study)
     return True
 

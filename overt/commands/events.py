@@ -224,8 +224,7 @@ async def _forget(
 
 async def _whole_session(store: Store, prefix: str) -> SessionId:
     """Complete a session's name from its first letters. StoreError: if none or several begin so."""
-    names = {info.session for info in await store.segments()} | {info.session for info in await store.orphans()}
-    found = [name for name in names if name.startswith(prefix)]
+    found = [info.session for info in await store.sessions() if info.session.startswith(prefix)]
     if len(found) != 1:
         raise StoreError(
             f"{len(found)} sessions begin with {prefix!r}", code="session-unknown", hint="`overt show` names them."

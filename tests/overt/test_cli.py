@@ -109,6 +109,14 @@ def test_joining_shows_everything_and_can_be_taken_back(run: Run, study: Path) -
     assert run("status", "--json").json["state"] == "off"
 
 
+def test_leaving_needs_no_key(run: Run, study: Path, tmp_path: Path) -> None:
+    run("join", study / "study.json", "--agree")
+    (tmp_path / "home" / "keys" / "root.key").unlink()
+    answer = run("leave", "typing-2026", "--json")
+    assert (answer.code, answer.json["left"]) == (0, True)
+    assert run("status", "--json").json["state"] == "off"
+
+
 def test_joining_lowers_levels_and_never_raises_them(run: Run, study: Path) -> None:
     assert run("join", study / "study.json", "--agree", "--lower", "document.edit=shape").code == 0
     assert run("studies", "--json").json[0]["levels"]["document.edit"] == "shape"
