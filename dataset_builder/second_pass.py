@@ -94,10 +94,26 @@ class _Reader:
     def _release(self) -> Iterator[Chunk]:
         while self._waiting and self._waiting[0].events[-1].index < self._final:
             chunk = self._waiting.popleft()
-            more = [mask for event in chunk.events for mask in self._masks.pop(event.index, ())]
+            found = [mask for event in chunk.events for mask in self._masks.pop(event.index, ())]
+            more = _beyond(found, chunk.masks)
             findings = (*chunk.findings, *self._findings)
             self._findings = []
             yield msgspec.structs.replace(chunk, findings=findings, more_masks=tuple(more))
+
+
+def _beyond(found: Iterable[Mask], known: Iterable[Mask]) -> list[Mask]:
+    """Leave out what lies within a mask of the first pass: filler after a telling name looks like a secret too."""
+    spans: dict[tuple[int, str], list[Mask]] = {}
+    for mask in known:
+        spans.setdefault((mask.index, mask.field), []).append(mask)
+    return [
+        mask
+        for mask in found
+        if not any(
+            each.offset <= mask.offset and mask.offset + mask.length <= each.offset + each.length
+            for each in spans.get((mask.index, mask.field), ())
+        )
+    ]
 
 
 def _length(event: Event) -> int:
