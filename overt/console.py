@@ -14,6 +14,7 @@ from rich.table import Table
 F = TypeVar("F", bound=Callable[..., Any])
 
 MINUTE_S = 60
+HOUR_S = 3600
 DAY_S = 86_400
 
 PIPE_COLUMNS = 200
@@ -58,11 +59,19 @@ def bytes_text(count: int) -> str:
     return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
 
 
+def span_text(seconds: int) -> str:
+    """Write a time span for a person, in its largest whole unit."""
+    for size, unit in ((DAY_S, "day"), (HOUR_S, "hour"), (MINUTE_S, "minute")):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size} {unit}{'s' if seconds != size else ''}"
+    return f"{seconds} second{'s' if seconds != 1 else ''}"
+
+
 class DurationType(click.ParamType[int]):
     """A time span such as ``30m``, ``2h`` or ``1d``, as seconds."""
 
     name = "duration"
-    _UNITS: ClassVar = {"s": 1, "m": MINUTE_S, "h": 3600, "d": DAY_S}
+    _UNITS: ClassVar = {"s": 1, "m": MINUTE_S, "h": HOUR_S, "d": DAY_S}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Read a number with its unit; a bare number counts minutes."""

@@ -18,8 +18,9 @@ from consent_ledger.study import StudyManifest, WorkspaceRule
 from event_model.errors import ConsentError, OvertError
 from event_model.ids import StudyId
 from event_model.levels import Level
+from event_model.registry import REGISTRY, TEXT_FIELDS
 from event_model.signed import MAX_DOCUMENT_BYTES, Signed
-from overt.console import console, json_option, local_time, print_json, table
+from overt.console import console, json_option, local_time, print_json, span_text, table
 from overt.device import Device
 
 FETCH_TIMEOUT_S = 20.0
@@ -125,8 +126,13 @@ def studies(*, as_json: bool) -> None:
             continue
         click.secho(f"{grant.manifest.title} ({grant.study}, version {grant.manifest.version})", bold=True)
         click.echo(f"  {state}; joined {local_time(grant.record.given_ms)}; record {grant.record.record_id}")
-        for kind, level in sorted(grant.levels.items()):
-            click.echo(f"  {kind:<18} {level.value:<8} {LEVEL_WORDS[level]}")
+        for kind, level in grant.levels.items():
+            click.echo(f"  {kind:<18} {level.value:<8} {REGISTRY[kind].sentence} {how_much(kind, level).capitalize()}.")
+
+
+def how_much(kind: str, level: Level) -> str:
+    """Say what a level means for one kind of event: most carry no text at all."""
+    return LEVEL_WORDS[level] if kind in TEXT_FIELDS else "that, where and when; it has no text"
 
 
 def fetch_manifest(source: str) -> bytes:
@@ -171,16 +177,16 @@ def show_offer(out: Console, offer: Signed[StudyManifest]) -> None:
     facts.add_row("What for", "\n".join(purpose.text for purpose in study.purposes))
     facts.add_row("Legal basis", study.legal_basis)
     facts.add_row("From, until", f"{study.start} to {study.end}")
-    facts.add_row("Stays here first", f"{study.hold_s // 3600} hours, in which you can look and forget")
+    facts.add_row("Stays here first", f"{span_text(study.hold_s)}, in which you can look and forget")
     facts.add_row("Kept for", f"{study.retention_days} days after it was sent")
     facts.add_row("Sent to", f"{study.receiver.url}, sealed: the receiver can't read it")
     facts.add_row("In reports", f"only what at least {study.k} people share")
     facts.add_row("Where", "\n".join(_workspace(each) for each in study.scope.workspaces) or "nowhere")
     out.print(facts)
     out.print()
-    kinds = table("What", "How much of it")
-    for kind, level in sorted(study.kinds.items()):
-        kinds.add_row(kind, LEVEL_WORDS[level])
+    kinds = table("What", "", "How much of it")
+    for kind, level in study.kinds.items():
+        kinds.add_row(kind, REGISTRY[kind].sentence, how_much(kind, level))
     out.print(kinds)
     out.print()
 

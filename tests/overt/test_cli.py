@@ -13,7 +13,7 @@ import click
 import pytest
 
 from overt.cli import COMMANDS, main, overt
-from overt.console import DURATION, bytes_text
+from overt.console import DURATION, bytes_text, span_text
 
 Run = Callable[..., "Answer"]
 
@@ -101,7 +101,7 @@ def test_keys_are_never_overwritten(run: Run, study: Path) -> None:
 def test_joining_shows_everything_and_can_be_taken_back(run: Run, study: Path) -> None:
     assert run("status", "--json").json["state"] == "off"
     answer = run("join", study / "study.json", "--agree")
-    for words in ("How we edit", "document.edit", "hours, in which you can look and forget", "You have joined"):
+    for words in ("How we edit", "document.edit", "1 day, in which you can look and forget", "You have joined"):
         assert words in answer.out
     assert run("status", "--json").json["state"] == "ready"
     assert run("studies", "--json").json[0]["levels"]["document.edit"] == "content"
@@ -234,3 +234,18 @@ def test_durations(text: str, seconds: int) -> None:
 @pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2_500_000, "2.5 MB")])
 def test_sizes(count: int, text: str) -> None:
     assert bytes_text(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (86_400, "1 day"),
+        (172_800, "2 days"),
+        (5400, "90 minutes"),
+        (3600, "1 hour"),
+        (15, "15 seconds"),
+        (0, "0 seconds"),
+    ],
+)
+def test_spans(seconds: int, text: str) -> None:
+    assert span_text(seconds) == text
