@@ -6,8 +6,17 @@ from collections.abc import Sequence
 
 import msgspec
 
+from event_model.events import GapReason
 from lsp_collector.messages import RefusalAnswer, StatusAnswer, StudyAnswer, WhyAnswer
 from lsp_collector.ports import Refusal, Status
+
+_LOST = {
+    GapReason.MESSAGE_TOO_LARGE: "A change was too large to be read.",
+    GapReason.MESSAGE_MALFORMED: "A change could not be read.",
+    GapReason.DOCUMENT_UNOPENED: "The editor changed the file without having opened it.",
+    GapReason.DOCUMENT_TOO_LARGE: "The file is too large to be captured.",
+    GapReason.POSITION_INVALID: "A change did not fit the text.",
+}
 
 _NO_FILE = RefusalAnswer("no-file", "Only files on this machine are captured.", None)
 
@@ -28,6 +37,11 @@ def status_answer(status: Status) -> StatusAnswer:
         for each in status.studies
     )
     return StatusAnswer(status.state, _refusals(status.reasons), studies, status.paused_until_ms)
+
+
+def lost_refusal(reason: GapReason) -> RefusalAnswer:
+    """Say why the collector let go of a document, and how it comes back."""
+    return RefusalAnswer(reason.value, f"{_LOST.get(reason, 'Changes are missing.')} Saving it begins again.", None)
 
 
 def steady(status: StatusAnswer) -> StatusAnswer:

@@ -22,13 +22,17 @@ from event_model.events import (
 )
 from event_model.positions import PositionEncoding
 from lsp_collector import messages
+from lsp_collector.answers import lost_refusal
 from lsp_collector.messages import Change
-from lsp_collector.ports import Door
+from lsp_collector.ports import Door, Refusal
 from lsp_collector.shadow import Shadow
 from lsp_collector.uris import path_of
 
-MAX_DOCUMENT_CHARS = 4 << 20
-"""Code points in one captured document; its shadow takes some 10 MB then. Nobody types into a larger one."""
+MAX_DOCUMENT_CHARS = 4_000_000
+"""Code points in one captured document, as at the gate; its shadow takes some 10 MB. Nobody types into a larger one."""
+
+TEXT_FLAWS = frozenset({"document-binary", "document-too-large", "document-large", "line-too-long"})
+"""The gate's codes for what is wrong with a text, not with its place."""
 
 MAX_REMEMBERED = 65_536
 """Documents that are open and not captured. Past it, the oldest count as never opened."""
@@ -38,11 +42,13 @@ class Away(msgspec.Struct):
     """A document that is open in the editor and not captured.
 
     ``reason`` says why the collector lost it, ``lost`` counts changes since; without, the gate does not want it.
+    ``flaws`` are the gate's reasons that lie in its text, which its path alone does not tell.
     """
 
     language: str = ""
     reason: GapReason | None = None
     lost: int = 0
+    flaws: tuple[Refusal, ...] = ()
 
 
 class Documents:
@@ -57,6 +63,14 @@ class Documents:
     def captured(self, uri: str) -> bool:
         """Whether a document is captured."""
         return uri in self._shadows
+
+    def flaws(self, uri: str) -> tuple[Refusal, ...]:
+        """Why a document's text is not kept, or only its shape, although its place is captured."""
+        shadow = self._shadows.get(uri)
+        if shadow is not None:
+            return shadow.flaws
+        away = self._away.get(hash(uri), Away())
+        return away.flaws if away.reason is None else (lost_refusal(away.reason),)
 
     # --- what LSP says
 
@@ -199,15 +213,18 @@ class Documents:
             return
         self._report(self._away.pop(hash(uri), Away()))
         path = path_of(uri)
+        flaws: tuple[Refusal, ...] = ()
         if path is not None and len(text) > MAX_DOCUMENT_CHARS:
+            flaws = (lost_refusal(GapReason.DOCUMENT_TOO_LARGE),)
             if not self._door.explain(path):
                 self._door.gap(1, GapReason.DOCUMENT_TOO_LARGE)
         elif path is not None:
             verdict = self._door.open_document(path=path, language=language, text=text)
+            flaws = tuple(each for each in verdict.refusals if each.code in TEXT_FLAWS)
             if verdict.document is not None:
-                self._shadows[uri] = Shadow(uri, verdict.document, language, text, self._encoding)
+                self._shadows[uri] = Shadow(uri, verdict.document, language, text, self._encoding, flaws)
                 return
-        self._put_away(uri, language)
+        self._put_away(uri, language).flaws = flaws
 
     def _close(self, uri: str) -> None:
         self._report(self._away.pop(hash(uri), Away()))

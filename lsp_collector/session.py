@@ -267,7 +267,7 @@ class Session:
 
     async def _why(self, params: messages.UriParams) -> messages.WhyAnswer:
         path = path_of(params.uri)
-        refusals = () if path is None else self._door.explain(path)
+        refusals = () if path is None else (*self._documents.flaws(params.uri), *self._door.explain(path))
         return why_answer(captured=self._documents.captured(params.uri), is_file=path is not None, refusals=refusals)
 
     async def _forget(self, params: messages.ForgetParams) -> messages.ForgetAnswer:

@@ -8,21 +8,34 @@ from event_model.ids import DocumentId
 from event_model.positions import LineBuffer, PositionEncoding
 from lsp_collector.diff import minimal_edit
 from lsp_collector.messages import Position, Range
+from lsp_collector.ports import Refusal
 
 MAX_EXPECTED_ORIGINS = 64
 """Origins that were announced and whose change has not come; the oldest goes first."""
 
 
 class Shadow:
-    """A document's text, and who was announced as the maker of its next changes."""
+    """A document's text, and who was announced as the maker of its next changes.
 
-    __slots__ = ("buffer", "encoding", "id", "language", "origins", "uri")
+    ``flaws`` are the reasons why less of it is kept than the study asks for.
+    """
 
-    def __init__(self, uri: str, document: DocumentId, language: str, text: str, encoding: PositionEncoding) -> None:
+    __slots__ = ("buffer", "encoding", "flaws", "id", "language", "origins", "uri")
+
+    def __init__(
+        self,
+        uri: str,
+        document: DocumentId,
+        language: str,
+        text: str,
+        encoding: PositionEncoding,
+        flaws: tuple[Refusal, ...] = (),
+    ) -> None:
         self.uri = uri
         self.id = document
         self.language = language
         self.encoding = encoding
+        self.flaws = flaws
         self.buffer = LineBuffer(text)
         self.origins: dict[int, tuple[Origin, int]] = {}
 

@@ -150,3 +150,24 @@ async def test_faults_become_gaps_and_the_rest_is_exact(person: Participant) -> 
     (bodies,) = await person.kept()
     assert [each.reason for each in bodies if isinstance(each, CaptureGap)] == [GapReason.POSITION_INVALID] * 2
     assert replay(bodies) == {"a.py": "xa", "b.py": "!b"}
+
+
+async def test_why_names_what_is_wrong_with_a_text(person: Participant) -> None:
+    person.join()
+    with sidecar(person) as editor:
+        editor.start()
+        texts = {"a.bin": "MZ\x00", "huge.txt": "x" * 4_000_001, "long.js": "x" * 10_001, "big.txt": "word\n" * 200_001}
+        for file, text in texts.items():
+            editor.send(opened("", text, at=at(person, file)))
+        editor.send(opened("", "a", at=at(person, "a.py")))
+        editor.send(changed("", edit((9, 9), (9, 9), "x"), at=at(person, "a.py")))
+        answers = {file: editor.ask("overt/why", uri=at(person, file))["result"] for file in (*texts, "a.py")}
+        assert editor.end() == 0
+    found = {file: (why["captured"], [each["code"] for each in why["refusals"]]) for file, why in answers.items()}
+    assert found == {
+        "a.bin": (False, ["document-binary"]),
+        "huge.txt": (False, ["document-too-large"]),
+        "long.js": (True, ["line-too-long"]),
+        "big.txt": (True, ["document-large"]),
+        "a.py": (False, ["position-invalid"]),
+    }
