@@ -26,7 +26,7 @@ HOLD_S = 15
 """A study holds for a day; the demonstration has a minute."""
 
 MESSAGES_AT_ONCE = 100
-ROWS_SHOWN = 6
+ROWS_SHOWN = 3
 STEPS = 7
 
 
@@ -168,7 +168,7 @@ class Demo:
         events = pyarrow.dataset.dataset(self._house.dataset / "events").to_table().to_pylist()
         documents = pyarrow.dataset.dataset(self._house.dataset / "documents").to_table().to_pylist()
         rows = table("kind", "document", "position", "deleted", "inserted", "origin", title="events (Parquet)")
-        for row in [row for row in events if row["kind"] == "document.edit"][:ROWS_SHOWN]:
+        for row in _examples(events):
             excerpt = repr(row["inserted"])[:40]
             rows.add_row(
                 row["kind"], str(row["document"]), str(row["position"]), str(row["deleted"]), excerpt, row["origin"]
@@ -206,6 +206,16 @@ class Demo:
 def _messages(uri: str, trace: Trace) -> list[bytes]:
     changes = content_changes(trace.startContent, trace.txns)
     return [did_change(uri, version, change) for version, change in enumerate(changes, start=1)]
+
+
+def _examples(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Pick a few edits of each session: the first ones, and where there are any, masked ones."""
+    picked: list[dict[str, Any]] = []
+    for session in dict.fromkeys(row["session"] for row in events):
+        edits = [row for row in events if row["session"] == session and row["kind"] == "document.edit"]
+        masked = [row for row in edits if FILLER in row["inserted"]]
+        picked += (masked or edits)[:ROWS_SHOWN]
+    return picked
 
 
 def _same(row: dict[str, Any], expected: str) -> bool:

@@ -47,7 +47,8 @@ async def test_the_neovim_recipe_captures_as_printed(tmp_path: Path) -> None:
     tools = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     process = await asyncio.create_subprocess_exec(
         found, "--headless", "-n", "-i", "NONE", "-u", str(init), "-c", f"luafile {script}",
-        cwd=house.work, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        cwd=house.work, stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, **house.environment, "PATH": tools},
     )  # fmt: skip
     async with asyncio.timeout(NEOVIM_S):
