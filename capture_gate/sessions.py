@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -189,7 +190,7 @@ class Sessions:
             channels=self.channels.values,
             permitted=lambda channel: self._permissions.permits(channel.study, channel.grant.record.record_id),
             trouble=self._set_trouble,
-            give_up=self._give_up,
+            renew=self._renew,
         )
 
     def _new_channel(self, grant: Grant) -> Channel:
@@ -208,16 +209,23 @@ class Sessions:
             position_encoding=self._client.position_encoding,
         )
 
-    def _give_up(self, error: StoreError) -> None:
-        """Go on with new sessions, without what could not be written; each says how much is missing."""
-        lost = {study: channel.buffered for study, channel in self.channels.items()}
-        self.channels.clear()
-        for grant in self._permissions.live():
-            channel = self._new_channel(grant)
-            self.channels[grant.study] = channel
-            if lost.get(grant.study):
-                self.admit(channel, CaptureGap(lost[grant.study], GapReason.STORE_UNWRITABLE))
-        self._set_trouble(error)
+    def _renew(self, channel: Channel, reason: GapReason) -> None:
+        """Go on with a new session, without what could not be written; it says how much is missing.
+
+        Documents come back when the collector opens them again.
+        """
+        self._spawn(self._leave_behind(channel))
+        lost = channel.buffered
+        fresh = self.channels[channel.study] = self._new_channel(channel.grant)
+        if lost:
+            self.admit(fresh, CaptureGap(lost, reason))
+        self._notify()
+
+    async def _leave_behind(self, channel: Channel) -> None:
+        """Let go of a session that can't go on; what it has pending is sealed by a recovery."""
+        if self.store is not None and channel.begun:
+            with contextlib.suppress(StoreError):
+                await self.store.end_session(channel.session)
 
     def _set_trouble(self, error: OvertError | None) -> None:
         self.trouble = None if error is None else refusal(error.code, detail=f"{error.message} {error.hint}".strip())

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from capture_gate.channel import Channel, masked_batches
 from event_model.clock import Clock
 from event_model.errors import StoreConflict, StoreError
+from event_model.events import GapReason
 from event_model.segment import MAX_SEGMENT_EVENTS
 from local_store.store import Store
 
@@ -33,7 +34,8 @@ class Writer:
     """The only task of the gate that waits for the disk.
 
     It sleeps until ``wake`` is called, and sets no timer while nothing is buffered or pending.
-    ``permitted`` is asked inside the store's transaction, so that a withdrawal by another process wins.
+    ``permitted`` is asked inside the store's transaction, so that a withdrawal by another process wins. ``renew`` is
+    told of a session that can't go on.
     """
 
     def __init__(
@@ -44,14 +46,14 @@ class Writer:
         channels: Callable[[], Iterable[Channel]],
         permitted: Callable[[Channel], bool],
         trouble: Callable[[StoreError | None], None],
-        give_up: Callable[[StoreError], None],
+        renew: Callable[[Channel, GapReason], None],
     ) -> None:
         self._store = store
         self._clock = clock
         self._channels = channels
         self._permitted = permitted
         self._trouble = trouble
-        self._give_up = give_up
+        self._renew = renew
         self._lock = asyncio.Lock()
         self._hurry = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -76,15 +78,13 @@ class Writer:
         async with self._lock:
             try:
                 for channel in list(self._channels()):
-                    await self._write(channel)
-            except StoreConflict as error:
-                self._give_up(error)
-                return False
+                    await self._write_or_renew(channel)
             except StoreError as error:
                 self._failing = True
                 self._trouble(error)
                 if self._buffered() > MAX_BUFFERED_EVENTS:
-                    self._give_up(error)
+                    for channel in list(self._channels()):
+                        self._renew(channel, GapReason.STORE_UNWRITABLE)
                 return False
             if self._failing:
                 self._failing = False
@@ -93,13 +93,21 @@ class Writer:
         return True
 
     async def finish(self, channel: Channel) -> None:
-        """Write, settle and seal all of a channel, and end its session."""
-        if not await self.commit() or not channel.begun:
-            return
+        """Write, settle and seal what is left of a channel, and end its session; what can't be sealed stays pending."""
         async with self._lock:
-            channel.redactor.flush(self._clock.monotonic_ms())
-            await self._seal(channel, channel.durable)
-            await self._store.end_session(channel.session)
+            try:
+                await self._write(channel)
+                if channel.begun:
+                    channel.redactor.flush(self._clock.monotonic_ms())
+                    await self._seal(channel, channel.durable)
+            except StoreConflict:
+                pass  # its study was left, or events were forgotten: the store knows better than this channel
+            except StoreError as error:
+                self._trouble(error)
+            finally:
+                if channel.begun:
+                    with contextlib.suppress(StoreError):
+                        await self._store.end_session(channel.session)
 
     async def close(self) -> None:
         """Stop timers and tasks; what is buffered must have been written before."""
@@ -117,6 +125,12 @@ class Writer:
                 await asyncio.wait_for(self._hurry.wait(), delay)
             self._hurry.clear()
             delay = COMMIT_DELAY_S if await self.commit() else min(RETRY_MAX_S, max(RETRY_FIRST_S, delay * 2))
+
+    async def _write_or_renew(self, channel: Channel) -> None:
+        try:
+            await self._write(channel)
+        except StoreConflict:  # another process forgot events of this session, which its later ones can't follow
+            self._renew(channel, GapReason.FORGOTTEN)
 
     async def _write(self, channel: Channel) -> None:
         batch = channel.drain()
@@ -168,7 +182,10 @@ class Writer:
                 for channel in list(self._channels()):
                     now = self._clock.monotonic_ms()
                     channel.redactor.tick(now)
-                    await self._seal(channel, channel.settled(now))
+                    try:
+                        await self._seal(channel, channel.settled(now))
+                    except StoreConflict:
+                        self._renew(channel, GapReason.FORGOTTEN)
             except StoreError as error:
                 self._trouble(error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from capture_gate.door import Door
 from event_model.events import (
     FILLER,
+    CaptureGap,
     CapturePause,
     CaptureResume,
     DocumentClose,
@@ -323,3 +325,38 @@ async def test_forgetting_the_last_minutes_ends_the_documents(person: Any, door:
     found = await bodies(person)
     assert "planted-marker" not in str(found)
     assert any(isinstance(body, DocumentOpen) and body.text == "early" for body in found)
+
+
+async def test_leaving_in_another_process_ends_a_running_session_quietly(person: Any, door: Door) -> None:
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    document = opened(door, person.work / "a.py", "planted-marker")
+    await door.flush()
+    person.ledger.leave(StudyId("test-study"), now_ms=person.clock.wall_ms(), installation=person.keys.installation)
+    store = await person.store()
+    await store.forget_study(StudyId("test-study"))
+    await store.close()
+    person.clock.advance(1000)
+    door.offer(edit(document, 0, "planted-marker"))
+    await door.close()
+    gc.collect()
+    assert complaints == []
+    assert await kept(person) == []
+
+
+async def test_forgetting_in_another_process_renews_the_session(person: Any, door: Door) -> None:
+    document = opened(door, person.work / "a.py", "planted-marker")
+    await door.flush()
+    store = await person.store()
+    await store.forget_study(StudyId("test-study"))
+    await store.close()
+    door.offer(edit(document, 0, "planted-marker"))
+    await door.flush()
+    assert not door.captures(document)
+    assert door.status().state == "capturing"
+    again = opened(door, person.work / "a.py", "new text")
+    await door.close()
+    found = await bodies(person)
+    assert "planted-marker" not in str(found)
+    assert replay(found, again) == "new text"
+    assert [body.reason for body in found if isinstance(body, CaptureGap)] == [GapReason.FORGOTTEN]
