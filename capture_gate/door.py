@@ -204,7 +204,7 @@ class Door:
 
     def explain(self, path: Path | None) -> tuple[Refusal, ...]:
         """Say why a file is not captured; nothing when it is, or would be when opened."""
-        self._refresh()
+        self._refresh(now=True)
         if self._permissions.paused:
             return (refusal("paused"),)
         location = None if path is None else locate(path)
@@ -214,7 +214,7 @@ class Door:
 
     def status(self) -> GateStatus:
         """Say what is captured now, and why not."""
-        self._refresh()
+        self._refresh(now=True)
         permissions = self._permissions
         studies = tuple(self._study_status(grant) for grant in permissions.grants.values())
         reasons = [] if self._sessions.trouble is None else [self._sessions.trouble]
