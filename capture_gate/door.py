@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from capture_gate.locate import locate
 from capture_gate.permissions import Permissions
 from capture_gate.sessions import Sessions
 from capture_gate.status import ClientInfo, GateStatus, OpenVerdict, StudyStatus
+from capture_gate.watch import Watch
 from consent_ledger.grants import Grant
 from consent_ledger.ledger import Ledger
 from consent_ledger.scope import Location
@@ -38,6 +40,12 @@ from event_model.ids import DocumentId
 from event_model.levels import Level
 from privacy_filter.detectors import Detector, default_detector
 
+MAX_ALARM_S = 6 * 3600.0
+"""A longer wait is cut up: a machine that slept in between has lost track of it."""
+
+ALARM_SLACK_S = 0.1
+"""Past the moment itself, so that the look finds the change."""
+
 
 class Door:
     """One collector's door. All methods belong to the event loop that opened it.
@@ -52,6 +60,8 @@ class Door:
         self._ledger = ledger
         self._clock = clock
         self._sessions: Sessions
+        self._watch: Watch
+        self._alarm: asyncio.TimerHandle | None = None
         self._places: dict[DocumentId, Location | None] = {}
         self._ceilings: dict[DocumentId, Level] = {}
         self._last_document = 0
@@ -90,6 +100,9 @@ class Door:
             notify=door._notify,
         )
         await door._sessions.activate()
+        door._watch = Watch(home / "consent", lambda: door._refresh(now=True))
+        door._watch.start()
+        door._set_alarm()
         return door
 
     # --- what collectors offer
@@ -198,6 +211,9 @@ class Door:
 
     async def close(self) -> None:
         """Write, seal and end every session, and close the store."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        await self._watch.stop()
         await self._sessions.close()
 
     # --- what the person asks
@@ -263,7 +279,22 @@ class Door:
             else:
                 self._narrow(channel, grant)
         self._sessions.activate_soon()
+        self._watch.start()
+        self._set_alarm()
         self._notify()
+
+    def _set_alarm(self) -> None:
+        """Wake up when time alone ends a consent or a pause, so that the sign changes then."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        at_ms = self._permissions.changes_ms
+        if at_ms is not None:
+            delay = min(MAX_ALARM_S, max(0, at_ms - self._clock.wall_ms()) / 1000 + ALARM_SLACK_S)
+            self._alarm = asyncio.get_running_loop().call_later(delay, self._ring)
+
+    def _ring(self) -> None:
+        self._refresh(now=True)
+        self._set_alarm()
 
     def _suspend(self) -> None:
         for channel in list(self._sessions.channels.values()):

@@ -37,6 +37,12 @@ class Permissions:
         until = self._ledger.paused_until if self.paused else None
         return None if until == UNTIL_RESUMED else until
 
+    @property
+    def changes_ms(self) -> int | None:
+        """When time alone next changes what is allowed, if it does: a pause or a consent ends."""
+        moments = [grant.changes_ms for grant in self.grants.values()] + [self.paused_until_ms]
+        return min((moment for moment in moments if moment is not None), default=None)
+
     def changed(self, *, now: bool = False) -> bool:
         """Look whether anything changed since the last look, at most every 25 ms unless ``now``."""
         monotonic = self._clock.monotonic_ms()

@@ -360,3 +360,38 @@ async def test_forgetting_in_another_process_renews_the_session(person: Any, doo
     assert "planted-marker" not in str(found)
     assert replay(found, again) == "new text"
     assert [body.reason for body in found if isinstance(body, CaptureGap)] == [GapReason.FORGOTTEN]
+
+
+async def test_the_sign_follows_another_process_without_an_event(person: Any, door: Door) -> None:
+    opened(door, person.work / "a.py")
+    changed = asyncio.Event()
+    door.on_change(changed.set)
+    person.ledger.pause(None, person.clock.wall_ms())
+    async with asyncio.timeout(5):
+        await changed.wait()
+    assert door.status().state == "paused"
+    changed.clear()
+    person.ledger.resume()
+    async with asyncio.timeout(5):
+        await changed.wait()
+    assert door.status().state == "capturing"
+
+
+async def test_the_sign_follows_a_withdrawal_without_an_event(person: Any, door: Door) -> None:
+    document = opened(door, person.work / "a.py")
+    changed = asyncio.Event()
+    door.on_change(changed.set)
+    person.ledger.leave(StudyId("test-study"), now_ms=person.clock.wall_ms(), installation=person.keys.installation)
+    async with asyncio.timeout(5):
+        await changed.wait()
+    assert not door.captures(document)
+
+
+async def test_a_pause_that_ends_by_itself_is_seen(person: Any, door: Door) -> None:
+    door.pause(person.clock.wall_ms() + 200)
+    changed = asyncio.Event()
+    door.on_change(changed.set)
+    person.clock.advance(1000)
+    async with asyncio.timeout(5):
+        await changed.wait()
+    assert door.status().state == "capturing"
