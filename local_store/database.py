@@ -42,6 +42,10 @@ _REASONS = {
 }
 
 
+def _nothing() -> None:
+    """Stand in for what is not given."""
+
+
 class _Connection(aiosqlite.Connection):
     """aiosqlite's thread, given whole functions: one hop for a transaction, and none left open by a cancellation."""
 
@@ -85,20 +89,29 @@ class Database:
         await self._connection.close()
 
     async def write(
-        self, work: Work[T], *, before: Work[object] | None = None, undone: Callable[[], None] | None = None
+        self,
+        work: Work[T],
+        *,
+        before: Work[object] | None = None,
+        done: Callable[[], None] = _nothing,
+        undone: Callable[[], None] = _nothing,
     ) -> T:
         """Run a function in a transaction: all of it is durable on return, or nothing of it happened.
 
         ``before`` runs on the same thread ahead of the transaction, for what need not keep others waiting;
-        ``undone`` runs there after one that failed, before any other. When the caller is cancelled meanwhile, the
-        transaction still ends one way or the other.
+        ``done`` runs there after one that is durable, ``undone`` after one that failed, before any other. When the
+        caller is cancelled meanwhile, the transaction still ends one way or the other.
         StoreUnwritable, StoreDamaged: if the database can't do it.
         """
-        return await self._run(partial(_transact, self._connection.raw, work, "BEGIN IMMEDIATE", before, undone))
+        return await self._run(partial(_transact, self._connection.raw, work, "BEGIN IMMEDIATE", before, done, undone))
 
     async def read(self, work: Work[T]) -> T:
         """Run a function that reads one consistent state. StoreUnwritable, StoreDamaged: as for ``write``."""
         return await self._run(partial(_transact, self._connection.raw, work, "BEGIN"))
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Run a function on the database's thread, between transactions."""
+        return await self._run(work)
 
     async def _run(self, work: Callable[[], T]) -> T:
         if os.getpid() != self._process:
@@ -123,7 +136,8 @@ def _transact(
     work: Work[T],
     begin: str,
     before: Work[object] | None = None,
-    undone: Callable[[], None] | None = None,
+    done: Callable[[], None] = _nothing,
+    undone: Callable[[], None] = _nothing,
 ) -> T:
     try:
         if before is not None:
@@ -134,9 +148,9 @@ def _transact(
             connection.execute("COMMIT")
         except BaseException:
             _roll_back(connection)
-            if undone is not None:
-                undone()
+            undone()
             raise
+        done()
     except sqlite3.Error as error:
         raise explain(error) from error
     return result

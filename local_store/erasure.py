@@ -70,6 +70,7 @@ class Erasure:
         row = find_session_no(connection, session_no)
         if row is None:
             return
+        self._journal.gather(connection, row)
         events = self._journal.read(connection, row).events
         if not live:  # nobody will count on from here: what is forgotten at the end needs no gap
             events = _without_forgotten_end(events)

@@ -23,7 +23,7 @@ from local_store.model import (
     StudyStats,
 )
 from local_store.segments import Segments
-from local_store.sessions import find_session, find_session_no
+from local_store.sessions import all_sessions, find_session, find_session_no
 
 PENDING = "pending"
 
@@ -87,7 +87,7 @@ class Inspection:
         ).fetchall()
         studies = [self._study_stats(connection, *row) for row in rows]
         (sessions,) = connection.execute("SELECT count(*) FROM sessions").fetchone()
-        return StoreStats(tuple(studies), sessions, size_bytes(connection))
+        return StoreStats(tuple(studies), sessions, size_bytes(connection) + self._journal.size_bytes())
 
     def _study_stats(self, connection: sqlite3.Connection, number: int, study: str, segments: int) -> StudyStats:
         counts: dict[str, int] = dict(
@@ -97,12 +97,11 @@ class Inspection:
                 (number,),
             ).fetchall()
         )
-        (pending,) = connection.execute(
-            "SELECT ifnull(sum(j.count), 0) FROM sessions s JOIN studies t ON t.no = s.study JOIN journal j"
-            " ON j.place BETWEEN s.no << 32 AND (s.no << 32) + 4294967295"
-            " WHERE t.no = ? AND s.ended = 0 AND s.epoch >= t.forgotten_below",
-            (number,),
-        ).fetchone()
+        pending = sum(
+            self._journal.count(connection, row)
+            for row in all_sessions(connection, open_only=True)
+            if row.study_no == number
+        )
         held = counts.get(SegmentState.HELD.value, 0) + counts.get(SegmentState.ENVELOPED.value, 0)
         return StudyStats(
             study=StudyId(study),

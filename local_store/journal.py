@@ -1,35 +1,46 @@
-"""The journal: pending events in small encrypted chunks, one row per group commit. Each method runs in a transaction.
+"""The journal: pending events in encrypted chunks, one per group commit. Each method runs in a transaction.
 
 A session's chunks lie under a pending key. Sealing takes the chunks away, puts what is left under a new key, and
-destroys the old one. Small chunks are merged as they pile up, so that pending events stay small.
+destroys the old one. The newest chunks stand in a file (see ``tail``), the others in rows: ``extend`` alone writes to
+the file, outside of any transaction; whatever changes rows calls ``gather`` first, which brings the file's chunks
+in. As they pile up, the writer merges them into one row, so that pending events stay small.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 
 from event_model.admission import PendingBatch
-from event_model.errors import DecryptError, SegmentError, StoreConflict
+from event_model.errors import DecryptError, SegmentError, StoreConflict, StoreDamaged
 from event_model.events import Event
-from event_model.ids import SessionId
+from event_model.ids import SessionId, StudyId
 from event_model.keys import Secret
 from event_model.segment import MAX_SEGMENT_EVENTS, decode_events, encode_events
 from local_store import vault
+from local_store.files import unwritable
 from local_store.forgetting import fill_holes
 from local_store.model import Damage
-from local_store.sessions import Keys, SessionRow, get_session
+from local_store.sessions import Keys, SessionRow, all_sessions, get_session
+from local_store.tail import TailChunk, TailFile, read_chunks
 
 INDEX_BITS = 32
 """A session has fewer events than that: at 100 a second it would last a year and four months."""
 
-MERGE_EVENTS = 1024
+MERGE_EVENTS = 2048
 """So many events in small chunks are put into one: at that size the columns cost little more than in a segment."""
 
-MERGE_ROWS = 256
+LARGE_EVENTS = 512
+"""A chunk of so many events goes into a row at once."""
+
+MERGE_CHUNKS = 256
 """So many small chunks are put into one, however few events they hold."""
+
+_SUFFIX = ".tail"
 
 REKEY_EVENTS = MAX_SEGMENT_EVENTS
 """What is left after sealing is put under a new key at once if it is no more than this; else when it is sealed."""
@@ -66,56 +77,199 @@ class _Chunk(msgspec.Struct, frozen=True):
 
 
 class _Tail:
-    """What the writer of a session remembers, so that an append reads almost nothing."""
+    """What the writer of a session remembers, so that an append reads nothing."""
 
-    __slots__ = ("events", "key", "key_no", "revision", "rows")
+    __slots__ = ("batch", "chunks", "events", "file", "key", "key_no", "row")
 
-    def __init__(self, key_no: int, key: Secret, revision: int) -> None:
+    def __init__(self, row: SessionRow, key_no: int, key: Secret) -> None:
+        self.row = row
         self.key_no = key_no
         self.key = key
-        self.revision = revision
-        self.rows = 0
+        self.file: TailFile | None = None
+        self.batch: PendingBatch | None = None
+        self.chunks = 0
         self.events: list[Event] = []
+
+    def takes(self, batch: PendingBatch) -> bool:
+        """Say whether a batch can go into the file: small, of the same session as the last, and following it."""
+        last = self.batch
+        return (
+            self.file is not None
+            and last is not None
+            and (batch.study, batch.source, batch.consent_record) == (last.study, last.source, last.consent_record)
+            and batch.first_index == last.next_index
+            and batch.next_index - batch.first_index == len(batch.events) < LARGE_EVENTS
+            and self.chunks < MERGE_CHUNKS
+            and len(self.events) + len(batch.events) <= MERGE_EVENTS
+        )
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
+            self.file = None
 
 
 class Journal:
-    """The journal rows of all sessions, and what this process remembers of those it writes."""
+    """The chunks of all sessions, and what this process remembers of those it writes."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, folder: Path) -> None:
         self._keys = keys
+        self._folder = folder
         self._tails: dict[SessionId, _Tail] = {}
+        self._gathered: dict[SessionId, TailFile | None] = {}
+        """In the current transaction: the sessions whose chunks all stand in rows, and their files, which are held."""
+        self._over: set[SessionId] = set()
+        """In the current transaction: the sessions whose files go."""
 
-    def drop_memory(self) -> None:
+    def done(self) -> None:
+        """Empty the files whose chunks were brought in: after a transaction that is durable."""
+        for session, file in self._gathered.items():
+            tail = self._tails.get(session)
+            if tail is not None:
+                self._begin_file(session, file, tail)
+                continue
+            if file is not None:
+                with contextlib.suppress(OSError):  # what is in it stands in rows, too, and is passed over
+                    file.empty()
+                file.close()
+            if session in self._over:
+                _unlink(self._path(session))
+        self._gathered.clear()
+        self._over.clear()
+
+    def undone(self) -> None:
         """Forget what is remembered: after a transaction that did not happen."""
+        for file in self._gathered.values():
+            if file is not None:
+                file.close()
+        self._gathered.clear()
+        self._over.clear()
+        self.close()
+
+    def close(self) -> None:
+        """Close all files."""
+        for tail in self._tails.values():
+            tail.close()
         self._tails.clear()
 
+    def extend(self, batch: PendingBatch, encoded: bytes, permitted: Callable[[], bool] | None = None) -> bool | None:
+        """Add a chunk to the session's file, durable on return, outside of any transaction.
+
+        ``permitted`` is asked while the file is held. False: if it says no. ``None``: if the chunk must go into the
+        rows; nothing was done then. StoreUnwritable: if the disk is full or gives errors.
+        """
+        tail = self._tails.get(batch.session)
+        if tail is None or tail.file is None or not tail.takes(batch):
+            return None
+        file, count = tail.file, len(batch.events)
+        body = vault.seal_chunk(tail.key, encoded, _about(tail.row, batch.first_index, count), self._keys.random)
+        try:
+            file.hold()
+            try:
+                if not file.stands():
+                    return None
+                if permitted is not None and not permitted():
+                    return False
+                file.append(batch.first_index, count, body)
+            finally:
+                file.let_go()
+        except OSError as error:
+            raise unwritable("the journal", error) from error
+        tail.batch = batch
+        tail.chunks += 1
+        tail.events.extend(batch.events)
+        return True
+
     def append(self, connection: sqlite3.Connection, batch: PendingBatch, encoded: bytes) -> None:
-        """Add a chunk. StoreConflict: if it does not follow what is there, or its session is another's or over."""
+        """Add a row, behind what the file holds; the next chunks can go into the file.
+
+        StoreConflict: if it does not follow what is there, or its session is another's or over.
+        """
         row = get_session(connection, batch.session)
+        self.gather(connection, row)
         self._check(connection, row, batch)
         tail = self._tail(connection, row)
-        small = len(batch.events) < MERGE_EVENTS // 2
-        if not small or len(tail.events) + len(batch.events) > MERGE_EVENTS or tail.rows >= MERGE_ROWS:
-            self._merge(connection, row, tail)
         self._insert(connection, row, (tail.key_no, tail.key), (batch.first_index, len(batch.events)), encoded)
-        if small:
-            tail.rows += 1
-            tail.events.extend(batch.events)
+        tail.batch = batch
+
+    def gather(self, connection: sqlite3.Connection, row: SessionRow) -> None:
+        """Bring the chunks of a session's file into rows, and keep its writer waiting until the transaction is over.
+
+        StoreUnwritable: if the file can't be used.
+        """
+        if row.session in self._gathered:
+            return
+        try:
+            file = self._hold(row.session)
+            if file is None:
+                return
+            tail = self._tails.get(row.session)
+            base = self._rows_end(connection, row)
+            if tail is not None and tail.events and tail.events[0].index == base and file.stands():
+                self._insert(
+                    connection, row, (tail.key_no, tail.key), (base, len(tail.events)), encode_events(tail.events)
+                )
+            else:
+                for chunk in _follow(file.chunks(), base):
+                    self._put(connection, row, chunk)
+            if tail is not None:
+                tail.events, tail.chunks = [], 0
+            file.spoil()
+        except OSError as error:
+            raise unwritable("the journal", error) from error
+
+    def end(self, session: SessionId) -> None:
+        """Remove a session's file when the transaction is through; its chunks were brought in before."""
+        self._gathered.setdefault(session, None)
+        self._tails.pop(session, None)
+        self._over.add(session)
+
+    def abandon(self, connection: sqlite3.Connection, study: StudyId) -> None:
+        """Remove the files of a study when the transaction is through, unread; their writers stop before that."""
+        for row in all_sessions(connection, open_only=True):
+            if row.study == study:
+                with contextlib.suppress(OSError):  # then it is removed below all the same
+                    file = self._hold(row.session)
+                    if file is not None:
+                        file.spoil()
+                self.end(row.session)
+
+    def sweep(self, connection: sqlite3.Connection) -> None:
+        """Remove the files of sessions that are over or forgotten; runs in a reading transaction."""
+        # In this order: a session's row is there before its file.
+        files = {path.name.removesuffix(_SUFFIX): path for path in self._folder.glob("*" + _SUFFIX)}
+        for row in all_sessions(connection, open_only=True) if files else ():
+            files.pop(row.session, None)
+        for path in files.values():
+            _unlink(path)
 
     def next_index(self, connection: sqlite3.Connection, row: SessionRow) -> int:
         """One past the session's last durable event."""
-        last = connection.execute(
-            "SELECT place, count FROM journal WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT 1", _span(row)
-        ).fetchone()
-        return row.sealed if last is None else _index(last[0]) + int(last[1])
+        end = self._rows_end(connection, row)
+        for chunk in self._in_file(row, end):
+            end = chunk.first + chunk.count
+        return end
+
+    def count(self, connection: sqlite3.Connection, row: SessionRow) -> int:
+        """How many events are durable and not sealed."""
+        return self.next_index(connection, row) - row.sealed
+
+    def size_bytes(self) -> int:
+        """Bytes of all files."""
+        total = 0
+        for path in self._folder.glob("*" + _SUFFIX):
+            with contextlib.suppress(OSError):  # it may be gone by now
+                total += path.stat().st_size
+        return total
 
     def read(self, connection: sqlite3.Connection, row: SessionRow, upto: int | None = None) -> Stored:
         """Give what is pending below ``upto``; damaged chunks are reported, and gaps stand in their place."""
-        end = self.next_index(connection, row)
+        found = self._chunks(connection, row)
+        end = found[-1].first + found[-1].count if found else row.sealed
         upto = end if upto is None else min(upto, end)
         chunks: list[tuple[Event, ...]] = []
         damaged: list[Damage] = []
-        for chunk in self._chunks(connection, row):
+        for chunk in found:
             if chunk.first >= upto:
                 break
             try:
@@ -127,16 +281,18 @@ class Journal:
 
     def settle(self, connection: sqlite3.Connection, row: SessionRow, upto: int) -> None:
         """Take away what is below ``upto``: it lies in a segment now. ``row`` is as before the sealing."""
+        self.gather(connection, row)
         end = self.next_index(connection, row)
         if end - upto > REKEY_EVENTS:
-            self._cut(connection, row, upto)
             self._tails.pop(row.session, None)
+            self._cut(connection, row, upto)
             return
         rest = self.read(connection, row).events
         self.replace(connection, row, tuple(event for event in rest if event.index >= upto))
 
     def chunk(self, connection: sqlite3.Connection, row: SessionRow, index: int) -> Chunk | None:
         """Give the first chunk that begins at ``index`` or beyond; its events are ``None`` if it is damaged."""
+        self.gather(connection, row)
         found = connection.execute(
             "SELECT place, count, key, body FROM journal WHERE place BETWEEN ? AND ? ORDER BY place LIMIT 1",
             (_place(row, index), _span(row)[1]),
@@ -157,6 +313,7 @@ class Journal:
 
     def replace(self, connection: sqlite3.Connection, row: SessionRow, events: Sequence[Event]) -> None:
         """Put events in the place of all that is pending, under a new key; the old keys are destroyed."""
+        self.gather(connection, row)
         self._tails.pop(row.session, None)
         connection.execute("DELETE FROM journal WHERE place BETWEEN ? AND ?", _span(row))
         connection.execute("DELETE FROM keys WHERE session = ?", (row.no,))
@@ -197,35 +354,71 @@ class Journal:
 
     def _tail(self, connection: sqlite3.Connection, row: SessionRow) -> _Tail:
         tail = self._tails.get(row.session)
-        if tail is None or tail.revision != row.revision:
-            tail = _Tail(*self._keys.add_pending(connection, row), row.revision)
+        if tail is None or tail.row.revision != row.revision:
+            tail = _Tail(row, *self._keys.add_pending(connection, row))
             self._tails[row.session] = tail
+            self._gathered.setdefault(row.session, None)
         return tail
 
-    def _merge(self, connection: sqlite3.Connection, row: SessionRow, tail: _Tail) -> None:
-        if tail.rows > 1:
-            first, count = tail.events[0].index, len(tail.events)
-            connection.execute(
-                "DELETE FROM journal WHERE place BETWEEN ? AND ?",
-                (_place(row, first), _place(row, first + count - 1)),
-            )
-            self._insert(connection, row, (tail.key_no, tail.key), (first, count), encode_events(tail.events))
-        tail.rows = 0
-        tail.events = []
+    def _hold(self, session: SessionId) -> TailFile | None:
+        """Hold a session's file until the transaction is over; ``None`` if there is none."""
+        tail = self._tails.get(session)
+        file = tail.file if tail is not None else None
+        file = file or TailFile.open(self._path(session), create=False)
+        if file is not None:
+            self._gathered[session] = file
+            file.hold()
+        return file
+
+    def _begin_file(self, session: SessionId, file: TailFile | None, tail: _Tail) -> None:
+        """Make a session's file ready for the next chunks; if it can't be, they go into rows."""
+        tail.file = None
+        try:
+            file = file or TailFile.open(self._path(session), create=True)
+            if file is not None:
+                file.begin(tail.key_no)
+                file.let_go()
+                tail.file = file
+        except OSError:
+            if file is not None:
+                file.close()
+
+    def _path(self, session: SessionId) -> Path:
+        return self._folder / f"{session}{_SUFFIX}"
+
+    def _put(self, connection: sqlite3.Connection, row: SessionRow, chunk: _Chunk) -> None:
+        connection.execute(
+            "INSERT INTO journal (place, count, key, body) VALUES (?, ?, ?, ?)",
+            (_place(row, chunk.first), chunk.count, chunk.key, chunk.body),
+        )
 
     def _insert(self, connection: sqlite3.Connection, row: SessionRow, key: _Key, span: _Span, encoded: bytes) -> None:
         first, count = span
         body = vault.seal_chunk(key[1], encoded, _about(row, first, count), self._keys.random)
-        connection.execute(
-            "INSERT INTO journal (place, count, key, body) VALUES (?, ?, ?, ?)",
-            (_place(row, first), count, key[0], body),
-        )
+        self._put(connection, row, _Chunk(first, count, key[0], body))
+
+    def _rows_end(self, connection: sqlite3.Connection, row: SessionRow) -> int:
+        last = connection.execute(
+            "SELECT place, count FROM journal WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT 1", _span(row)
+        ).fetchone()
+        return row.sealed if last is None else _index(last[0]) + int(last[1])
+
+    def _in_file(self, row: SessionRow, base: int) -> list[_Chunk]:
+        """Give the chunks that stand in the session's file only."""
+        if row.ended or row.session in self._gathered:
+            return []
+        try:
+            return _follow(read_chunks(self._path(row.session)), base)
+        except OSError as error:
+            raise StoreDamaged(f"a file of the journal can't be read: {error.strerror}") from error
 
     def _chunks(self, connection: sqlite3.Connection, row: SessionRow) -> list[_Chunk]:
         rows = connection.execute(
             "SELECT place, count, key, body FROM journal WHERE place BETWEEN ? AND ? ORDER BY place", _span(row)
         )
-        return [_Chunk(_index(place), count, key, body) for place, count, key, body in rows]
+        chunks = [_Chunk(_index(place), count, key, body) for place, count, key, body in rows]
+        base = chunks[-1].first + chunks[-1].count if chunks else row.sealed
+        return chunks + self._in_file(row, base)
 
     def _open_or_gaps(self, connection: sqlite3.Connection, row: SessionRow, chunk: _Chunk) -> tuple[Event, ...]:
         try:
@@ -239,6 +432,23 @@ class Journal:
         if len(events) != chunk.count or events[0].index != chunk.first:
             raise SegmentError("a journal chunk that is not what its row says")
         return events
+
+
+def _follow(chunks: Sequence[TailChunk], base: int) -> list[_Chunk]:
+    """Give the chunks from ``base`` on, one after the other; what lies below stands in rows or a segment."""
+    found: list[_Chunk] = []
+    for chunk in chunks:
+        if chunk.first < 0 or chunk.first == base:
+            found.append(_Chunk(base, chunk.count, chunk.key, chunk.body))
+            base += chunk.count
+        elif chunk.first > base:
+            break
+    return found
+
+
+def _unlink(path: Path) -> None:
+    with contextlib.suppress(OSError):  # on Windows another process may have it open; it is swept later
+        path.unlink()
 
 
 def _place(row: SessionRow, index: int) -> int:

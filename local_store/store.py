@@ -85,8 +85,8 @@ class Store:
         self._live = LiveLocks(folder / "live")
         self._adopted: set[SessionId] = set()
         self._seen: dict[SessionId, int] = {}
-        self._journal = Journal(keys)
-        self._database = Transactions(database, folder / "reserve", self._journal.drop_memory)
+        self._journal = Journal(keys, folder / "pending")
+        self._database = Transactions(database, folder / "reserve", self._journal.done, self._journal.undone)
         self._segments = Segments(keys)
         self._erasure = Erasure(self._journal, self._segments)
         self._inspection = Inspection(self._journal, self._segments)
@@ -102,7 +102,7 @@ class Store:
         """
         folder = home / "store"
         try:
-            for each in (home, folder, folder / "live"):
+            for each in (home, folder, folder / "live", folder / "pending"):
                 make_private_folder(each)
         except OSError as error:
             raise unwritable("the store's folder", error) from error
@@ -114,6 +114,7 @@ class Store:
                 await database.write(partial(check_root, expected=check))
             store._database.keep_reserve()
             await store._database.sweep()
+            await database.read(store._journal.sweep)
         except BaseException:
             await store.close()
             raise
@@ -121,6 +122,7 @@ class Store:
 
     async def close(self) -> None:
         """Let go of the sessions and the database. Sessions that were not ended become orphans."""
+        await self._database.aside(self._journal.close)
         self._live.release_all()
         await self._database.close()
 
@@ -150,8 +152,10 @@ class Store:
             row = find_session(connection, session)
             if row is None:
                 return True
+            self._journal.gather(connection, row)
             if self._journal.next_index(connection, row) > row.sealed:
                 return False
+            self._journal.end(session)
             connection.execute("DELETE FROM keys WHERE session = ?", (row.no,))
             if self._segments.of_session(connection, row.no) is None:
                 connection.execute("DELETE FROM sessions WHERE no = ?", (row.no,))
@@ -195,11 +199,11 @@ class Store:
     async def append(
         self, batch: PendingBatch | Sequence[PendingBatch], *, permitted: Callable[[], bool] | None = None
     ) -> bool:
-        """Write events to the journal, all in one transaction, durable on return.
+        """Write events to the journal, all or none of them, durable on return.
 
-        ``permitted`` is asked inside the transaction, on the store's thread; when it says no, nothing is written and
-        the answer is false. StoreConflict: if a batch does not follow its session's last event. StoreUnwritable: if
-        the disk is full, gives errors, or can't be written.
+        ``permitted`` is asked on the store's thread, while a forgetting by others has to wait; when it says no,
+        nothing is written and the answer is false. StoreConflict: if a batch does not follow its session's last
+        event. StoreUnwritable: if the disk is full, gives errors, or can't be written.
         """
         self._need_root()
         batches = (batch,) if isinstance(batch, PendingBatch) else tuple(batch)
@@ -212,10 +216,12 @@ class Store:
                 self._journal.append(connection, each, data)
             return True
 
-        def encode(_: sqlite3.Connection) -> None:
+        def quick() -> bool | None:
             encoded.extend(encode_events(each.events) for each in batches)
+            return self._journal.extend(batches[0], encoded[0], permitted) if len(batches) == 1 else None
 
-        return await self._database.write(work, before=encode)
+        written = await self._database.aside(quick)
+        return await self._database.write(work) if written is None else written
 
     async def pending(self, session: SessionId, upto: int | None = None) -> tuple[Event, ...]:
         """Give a session's pending events below ``upto``, in order; gaps stand for what is damaged."""
@@ -279,6 +285,7 @@ class Store:
             header = content.header
             if study is None or (study.epoch, study.next_number) != (header.epoch, header.number):
                 raise _Moved
+            self._journal.gather(connection, row)
             self._check_seal(connection, row, batch)
             info = self._segments.add(connection, study, row, content, encoded[0])
             self._journal.settle(connection, row, batch.next_index)
@@ -379,8 +386,8 @@ class Store:
         return await self._database.read(self._inspection.stats)
 
     async def size_bytes(self) -> int:
-        """Bytes of the database file; the fixed reserve is not counted."""
-        return await self._database.read(size_bytes)
+        """Bytes of the database file and the journal's files; the fixed reserve is not counted."""
+        return await self._database.read(size_bytes) + self._journal.size_bytes()
 
     async def _pieces(self, session_no: int, selection: Selection | None = None) -> AsyncIterator[Piece]:
         index: int | None = 0
@@ -428,7 +435,12 @@ class Store:
 
         If there is no room to remove the rows, they stay unreadable until the store is opened next.
         """
-        if await self._database.write_reserved(partial(destroy_study, study=study)):
+
+        def work(connection: sqlite3.Connection) -> bool:
+            self._journal.abandon(connection, study)
+            return destroy_study(connection, study)
+
+        if await self._database.write_reserved(work):
             with contextlib.suppress(StoreUnwritable):
                 await self._database.sweep()
         self._database.keep_reserve()

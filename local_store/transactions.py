@@ -18,11 +18,15 @@ T = TypeVar("T")
 
 
 class Transactions:
-    """Reads and writes on the database. ``undone`` is called, on its thread, after a transaction that failed."""
+    """Reads and writes on the database.
 
-    def __init__(self, database: Database, reserve: Path, undone: Callable[[], None]) -> None:
+    On its thread ``done`` is called after a transaction that is durable, and ``undone`` after one that failed.
+    """
+
+    def __init__(self, database: Database, reserve: Path, done: Callable[[], None], undone: Callable[[], None]) -> None:
         self._database = database
         self._reserve = reserve
+        self._done = done
         self._undone = undone
 
     async def close(self) -> None:
@@ -35,7 +39,11 @@ class Transactions:
 
     async def write(self, work: Work[T], *, before: Work[object] | None = None) -> T:
         """Write all of it or nothing; ``before`` runs ahead of the transaction."""
-        return await self._database.write(work, before=before, undone=self._undone)
+        return await self._database.write(work, before=before, done=self._done, undone=self._undone)
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Run a function on the database's thread, between transactions."""
+        return await self._database.aside(work)
 
     async def write_reserved(self, work: Work[T]) -> T:
         """Write, and give the reserve's space back to the disk if there is none left."""

@@ -14,6 +14,7 @@ from event_model.ids import DocumentId, Pseudonym, RecordId, SessionId, StudyId
 from event_model.keys import Secret
 from event_model.levels import Level
 from local_store.custody import DeviceKeys
+from local_store.sessions import get_session
 from local_store.store import SegmentInfo, Store
 
 STUDY = StudyId("study-one")
@@ -83,6 +84,15 @@ async def sealed(store: Store, events: Sequence[Event], session: SessionId = SES
     """Append and seal in one go."""
     await store.append(pending(events, session))
     return await seal(store, masked(await store.pending(session), session))
+
+
+async def gathered(store: Store, session: SessionId = SESSION) -> None:
+    """Bring what lies in a session's file into rows."""
+    await store._database.write(lambda connection: store._journal.gather(connection, get_session(connection, session)))
+
+
+def tail_path(home: Path, session: SessionId = SESSION) -> Path:
+    return home / "store" / "pending" / f"{session}.tail"
 
 
 def every_byte(folder: Path) -> bytes:

@@ -19,6 +19,7 @@ import pytest
 from event_model.errors import StoreDamaged, StoreError, StoreUnwritable
 from event_model.ids import SessionId
 from local_store.files import RESERVE_BYTES
+from local_store.journal import LARGE_EVENTS
 from local_store.model import SegmentState
 from local_store.store import Store
 from tests.local_store.store_kit import (
@@ -29,6 +30,7 @@ from tests.local_store.store_kit import (
     begin,
     edit,
     every_byte,
+    gathered,
     masked,
     open_store,
     opening,
@@ -205,7 +207,7 @@ async def test_a_database_made_read_only_is_an_error_and_stays_readable(tmp_path
         await store.append(pending(typing(0, 3)))
         await store._database.read(lambda connection: connection.execute("PRAGMA query_only = ON"))
         with pytest.raises(StoreUnwritable):
-            await store.append(pending(typing(3, 3)))
+            await store.append(pending(typing(3, LARGE_EVENTS)))
         assert len(await store.pending(SESSION)) == 3
 
 
@@ -288,7 +290,9 @@ async def test_damage_in_the_journal_leaves_gaps_and_the_rest(tmp_path: Path) ->
         await begin(store)
         await store.append(pending((opening(0), *typing(1, 9))))
         await store.append(pending((opening(10, document=2), *typing(11, 9))))
+        await gathered(store)
         await store.append(pending((opening(20), *typing(21, 9))))
+        await gathered(store)
         await store._database.write(
             lambda connection: connection.execute(
                 "UPDATE journal SET body = zeroblob(50) WHERE place & 4294967295 = 10"

@@ -313,14 +313,14 @@ async def test_forgetting_that_had_to_be_tried_twice_counts_time_once(
         await store.append(pending((edit(2, document=2),)))
         write, failures = store._database._database.write, [StoreUnwritable("the disk is full")]
 
-        async def fails_once(work, *, before=None, undone=None):
+        async def fails_once(work, **others):
             def refused(connection):
                 work(connection)
                 if failures:
                     raise failures.pop()
                 return work(connection)
 
-            return await write(refused if failures else work, before=before, undone=undone)
+            return await write(refused if failures else work, **others)
 
         monkeypatch.setattr(store._database._database, "write", fails_once)
         await store.forget(indexes=[1])

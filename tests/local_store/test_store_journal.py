@@ -84,7 +84,7 @@ async def test_append_asks_for_permission_inside_the_transaction(tmp_path: Path)
 
 
 async def test_small_chunks_are_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "MERGE_ROWS", 8)
+    monkeypatch.setattr(journal, "MERGE_CHUNKS", 8)
     count = 20
     async with await open_store(tmp_path) as store:
         await begin(store)
@@ -93,7 +93,7 @@ async def test_small_chunks_are_merged(tmp_path: Path, monkeypatch: pytest.Monke
         (rows,) = await store._database.read(
             lambda connection: connection.execute("SELECT count(*) FROM journal").fetchone()
         )
-        assert rows == 2 + 4
+        assert rows == 5  # the first, 8 merged, the one that did not go with them, 8 merged, and so on
         assert await store.pending(SESSION) == typing(0, count)
 
 

@@ -1,0 +1,186 @@
+"""The file of a session's newest chunks: what is cut off, damaged, taken over by others, or left behind."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from event_model.errors import StoreConflict, StoreUnwritable
+from event_model.events import CaptureGap
+from local_store import tail
+from local_store.store import Store
+from local_store.tail import TailFile, read_chunks
+from tests.local_store.store_kit import (
+    SESSION,
+    STUDY,
+    begin,
+    edit,
+    every_byte,
+    gathered,
+    masked,
+    open_store,
+    pending,
+    seal,
+    tail_path,
+    typing,
+)
+
+
+async def three_commits(store: Store) -> None:
+    """One in a row, two in the file."""
+    await begin(store)
+    for start in (0, 10, 20):
+        await store.append(pending(typing(start, 10)))
+
+
+async def test_what_is_in_the_file_is_pending_for_every_process(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store, await open_store(tmp_path) as other:
+        await three_commits(store)
+        assert tail_path(tmp_path).stat().st_mode & 0o777 == 0o600
+        assert await store.pending(SESSION) == await other.pending(SESSION) == typing(0, 30)
+        assert (await other.stats()).studies[0].pending == 30
+        assert await store.size_bytes() > (tmp_path / "store" / "overt.sqlite3").stat().st_size
+    async with await open_store(tmp_path) as store:
+        (orphan,) = await store.orphans()
+        assert orphan.next_index == 30
+
+
+@pytest.mark.parametrize("cut", [1, 20, 60])
+async def test_a_commit_that_was_cut_off_is_dropped(tmp_path: Path, cut: int) -> None:
+    async with await open_store(tmp_path) as store:
+        await three_commits(store)
+    path = tail_path(tmp_path)
+    os.truncate(path, path.stat().st_size - cut)
+    async with await open_store(tmp_path) as store:
+        assert await store.pending(SESSION) == typing(0, 20)
+        assert (await store.verify()).sound
+        await store.orphans()
+        await store.append(pending(typing(20, 5)))
+        assert await store.pending(SESSION) == typing(0, 25)
+
+
+async def test_a_last_sector_that_never_arrived_is_dropped(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        await store.append(pending(typing(0, 10)))
+        await store.append(pending(edit(10 + each, os.urandom(40).hex()) for each in range(50)))
+    path = tail_path(tmp_path)
+    data = path.read_bytes()
+    path.write_bytes(data[:1024] + bytes(512) + data[1536:])
+    async with await open_store(tmp_path) as store:
+        assert await store.pending(SESSION) == typing(0, 10)
+        assert (await store.verify()).sound
+
+
+async def test_every_flipped_bit_is_counted_and_gives_no_wrong_event(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await three_commits(store)
+        right = {event.index: event for event in typing(0, 30)}
+        path = tail_path(tmp_path)
+        data = path.read_bytes()
+        for at in (1, 9, *range(16, len(data), 7)):
+            path.write_bytes(data[:at] + bytes((data[at] ^ 0x10,)) + data[at + 1 :])
+            for event in await store.pending(SESSION):
+                assert isinstance(event.body, CaptureGap) or event == right[event.index]
+            assert not (await store.verify()).sound
+
+
+async def test_what_was_left_behind_after_a_transaction_is_passed_over(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await three_commits(store)
+        old = tail_path(tmp_path).read_bytes()
+        await gathered(store)
+    tail_path(tmp_path).write_bytes(old)  # as if the machine had stopped before the file was emptied
+    async with await open_store(tmp_path) as store:
+        assert await store.pending(SESSION) == typing(0, 30)
+        await store.orphans()
+        await store.append(pending(typing(30, 2)))
+        await store.append(pending(typing(32, 2)))
+        await seal(store, masked(await store.pending(SESSION)))
+        tail_path(tmp_path).write_bytes(old)
+        assert await store.pending(SESSION) == ()
+        assert (await store.verify()).sound
+
+
+async def test_a_writer_notices_what_another_process_forgot(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store, await open_store(tmp_path) as other:
+        await three_commits(store)
+        before = tail_path(tmp_path).read_bytes()
+        await other.forget(indexes=[25])
+        await store.append(pending(typing(30, 10)))
+        await store.append(pending(typing(40, 10)))
+        events = await other.pending(SESSION)
+        assert [event.index for event in events] == list(range(50))
+        assert events[30:] == typing(30, 20)
+        assert isinstance(events[25].body, CaptureGap)
+        assert before[60:120] not in every_byte(tmp_path / "store")
+
+
+async def test_a_writer_stops_when_another_process_leaves_the_study(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store, await open_store(tmp_path) as other:
+        await three_commits(store)
+        await other.forget_study(STUDY)
+        with pytest.raises(StoreConflict):
+            await store.append(pending(typing(30, 10)))
+        assert not tail_path(tmp_path).exists()
+
+
+async def test_permission_is_asked_while_the_file_is_held(tmp_path: Path) -> None:
+    def permitted() -> bool:
+        handle = os.open(tail_path(tmp_path), os.O_RDWR)
+        try:
+            held.append(not tail._lock(handle, wait=False))
+        finally:
+            os.close(handle)
+        return False
+
+    held: list[bool] = []
+    async with await open_store(tmp_path) as store:
+        await three_commits(store)
+        assert not await store.append(pending(typing(30, 10)), permitted=permitted)
+        assert held == [True]
+        assert await store.append(pending(typing(30, 10)))
+        assert await store.pending(SESSION) == typing(0, 40)
+
+
+async def test_an_append_that_failed_leaves_nothing_and_can_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with await open_store(tmp_path) as store:
+        await three_commits(store)
+        with monkeypatch.context() as patch:
+            patch.setattr(tail, "_sync", fails)
+            with pytest.raises(StoreUnwritable, match="disk is full"):
+                await store.append(pending(typing(30, 10)))
+            assert await store.pending(SESSION) == typing(0, 30)
+        await store.append(pending(typing(30, 12)))
+        await store.append(pending(typing(42, 1)))
+        assert await store.pending(SESSION) == typing(0, 43)
+
+
+async def test_the_file_goes_with_its_session(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await three_commits(store)
+        await seal(store, masked(await store.pending(SESSION)))
+        await store.end_session(SESSION)
+        assert not tail_path(tmp_path).exists()
+        stale = tail_path(tmp_path, "f" * 32)
+        stale.write_bytes(b"left behind")
+    async with await open_store(tmp_path):
+        assert not stale.exists()
+
+
+def test_a_file_that_is_none_of_ours_holds_nothing(tmp_path: Path) -> None:
+    for data in (b"", b"x", bytes(100)):
+        (tmp_path / "x").write_bytes(data)
+        assert read_chunks(tmp_path / "x") == []
+    (tmp_path / "x").write_bytes(b"some other file's text")
+    (lost,) = read_chunks(tmp_path / "x")
+    assert lost.body == b""
+    assert read_chunks(tmp_path / "none") == []
+    assert TailFile.open(tmp_path / "none", create=False) is None
