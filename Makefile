@@ -8,7 +8,7 @@ PACKAGES := event_model consent_ledger privacy_filter local_store capture_gate l
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports lock bench clean
+.PHONY: help setup demo test faults check format lint types imports lock bench clean
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ demo: $(READY) ## the main job on this machine, in a throw-away folder, in a min
 test: $(READY) ## all tests, with a real editor
 	sh scripts/system_packages.sh
 	$(BIN)/pytest -n auto --dist loadgroup
+
+faults: $(READY) ## the long form of the fault tests: a thousand kills, every system call
+	OVERT_FAULTS=long $(BIN)/pytest tests/faults
 
 check: lint types imports test ## everything that CI runs
 
