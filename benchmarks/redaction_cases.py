@@ -9,10 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-CODE_SUFFIXES = frozenset(
-    ".c .cc .cpp .cs .css .go .h .html .java .js .json .jsx .kt .md .php .py .pyi .rb .rs .rst .scss .sh .sql .swift "
-    ".svelte .toml .ts .tsx .txt .vue .xml .yaml .yml".split()
+_SUFFIXES = (
+    "c cc cpp cs css go h html java js json jsx kt md php py pyi rb rs rst scss sh sql swift svelte toml ts tsx txt "
+    "vue xml yaml yml"
 )
+CODE_SUFFIXES = frozenset(f".{name}" for name in _SUFFIXES.split())
 """What is read of a folder: text that people write."""
 
 MAX_FILE_CHARS = 1_000_000

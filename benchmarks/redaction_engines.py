@@ -76,7 +76,10 @@ def overt_typed_engine() -> Engine:
     def find(_name: str, text: str) -> list[Found]:
         redactor = Redactor(detector=detector, tag_key=Secret(b"\x07" * 32), settle_ms=SETTLE_MS)
         document = DocumentId(1)
-        redactor.feed(Event(0, 0, 0, Level.CONTENT, DocumentOpen(document=document, path="", language="", text="")), 0)
+        redactor.feed(
+            Event(0, 0, 0, Level.CONTENT, DocumentOpen(document=document, path="", workspace="", language="", text="")),
+            0,
+        )
         for index, sign in enumerate(text, 1):
             body = DocumentEdit(document=document, position=index - 1, deleted=0, inserted=sign)
             redactor.feed(Event(index, index * KEY_MS, KEY_MS, Level.CONTENT, body), index * KEY_MS)
@@ -106,10 +109,11 @@ def detect_secrets_engine() -> Engine:
             starts.append(starts[-1] + len(line))
         found: list[Found] = []
         for secret in scan_file(str(path)):
-            line = secret.line_number - 1
-            at = lines[line].find(secret.secret_value) if secret.secret_value and line < len(lines) else -1
+            row = secret.line_number - 1
+            value = secret.secret_value or ""
+            at = lines[row].find(value) if value and row < len(lines) else -1
             if at >= 0:
-                found.append(Found(starts[line] + at, starts[line] + at + len(secret.secret_value)))
+                found.append(Found(starts[row] + at, starts[row] + at + len(value)))
         path.unlink()
         return found
 
