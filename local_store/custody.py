@@ -60,7 +60,9 @@ class DeviceKeys(msgspec.Struct, frozen=True, eq=False):
     warning: str | None = None
 
 
-class _Argon2(msgspec.Struct, frozen=True):
+class Argon2Settings(msgspec.Struct, frozen=True):
+    """How a passphrase becomes a key; ``salt`` in base64."""
+
     salt: str
     iterations: int
     lanes: int
@@ -75,7 +77,7 @@ class _Custody(msgspec.Struct, frozen=True):
     entry: str
     installation: str
     root: str | None = None
-    argon2: _Argon2 | None = None
+    argon2: Argon2Settings | None = None
 
 
 class _Keyring(Protocol):
@@ -108,14 +110,15 @@ def open_custody(
             if (data := read_bounded(path, MAX_CUSTODY_BYTES)) is not None:
                 return _open(folder, _parse(data, path), passphrase)
             _refuse_orphaned_store(home)
-            return _make(folder, _chosen(backend), passphrase, random)
+            return _make(folder, chosen_backend(backend), passphrase, random)
     except Timeout as error:
         raise KeyUnavailable("another process holds the key folder", code="key-busy", hint="Try again.") from error
     except OSError as error:
         raise unwritable("the key folder", error) from error
 
 
-def _chosen(backend: str) -> str:
+def chosen_backend(backend: str) -> str:
+    """Give the backend to be used. KeyUnavailable: if the environment or ``backend`` names one that does not exist."""
     chosen = os.environ.get(BACKEND_VARIABLE) or backend
     if chosen not in {"auto", "keyring", "passphrase", "file"}:
         raise KeyUnavailable(
@@ -139,21 +142,36 @@ def _make(
     folder: Path, backend: str, passphrase: Callable[[], str] | None, random: Callable[[int], bytes]
 ) -> DeviceKeys:
     root = _left_behind(folder) or Secret(random(SEED_BYTES))
-    installation = Secret(random(SEED_BYTES))
+    return keep(folder, root, Secret(random(SEED_BYTES)), backend, passphrase=passphrase, random=random)
+
+
+def keep(
+    folder: Path,
+    root: Secret,
+    installation: Secret,
+    backend: str,
+    *,
+    passphrase: Callable[[], str] | None,
+    random: Callable[[int], bytes],
+) -> DeviceKeys:
+    """Put two secrets where ``backend`` says, and write the custody, which must not exist; the lock is held.
+
+    KeyUnavailable: if the keyring or the passphrase is required and can't be had. OSError: as it comes.
+    """
     entry = random(16).hex()
-    wrapped = _b64(aes_key_wrap(root.derive(_INSTALLATION_PURPOSE).reveal(), installation.reveal()))
+    wrapped = to_text(aes_key_wrap(root.derive(_INSTALLATION_PURPOSE).reveal(), installation.reveal()))
     custody: _Custody | None = None
     if backend in {"auto", "keyring"} and _put_in_keyring(entry, root, required=backend == "keyring"):
         custody = _Custody(CUSTODY_VERSION, "keyring", entry, wrapped)
     elif backend == "passphrase" or (backend == "auto" and passphrase is not None):
-        argon2 = _Argon2(_b64(random(16)), ARGON2_ITERATIONS, ARGON2_LANES, ARGON2_MEMORY_KIB)
-        kek = _stretch(_ask(passphrase), argon2)
+        argon2 = new_argon2(random)
+        kek = stretch(_ask(passphrase), argon2)
         custody = _Custody(
-            CUSTODY_VERSION, "passphrase", entry, wrapped, _b64(aes_key_wrap(kek, root.reveal())), argon2
+            CUSTODY_VERSION, "passphrase", entry, wrapped, to_text(aes_key_wrap(kek, root.reveal())), argon2
         )
     else:
         if not (folder / "root.key").exists():
-            create_once(folder / "root.key", _b64(root.reveal()).encode() + b"\n")
+            create_once(folder / "root.key", to_text(root.reveal()).encode() + b"\n")
         custody = _Custody(CUSTODY_VERSION, "file", entry, wrapped)
     create_once(folder / "custody.json", msgspec.json.format(msgspec.json.encode(custody), indent=2) + b"\n")
     return _keys(root, installation, custody.backend)
@@ -168,7 +186,7 @@ def _left_behind(folder: Path) -> Secret | None:
 def _open(folder: Path, custody: _Custody, passphrase: Callable[[], str] | None) -> DeviceKeys:
     root = _root_of(folder, custody, passphrase)
     try:
-        wrapped = _unb64(custody.installation)
+        wrapped = from_text(custody.installation)
         installation = aes_key_unwrap(root.derive(_INSTALLATION_PURPOSE).reveal(), wrapped)
     except (InvalidUnwrap, ValueError) as error:
         raise KeyUnavailable(
@@ -194,7 +212,7 @@ def _root_of(folder: Path, custody: _Custody, passphrase: Callable[[], str] | No
     if custody.root is None or custody.argon2 is None:
         raise _malformed(folder / "custody.json")
     try:
-        return Secret(aes_key_unwrap(_stretch(_ask(passphrase), custody.argon2), _unb64(custody.root)))
+        return Secret(aes_key_unwrap(stretch(_ask(passphrase), custody.argon2), from_text(custody.root)))
     except (InvalidUnwrap, ValueError) as error:
         raise KeyUnavailable(
             "the passphrase is not the one this installation was made with",
@@ -213,12 +231,18 @@ def _ask(passphrase: Callable[[], str] | None) -> str:
     return passphrase()
 
 
-def _stretch(passphrase: str, argon2: _Argon2) -> bytes:
+def new_argon2(random: Callable[[int], bytes]) -> Argon2Settings:
+    """Give today's settings with a new salt."""
+    return Argon2Settings(to_text(random(16)), ARGON2_ITERATIONS, ARGON2_LANES, ARGON2_MEMORY_KIB)
+
+
+def stretch(passphrase: str, argon2: Argon2Settings) -> bytes:
+    """Make a key of 32 bytes from a passphrase. KeyUnavailable: if the settings are impossible or absurd."""
     if not 0 < argon2.memory_kib <= MAX_ARGON2_MEMORY_KIB:
         raise KeyUnavailable("the custody file asks for an absurd amount of memory", code="custody-malformed")
     try:
         kdf = Argon2id(
-            salt=_unb64(argon2.salt),
+            salt=from_text(argon2.salt),
             length=SEED_BYTES,
             iterations=argon2.iterations,
             lanes=argon2.lanes,
@@ -239,7 +263,7 @@ def _keyring() -> _Keyring:
 
 def _put_in_keyring(entry: str, root: Secret, *, required: bool) -> bool:
     """Store the root key and read it back: the null backend takes everything and keeps nothing."""
-    value = _b64(root.reveal())
+    value = to_text(root.reveal())
     try:
         ring = _keyring()
         ring.set_password(KEYRING_SERVICE, entry, value)
@@ -285,7 +309,7 @@ def _missing(what: str) -> KeyUnavailable:
 
 def _decode_root(text: str) -> Secret:
     try:
-        raw = _unb64(text.strip())
+        raw = from_text(text.strip())
     except ValueError as error:
         raise KeyUnavailable("the root key is malformed", code="key-malformed") from error
     if len(raw) != SEED_BYTES:
@@ -315,9 +339,11 @@ def _malformed(path: Path) -> KeyUnavailable:
     )
 
 
-def _b64(raw: bytes) -> str:
+def to_text(raw: bytes) -> str:
+    """Write bytes in base64."""
     return base64.b64encode(raw).decode("ascii")
 
 
-def _unb64(text: str) -> bytes:
+def from_text(text: str) -> bytes:
+    """Read base64. ValueError: if it is none."""
     return base64.b64decode(text, validate=True)

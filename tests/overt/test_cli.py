@@ -249,3 +249,14 @@ def test_sizes(count: int, text: str) -> None:
 )
 def test_spans(seconds: int, text: str) -> None:
     assert span_text(seconds) == text
+
+
+def test_keys_are_backed_up_and_brought_back(run: Run, study: Path, tmp_path: Path) -> None:
+    assert run("join", study / "study.json", "--agree").code == 0
+    file = tmp_path / "keys-backup.json"
+    assert run("keys", "backup", file, "--passphrase", "correct horse").code == 0
+    assert run("keys", "restore", file, "--passphrase", "correct horse").code == 4
+    (tmp_path / "home" / "keys" / "root.key").unlink()
+    assert run("keys", "restore", file, "--passphrase", "another", "--json").json["error"]["code"] == "passphrase-wrong"
+    assert run("keys", "restore", file, "--passphrase", "correct horse", "--json").json["kept_in"] == "file"
+    assert run("studies").code == 0
