@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_builder.card import CARD, Card, columns_of_tables, read_card
+from dataset_builder.croissant import CROISSANT
 from dataset_builder.next_edit import CURSOR, REGION_END, REGION_START, Example, example_digest
 from dataset_builder.parts import EXAMPLES
 from dataset_builder.plan import Split
@@ -229,7 +230,7 @@ class _Check:
 
 def _wanted_files() -> set[str]:
     tables = {f"{table}/{split.value}.parquet" for table in TABLES for split in Split}
-    return tables | {f"{EXAMPLES}/{split.value}.jsonl" for split in Split}
+    return tables | {f"{EXAMPLES}/{split.value}.jsonl" for split in Split} | {CROISSANT}
 
 
 def _digest(path: Path) -> str:

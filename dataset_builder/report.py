@@ -21,7 +21,8 @@ from dataset_builder.card import (
     study_of,
     write_card,
 )
-from dataset_builder.parts import WrittenFile
+from dataset_builder.croissant import CROISSANT, croissant_of
+from dataset_builder.parts import WrittenFile, describe_file
 from dataset_builder.plan import Gap, Plan, Problem
 from dataset_builder.rebuild import SessionResult
 
@@ -58,9 +59,11 @@ def make_report(
     splits: dict[str, SplitCounts],
     files: list[WrittenFile],
 ) -> BuildReport:
-    """Write the card and make the report."""
+    """Write the Croissant metadata and the card, and make the report."""
     aside = tuple(result for _name, result in sorted(results.items()) if result.code)
     counts = _counts(plan, results, splits)
+    (new / CROISSANT).write_bytes(croissant_of(manifest, files))
+    files = [*files, describe_file(new, new / CROISSANT, 0)]
     left_out: Counter[str] = Counter()
     for result in results.values():
         left_out.update(result.skipped)

@@ -1,4 +1,4 @@
-"""dataset build, check: training data from what a receiver holds."""
+"""dataset build, check, view: training data from what a receiver holds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from privacy_filter.detectors import default_detector
 
 @click.group()
 def dataset() -> None:
-    """Build training data from sealed segments, and check it.
+    """Build training data from sealed segments, check it, and show it in formats that others read.
 
     Opening the segments takes the study's private key. What is built holds contributors under names of its own.
     """
@@ -83,7 +83,9 @@ def build(source: Path, study: Path, key: Path, out: Path, *, second_pass: bool,
     console().print(rows)
     for problem in report.problems:
         click.secho(f"set aside: {problem}", fg="yellow")
-    click.echo(f"Read it: duckdb -c \"from '{out}/events/*.parquet' limit 5\"")
+    click.echo("Read it:")
+    for line in _load("dataset_builder.loading").lines(out):
+        click.echo(f"  {line}")
 
 
 @dataset.command()
@@ -102,6 +104,30 @@ def check(folder: Path, *, as_json: bool) -> None:
             click.secho(f"  {problem}", fg="red")
     if not report.ok:
         sys.exit(9)
+
+
+@dataset.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--format", "view_format", type=click.Choice(["editing-traces", "chat"]), required=True, help="The format to write."
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write; it must not exist.")
+@json_option
+def view(folder: Path, view_format: str, out: Path, *, as_json: bool) -> None:
+    r"""Write the built dataset FOLDER in a format that others read.
+
+    editing-traces: a JSON file per document, with every edit. chat: next-edit examples as conversations. A view holds
+    what the dataset held when it was written: write it again after every build.
+
+    \b
+    overt dataset view dataset/ --format chat --out chat/
+    """
+    views = _load("dataset_builder.views")
+    report = views.write_view(folder, views.View(view_format), out)
+    if as_json:
+        print_json(report)
+        return
+    click.echo(f"{report.items:,} in {report.files:,} files; {report.left_out:,} left out.")
 
 
 def _load(module: str) -> ModuleType:
