@@ -32,14 +32,16 @@ from consent_ledger.manifest import sign_manifest
 from consent_ledger.study import WorkspaceRule
 from consent_ledger.study_toml import manifest_from_toml, study_template
 from event_model.clock import ManualClock
-from event_model.events import FILLER, DocumentEdit, DocumentOpen, Origin
+from event_model.events import FILLER, DocumentEdit, DocumentOpen, Event, Origin
 from event_model.ids import DocumentId
 from event_model.keys import RecipientSecretKey, Secret, SigningKey, encode_key
+from event_model.levels import Level
 from event_model.positions import LineBuffer
 from local_store.custody import open_custody
 from local_store.store import Store
 from overt.demo.trace import read_trace
 from privacy_filter.detectors import SECRET, default_detector
+from privacy_filter.redactor import Redactor
 
 NOW_MS = 1_790_000_000_000
 KEY_MS = 120
@@ -51,6 +53,7 @@ EDITS_A_PLANT = 60
 """So much of the trace is played for each plant: the hold of 120 s ends for some while others are typed."""
 
 FLUSH_EDITS = 500
+SETTLE_MS = 120_000
 
 
 class Block:
@@ -80,6 +83,7 @@ class Session:
         self.owners: list[tuple[Block, Op] | None] = []
         self.times: list[float] = []
         self.text = LineBuffer()
+        self.bodies: list[DocumentEdit] = []
 
     def own(self, position: int, deleted: int, inserted: str) -> None:
         """Apply an edit of the trace, around the blocks that stand in it."""
@@ -121,6 +125,7 @@ class Session:
         self.door.offer(body)
         self.times.append((time.thread_time() - began) * 1e6)
         self.owners.append(owner)
+        self.bodies.append(body)
         self.text.replace(position, deleted, inserted)
 
 
@@ -176,12 +181,12 @@ async def run(folder: Path, trace_path: Path, cases_path: Path, plants: int, see
     await store.close()
     bodies = [each.event.body for each in sorted(stored, key=lambda each: each.event.index)]
     opened = next(body for body in bodies if isinstance(body, DocumentOpen))
-    return count(session, [body for body in bodies if isinstance(body, DocumentEdit)], opened.text)
+    return count(session, [body for body in bodies if isinstance(body, DocumentEdit)], trace.startContent, opened.text)
 
 
-def count(session: Session, edits: list[DocumentEdit], sealed_start: str) -> dict[str, Any]:
+def count(session: Session, edits: list[DocumentEdit], start: str, sealed_start: str) -> dict[str, Any]:
     """Compare what was sealed with what was planted."""
-    owners, times = session.owners, sorted(session.times)
+    owners, times, filter_times = session.owners, sorted(session.times), sorted(filter_cost(session.bodies, start))
     own_chars = own_masked = 0
     sealed = LineBuffer(sealed_start)
     leaked = defaultdict[Block, set[int]](set)
@@ -210,10 +215,28 @@ def count(session: Session, edits: list[DocumentEdit], sealed_start: str) -> dic
         "over_redacted_chars": own_masked,
         "over_redacted_share": round(own_masked / max(own_chars, 1), 5),
         "replay_exact": exact,
-        "us_per_edit_mean": round(sum(times) / len(times), 1),
-        "us_per_edit_p99": round(times[int(len(times) * 0.99)], 1),
-        "us_per_edit_max": round(times[-1], 1),
+        **_times("us_per_edit", filter_times),
+        **_times("gate_us_per_edit", times),
     }
+
+
+def filter_cost(bodies: list[DocumentEdit], start: str) -> list[float]:
+    """Give the filter's own time for each of the same edits, scans included; the gate's has the ledger's checks too.
+
+    The trace's hours pass in seconds here, and the gate reads consent anew every second of them.
+    """
+    redactor = Redactor(detector=default_detector(), tag_key=Secret(b"t" * 32), settle_ms=SETTLE_MS)
+    first = DocumentOpen(bodies[0].document, path="", workspace="", language="", text=start)
+    redactor.feed(Event(0, 0, 0, Level.CONTENT, first), 0)
+    times: list[float] = []
+    for index, body in enumerate(bodies, 1):
+        event, now_ms = Event(index, 0, 0, Level.CONTENT, body), index * KEY_MS
+        began = time.thread_time()
+        redactor.feed(event, now_ms)
+        if index % FLUSH_EDITS == 0:
+            redactor.take(redactor.settled(now_ms))
+        times.append((time.thread_time() - began) * 1e6)
+    return times
 
 
 def plantable(cases: list[Case]) -> list[Case]:
@@ -244,6 +267,11 @@ def join(home: Path, work: Path, clock: ManualClock) -> None:
     )
     manifest = sign_manifest(manifest_from_toml(text), SigningKey(Secret(os.urandom(32))))
     Ledger(home).join(manifest, installation=open_custody(home).installation, now_ms=clock.wall_ms())
+
+
+def _times(name: str, times: list[float]) -> dict[str, float]:
+    mean, p99 = sum(times) / len(times), times[int(len(times) * 0.99)]
+    return {f"{name}_mean": round(mean, 1), f"{name}_p99": round(p99, 1), f"{name}_max": round(times[-1], 1)}
 
 
 def _has_run(positions: set[int]) -> bool:
