@@ -163,8 +163,8 @@ class _Rows:
             "PRAGMA synchronous = FULL",
             (
                 "CREATE TABLE IF NOT EXISTS events (no INTEGER PRIMARY KEY, wall_ms INTEGER, delta_ms INTEGER,"
-                " level TEXT, kind TEXT, document INTEGER, position INTEGER, deleted INTEGER, inserted TEXT, origin TEXT,"
-                " confidence INTEGER, joined INTEGER)"
+                " level TEXT, kind TEXT, document INTEGER, position INTEGER, deleted INTEGER, inserted TEXT,"
+                " origin TEXT, confidence INTEGER, joined INTEGER)"
             ),
         ):
             self._connection.execute(statement)

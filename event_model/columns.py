@@ -1,12 +1,14 @@
 """Columns: lists of numbers and texts as bytes that compress well, and back.
 
 A number column is a byte that says how many bytes its largest value takes, then all lowest bytes, all second
-bytes, and so on: bytes of one kind stand together. Columns of some length become a zstd block (RFC 8878) of
+bytes, and so on: bytes of one kind stand together. Numbers that are all multiples of one, as times of a coarse clock
+are, are divided by it first. Columns of some length become a zstd block (RFC 8878) of
 their own, so that each gets its own entropy table. Nothing says how long a column is: the reader knows.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
@@ -29,6 +31,12 @@ _BLOCK_BYTES = 200
 
 _PLAIN_BYTES = 160
 """What is shorter is not worth compressing: setting zstd up costs more time than a journal row of a few edits."""
+
+_HAS_UNIT = 0x08
+"""Beside a column's width: a number follows by which all of the column's are to be multiplied."""
+
+_UNIT_BYTES = 8
+"""At least so much must be saved by dividing."""
 
 _RAW = b"\x00"
 _ZSTD = b"\x01"
@@ -74,7 +82,18 @@ class Writer:
         if top > MAX_VALUE or min(values) < 0:
             raise SegmentError("a number that the format can't hold")
         width = (top.bit_length() + 7) // 8
+        if width > 1 and (unit := math.gcd(*values)) > 1:
+            divided = (top // unit).bit_length() + 7 >> 3
+            if len(values) * (width - divided) > _UNIT_BYTES:
+                width, values = divided, [value // unit for value in values]
+                self._parts.append(bytes((width | _HAS_UNIT,)))
+                self.number(unit)
+                self._planes(values, width)
+                return
         self._parts.append(bytes((width,)))
+        self._planes(values, width)
+
+    def _planes(self, values: Sequence[int], width: int) -> None:
         if width == 1:
             self._parts.append(bytes(values))
         elif width:
@@ -184,6 +203,17 @@ class Reader:
         if not count:
             return ()
         (width,) = self._take(1)
+        if width > _HAS_UNIT:
+            unit = self.number()
+            if unit < 2:  # what a writer never makes
+                raise SegmentError("a column whose unit says nothing")
+            values = self._planes(count, width ^ _HAS_UNIT)
+            if max(values) * unit > MAX_VALUE:
+                raise SegmentError("a column of numbers that are too large")
+            return [value * unit for value in values]
+        return self._planes(count, width)
+
+    def _planes(self, count: int, width: int) -> Sequence[int]:
         if width == 0:
             return bytes(count)
         if width == 1:

@@ -96,6 +96,12 @@ def typing(count: int) -> tuple[Event, ...]:
     )
 
 
+def by_the_second(count: int) -> tuple[Event, ...]:
+    """Typing as a clock that is coarse tells it."""
+    body = DocumentEdit(ONE, 0, 0, "t", Origin.TYPED, 90)
+    return tuple(Event(index, WALL + 1000 * index, 1000 if index else 0, Level.CONTENT, body) for index in range(count))
+
+
 def segment_content() -> SegmentContent:
     header = SegmentHeader(
         version=1,
@@ -131,7 +137,10 @@ def events_vectors() -> dict[str, list[Vector]]:
     one = segment.encode_events(typing(1))
     plain = columns.unpack(one[1:], 1 << 20)
     row = b"\x01\x02\x00\x00\x00\x03\x01\x01\x02"
+    times = b"\xbc\x31\x00"  # the end of the first time, and the column of differences
+    malformed = "segment-malformed"
     assert row + b"\x00" in plain
+    assert times in plain
 
     def raw(changed: bytes) -> bytes:
         return b"\x01\x00" + changed
@@ -145,6 +154,7 @@ def events_vectors() -> dict[str, list[Vector]]:
             good("one edit", one, typing(1)),
             good("every kind", segment.encode_events(all_kinds()), all_kinds()),
             good("a run of typing, compressed", segment.encode_events(typing(120)), typing(120)),
+            good("times to the second", segment.encode_events(by_the_second(20)), by_the_second(20)),
         ],
         "bad": [
             bad("empty", b"", "segment-version"),
@@ -167,6 +177,12 @@ def events_vectors() -> dict[str, list[Vector]]:
                 "a column of an unknown width",
                 raw(plain.replace(row + b"\x00", row + b"\x08\x00")),
                 "segment-malformed",
+            ),
+            bad("a column whose unit says nothing", raw(plain.replace(times, times[:-1] + b"\x09\x01\x05")), malformed),
+            bad(
+                "a column of numbers that are too large",
+                raw(plain.replace(times, times[:-1] + b"\x09" + b"\x80" * 7 + b"\x40\x05")),
+                malformed,
             ),
             bad("a text that is not UTF-8", raw(plain[:-1] + b"\xff"), "segment-malformed"),
             bad("damage in the compressed form", b"\x01\x01" + zstd(plain)[:-2], "segment-malformed"),
