@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from consent_ledger.manifest import read_manifest
 from event_model.errors import DatasetError, KeyUnavailable
-from event_model.keys import encode_key
+from event_model.keys import RecipientSecretKey, encode_key
 from overt.commands.study import STUDY_KEY
 from overt.console import console, json_option, print_json, table
 from overt.keyfiles import read_recipient_key
@@ -70,7 +70,7 @@ def build(source: Path, study: Path, key: Path, out: Path, *, second_pass: bool,
             secret=secret,
             out=out,
             # Names stay the same from build to build, and tell nothing without the study's private key.
-            salt=secret.raw.derive(f"overt dataset salt 1 {manifest.payload.id}").reveal(),
+            salt=_salt(secret, manifest.payload.id),
             progress=progress,
             second_pass=default_detector() if second_pass else None,
         )
@@ -90,19 +90,35 @@ def build(source: Path, study: Path, key: Path, out: Path, *, second_pass: bool,
 
 @dataset.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--source", type=click.Path(path_type=Path, exists=True, file_okay=False), help="The receiver's data folder."
+)
+@click.option("--key", type=click.Path(path_type=Path), help="study.key; goes with --source.")
 @json_option
-def check(folder: Path, *, as_json: bool) -> None:
-    """Replay every document of a built dataset from its edits and compare. Exit code 9 when anything is wrong."""
+def check(folder: Path, source: Path | None, key: Path | None, *, as_json: bool) -> None:
+    """Replay every document of a built dataset from its edits and compare. Exit code 9 when anything is wrong.
+
+    With --source and --key, prove also that it holds nothing which was erased at the receiver since.
+    """
+    if (source is None) != (key is None):
+        raise click.UsageError("--source and --key go together")
     report = _load("dataset_builder.check").check(folder)
+    stale: tuple[Any, ...] = ()
+    if source is not None and key is not None:
+        study = _load("dataset_builder.card").read_card(folder).study.id
+        salt = _salt(read_recipient_key(key), study)
+        stale = _load("dataset_builder.erased").find_erased(folder, source=source, salt=salt)
     if as_json:
-        print_json(report)
+        print_json({**msgspec.to_builtins(report), "erased": msgspec.to_builtins(stale)})
     else:
         click.echo(
             f"{report.documents:,} documents; {report.documents_replayed:,} rebuilt from their edits, identical."
         )
         for problem in report.problems:
             click.secho(f"  {problem}", fg="red")
-    if not report.ok:
+        for each in stale:
+            click.secho(f"  {each.events:,} events of {each.contributor} were erased since: build again", fg="red")
+    if stale or not report.ok:
         sys.exit(9)
 
 
@@ -128,6 +144,10 @@ def view(folder: Path, view_format: str, out: Path, *, as_json: bool) -> None:
         print_json(report)
         return
     click.echo(f"{report.items:,} in {report.files:,} files; {report.left_out:,} left out.")
+
+
+def _salt(secret: RecipientSecretKey, study: str) -> bytes:
+    return secret.raw.derive(f"overt dataset salt 1 {study}").reveal()
 
 
 def _load(module: str) -> ModuleType:
