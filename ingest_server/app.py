@@ -19,11 +19,12 @@ from event_model.errors import OvertError, ReceiverError, StoreError
 from event_model.ids import Pseudonym, StudyId
 from event_model.keys import encode_key
 from event_model.signed import MAX_DOCUMENT_BYTES
-from ingest_server.metadata import Metadata, SqliteMetadata
+from ingest_server.metadata import Metadata
 from ingest_server.objects import DirectoryObjects, Objects
 from ingest_server.rows import Participant
 from ingest_server.service import Answer, Receiver
 from ingest_server.settings import BODY_DEADLINE_S, ReceiverSettings
+from ingest_server.sqlite_metadata import SqliteMetadata
 
 RETRY_AFTER_S = 30
 """What a sender is told to wait when the disk or the database fails."""

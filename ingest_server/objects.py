@@ -20,7 +20,7 @@ from obstore.store import LocalStore
 from event_model.errors import StoreUnwritable
 from event_model.ids import Pseudonym, StudyId
 
-_OBJECTS_UNWRITABLE = "The receiver's object store failed; see that its disk has space and can be written."
+_OBJECTS_UNWRITABLE = "The receiver's object store failed; see that it runs, has space and can be written."
 
 
 def participant_prefix(study: StudyId, pseudonym: Pseudonym) -> str:
@@ -58,7 +58,7 @@ class DirectoryObjects:
 
     def __init__(self, root: Path) -> None:
         """Open the directory, and make it if need be, for its owner alone."""
-        with _store_errors():
+        with object_store_errors():
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
             _sync_directory(root.parent)
             self._store = LocalStore(root, mkdir=True)
@@ -83,21 +83,21 @@ class DirectoryObjects:
         return await asyncio.to_thread(self._keys, prefix)
 
     def _put(self, key: str, data: bytes) -> None:
-        with _store_errors():
+        with object_store_errors():
             obstore.put(self._store, key, data)
             path = self._root / key
             _sync_file(path)
             self._sync_directories(path.parent)
 
     def _get(self, key: str) -> bytes | None:
-        with _store_errors():
+        with object_store_errors():
             try:
                 return bytes(obstore.get(self._store, key).bytes())
             except FileNotFoundError:
                 return None
 
     def _erase(self, keys: Sequence[str]) -> None:
-        with _store_errors():
+        with object_store_errors():
             for key in keys:
                 try:
                     obstore.delete(self._store, key)
@@ -109,7 +109,7 @@ class DirectoryObjects:
                     _sync_directory(folder)
 
     def _keys(self, prefix: str) -> list[str]:
-        with _store_errors():
+        with object_store_errors():
             pages = obstore.list(self._store, prefix.rstrip("/"))
             return sorted(item["path"] for page in pages for item in page)
 
@@ -122,7 +122,8 @@ class DirectoryObjects:
 
 
 @contextmanager
-def _store_errors() -> Iterator[None]:
+def object_store_errors() -> Iterator[None]:
+    """Turn whatever an object store raises into StoreUnwritable."""
     try:
         yield
     except (OSError, BaseError) as error:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -10,6 +11,8 @@ from event_model.clock import ManualClock
 from event_model.signed import Signed
 from ingest_server.app import create_app
 from ingest_server.settings import ReceiverSettings
+from tests.ingest_server import servers
+from tests.ingest_server.backends import Backend, LocalBackend, RemoteBackend
 from tests.ingest_server.kit import NOW, RECEIVER_KEY, Person, make_manifest
 
 
@@ -48,3 +51,23 @@ async def receiver(settings: ReceiverSettings, clock: ManualClock):
         httpx.AsyncClient(transport=transport, base_url="http://receiver") as client,
     ):
         yield client
+
+
+@pytest.fixture(scope="session")
+def remote_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, servers.S3Server]]:
+    folder = tmp_path_factory.mktemp("servers")
+    with servers.postgres(folder) as database, servers.s3(folder / "s3") as server:
+        yield database, server
+
+
+@pytest.fixture(
+    params=[
+        "sqlite+directory",
+        # One worker starts the servers for all of these.
+        pytest.param("postgresql+s3", marks=[pytest.mark.system, pytest.mark.xdist_group("receiver-servers")]),
+    ]
+)
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
+    if request.param == "sqlite+directory":
+        return LocalBackend(tmp_path / "data")
+    return RemoteBackend(*request.getfixturevalue("remote_servers"))

@@ -9,8 +9,10 @@ import sqlalchemy as sql
 from consent_ledger.record import ConsentState
 from event_model.errors import StoreUnwritable
 from event_model.ids import Pseudonym, RecordId, StudyId
-from ingest_server.metadata import SqliteMetadata
+from ingest_server.metadata import Metadata
 from ingest_server.rows import ConsentRow, Participant, SegmentRow
+from ingest_server.sqlite_metadata import SqliteMetadata
+from tests.ingest_server.backends import Backend
 
 ALICE = Participant(StudyId("study-a"), Pseudonym("a" * 32))
 BOB = Participant(StudyId("study-a"), Pseudonym("b" * 32))
@@ -22,13 +24,13 @@ def segment(number: int, *, digest: str | None = None) -> SegmentRow:
 
 
 @pytest.fixture
-def metadata(tmp_path: Path):
-    opened = SqliteMetadata(tmp_path / "receiver.sqlite3")
+def metadata(backend: Backend):
+    opened = backend.metadata()
     yield opened
     opened.close()
 
 
-async def test_standing_names_the_row_before_and_the_newest(metadata: SqliteMetadata) -> None:
+async def test_standing_names_the_row_before_and_the_newest(metadata: Metadata) -> None:
     for number in (1, 2, 3):
         await metadata.save_segment(ALICE, segment(number))
     await metadata.save_segment(BOB, segment(7))
@@ -38,7 +40,7 @@ async def test_standing_names_the_row_before_and_the_newest(metadata: SqliteMeta
     assert (await metadata.standing(ALICE, RECORD, 2, 0)).newest is None
 
 
-async def test_bury_leaves_tombstones_that_keep_the_chain(metadata: SqliteMetadata) -> None:
+async def test_bury_leaves_tombstones_that_keep_the_chain(metadata: Metadata) -> None:
     await metadata.save_segment(ALICE, segment(1))
     assert await metadata.bury(ALICE, "d1", [(1, 1), (1, 2)]) == 1
     standing = await metadata.standing(ALICE, RECORD, 1, 2)
@@ -57,7 +59,7 @@ async def test_bury_leaves_tombstones_that_keep_the_chain(metadata: SqliteMetada
     assert deletion.completed_ms == 5
 
 
-async def test_bury_all_withdraws_known_and_named_records(metadata: SqliteMetadata) -> None:
+async def test_bury_all_withdraws_known_and_named_records(metadata: Metadata) -> None:
     await metadata.save_consent(ALICE, ConsentRow(RECORD, ConsentState.GIVEN, 1, 10**15, b"{}"))
     await metadata.save_consent(BOB, ConsentRow(RECORD, ConsentState.GIVEN, 1, 10**15, b"{}"))
     await metadata.save_segment(ALICE, segment(1))
@@ -73,7 +75,7 @@ async def test_bury_all_withdraws_known_and_named_records(metadata: SqliteMetada
     assert (await metadata.standing(ALICE, RECORD, 1, 2)).newest is None
 
 
-async def test_a_row_is_never_written_twice(metadata: SqliteMetadata) -> None:
+async def test_a_row_is_never_written_twice(metadata: Metadata) -> None:
     outcomes = await asyncio.gather(
         *(metadata.save_segment(ALICE, segment(1, digest=f"{n:064x}")) for n in range(8)),
         *(metadata.save_segment(ALICE, segment(2 + n)) for n in range(8)),
@@ -83,11 +85,11 @@ async def test_a_row_is_never_written_twice(metadata: SqliteMetadata) -> None:
     assert outcomes[8:] == [None] * 8
 
 
-async def test_a_claim_excludes_others_also_from_another_process(tmp_path: Path) -> None:
-    here, there = SqliteMetadata(tmp_path / "r.sqlite3"), SqliteMetadata(tmp_path / "r.sqlite3")
+async def test_a_claim_excludes_others_also_from_another_process(backend: Backend) -> None:
+    here, there = backend.metadata(), backend.metadata()
     order: list[str] = []
 
-    async def second(metadata: SqliteMetadata, name: str) -> None:
+    async def second(metadata: Metadata, name: str) -> None:
         async with metadata.claim(ALICE):
             order.append(name)
 

@@ -8,13 +8,14 @@ import pytest
 from event_model.errors import StoreUnwritable
 from event_model.ids import Pseudonym, StudyId
 from ingest_server.objects import DirectoryObjects, participant_prefix, segment_key
+from tests.ingest_server.backends import Backend
 
 STUDY = StudyId("study-a")
 ALICE = Pseudonym("a" * 32)
 
 
-async def test_put_replaces_and_get_reads(tmp_path: Path) -> None:
-    objects = DirectoryObjects(tmp_path / "data")
+async def test_put_replaces_and_get_reads(backend: Backend) -> None:
+    objects = backend.objects()
     key = segment_key(STUDY, ALICE, 1, 2)
     assert key == f"segments/study-a/{ALICE}/00000001/0000000002.overt"
     assert await objects.get(key) is None
@@ -24,8 +25,8 @@ async def test_put_replaces_and_get_reads(tmp_path: Path) -> None:
     assert await objects.keys("segments/") == [key]
 
 
-async def test_erase_takes_only_what_is_named(tmp_path: Path) -> None:
-    objects = DirectoryObjects(tmp_path / "data")
+async def test_erase_takes_only_what_is_named(backend: Backend) -> None:
+    objects = backend.objects()
     keys = [segment_key(STUDY, ALICE, 1, number) for number in range(3)]
     other = segment_key(STUDY, Pseudonym("a" * 31 + "b"), 1, 0)
     for key in (*keys, other):

@@ -1,0 +1,145 @@
+"""The receiver's notes in PostgreSQL, for replicas on several machines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import sqlalchemy as sql
+from sqlalchemy import event
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from event_model.errors import StoreUnwritable
+from ingest_server import tables
+from ingest_server.rows import Participant
+from ingest_server.sql_metadata import CLAIM_POLL_S, SqlMetadata, claim_stripe, database_errors, writing
+
+CLAIM_CONNECTIONS = 16
+"""Claims held at once by one process, each on a connection; PostgreSQL allows 100 connections by default."""
+
+WORK_CONNECTIONS = 8
+"""Connections for reads and the group commit of one process."""
+
+CONNECT_TIMEOUT_S = 5
+"""How long a database that doesn't answer is waited for before the request is answered with 503."""
+
+STATEMENT_TIMEOUT_MS = 30_000
+"""How long one statement may take, waiting for locks included, before the request is answered with 503."""
+
+LOCK_CLASS = 0x6F76
+"""The first key of our advisory locks ("ov"), so that they meet no other program's in the same database."""
+
+_SCHEMA_LOCK = -1
+"""The second key under which tables are made; stripes are 0 and up."""
+
+
+class PostgresMetadata(SqlMetadata):
+    """The notes in a PostgreSQL database, shared by any number of replicas.
+
+    A claim is an advisory lock that a transaction holds on a connection of its own, so it ends with its process, and
+    works through a pooler that shares connections between transactions.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Connect to ``postgresql://user@host/database``, and make the tables if need be.
+
+        StoreUnwritable: if that fails, or the server runs with ``fsync`` off.
+        """
+        self._claims = _engine(url, size=CLAIM_CONNECTIONS)
+        self._permits = asyncio.Semaphore(CLAIM_CONNECTIONS)
+        engine = _engine(url, size=WORK_CONNECTIONS)
+        with database_errors(), writing(engine) as connection:
+            if connection.exec_driver_sql("SHOW fsync").scalar_one() != "on":
+                hint = "Set fsync = on in postgresql.conf: a receipt promises that a segment survives a power cut."
+                raise StoreUnwritable("PostgreSQL runs with fsync off", hint=hint)
+            # Replicas that start together would otherwise both make the tables, and one fail.
+            connection.execute(sql.select(sql.func.pg_advisory_xact_lock(LOCK_CLASS, _SCHEMA_LOCK)))
+            tables.METADATA.create_all(connection)
+        super().__init__(engine)
+
+    @asynccontextmanager
+    async def claim(self, participant: Participant) -> AsyncIterator[None]:
+        """Hold a participant for oneself, across all replicas."""
+        stripe = claim_stripe(participant)
+        # Within the process one waits in line; only another replica is polled for, so that no thread is ever blocked
+        # that the claim's holder needs. A permit stands for a connection: none is waited for inside a thread.
+        async with self._stripes[stripe], self._permits:
+            with database_errors():
+                connection = await self._acquire(stripe)
+            try:
+                yield
+            finally:
+                await asyncio.shield(asyncio.to_thread(_release, connection))
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._claims.dispose()
+        super().close()
+
+    async def _acquire(self, stripe: int) -> sql.Connection:
+        while True:
+            attempt = asyncio.ensure_future(asyncio.to_thread(self._try_claim, stripe))
+            try:
+                connection = await asyncio.shield(attempt)
+            except asyncio.CancelledError:
+                # The thread goes on: what it gets must not be held by a request that was given up.
+                attempt.add_done_callback(_abandon)
+                raise
+            if connection is not None:
+                return connection
+            await asyncio.sleep(CLAIM_POLL_S)
+
+    def _try_claim(self, stripe: int) -> sql.Connection | None:
+        connection = self._claims.connect()
+        try:
+            query = sql.select(sql.func.pg_try_advisory_xact_lock(LOCK_CLASS, stripe))
+            claimed: bool = connection.execute(query).scalar_one()
+        except SQLAlchemyError:
+            connection.close()
+            raise
+        if claimed:
+            return connection
+        connection.close()
+        return None
+
+
+def _release(connection: sql.Connection) -> None:
+    """End the transaction, and with it the claim; a connection that broke has ended it already."""
+    try:
+        connection.close()
+    except SQLAlchemyError:
+        connection.invalidate()
+
+
+def _abandon(attempt: asyncio.Future[sql.Connection | None]) -> None:
+    if not attempt.cancelled() and attempt.exception() is None:
+        connection = attempt.result()
+        if connection is not None:
+            _release(connection)
+
+
+def _engine(url: str, *, size: int) -> sql.Engine:
+    try:
+        address = sql.make_url(url).set(drivername="postgresql+psycopg")
+        engine = sql.create_engine(
+            address,
+            pool_size=size,
+            max_overflow=0,
+            pool_pre_ping=True,  # A database that was restarted is found again by the next request.
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+        )
+    except ArgumentError as error:
+        hint = "It looks like postgresql://user@host/database."
+        raise StoreUnwritable("this is no address of a database", hint=hint) from error
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        # The server's default may be weaker: a commit that has returned must survive a power cut.
+        with connection.cursor() as cursor:
+            cursor.execute("SET synchronous_commit = on")
+            cursor.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
+        connection.commit()
+
+    return engine

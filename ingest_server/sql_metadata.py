@@ -1,0 +1,233 @@
+"""The receiver's notes in SQLAlchemy Core: what is the same on every database."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import sqlalchemy as sql
+from sqlalchemy.exc import SQLAlchemyError
+
+from consent_ledger.record import ConsentState
+from event_model.errors import StoreUnwritable
+from event_model.ids import RecordId
+from ingest_server import tables
+from ingest_server.group_commit import GroupCommit
+from ingest_server.rows import (
+    ConsentRow,
+    DeletionRow,
+    Participant,
+    SegmentRow,
+    Standing,
+)
+
+T = TypeVar("T")
+
+CLAIM_STRIPES = 1024
+"""Participants share this many claims: enough that two at a time rarely meet, few enough to be lock files."""
+
+CLAIM_POLL_S = 0.005
+"""How often another process's claim is looked at again; a claim lasts two fsyncs, some 5 to 10 ms."""
+
+_METADATA_FAILED = "The receiver's database failed; see that it runs, has space and can be written."
+
+
+class SqlMetadata:
+    """Everything that a database's own way of claiming participants leaves over."""
+
+    def __init__(self, engine: sql.Engine) -> None:
+        """``engine`` must commit durably."""
+        self._engine = engine
+        self._stripes = [asyncio.Lock() for _ in range(CLAIM_STRIPES)]
+        self._writer = GroupCommit(lambda: writing(self._engine))
+
+    async def standing(self, participant: Participant, record: RecordId, epoch: int, number: int) -> Standing:
+        """Read what a segment is checked against."""
+
+        def read(connection: sql.Connection) -> Standing:
+            table = tables.SEGMENTS
+            mine = _mine(table, participant) & (table.c.epoch == epoch)
+            seen = sql.select(table).where(mine, table.c.digest != "")
+            before = seen.where(table.c.number < number).order_by(table.c.number.desc()).limit(1)
+            newest = sql.select(sql.func.max(table.c.number)).where(mine, table.c.digest != "")
+            return Standing(
+                consent=_consent(connection, participant, record),
+                segment=_segment(connection.execute(sql.select(table).where(mine, table.c.number == number))),
+                before=_segment(connection.execute(before)),
+                newest=connection.execute(newest).scalar_one(),
+            )
+
+        return await self._read(read)
+
+    async def consent(self, participant: Participant, record: RecordId) -> ConsentRow | None:
+        """Read one consent record."""
+        return await self._read(lambda connection: _consent(connection, participant, record))
+
+    async def save_consent(self, participant: Participant, row: ConsentRow) -> None:
+        """Keep a consent record, in place of an earlier state of it."""
+
+        def change(connection: sql.Connection) -> None:
+            table = tables.CONSENTS
+            mine = _mine(table, participant)
+            connection.execute(sql.delete(table).where(mine, table.c.record == row.record))
+            connection.execute(sql.insert(table).values(**_consent_values(participant, row)))
+            if row.state is ConsentState.WITHDRAWN:
+                superseded = mine & (table.c.state == ConsentState.SUPERSEDED.value)
+                connection.execute(sql.update(table).where(superseded).values(state=row.state.value))
+
+        await self._write(change)
+
+    async def save_segment(self, participant: Participant, row: SegmentRow) -> None:
+        """Keep a segment's row, in place of a tombstone if there is one."""
+
+        def change(connection: sql.Connection) -> None:
+            table = tables.SEGMENTS
+            same = _mine(table, participant) & (table.c.epoch == row.epoch) & (table.c.number == row.number)
+            connection.execute(sql.delete(table).where(same, table.c.erased))
+            connection.execute(sql.insert(table).values(**_segment_values(participant, row)))
+
+        await self._write(change)
+
+    async def deletion(self, digest: str) -> DeletionRow | None:
+        """Read how far a deletion request has come."""
+
+        def read(connection: sql.Connection) -> DeletionRow | None:
+            found = connection.execute(sql.select(tables.DELETIONS).where(tables.DELETIONS.c.digest == digest))
+            row = found.mappings().first()
+            return None if row is None else DeletionRow(row["digest"], row["segments_erased"], row["completed_ms"])
+
+        return await self._read(read)
+
+    async def bury_all(self, participant: Participant, digest: str, record: RecordId | None) -> int:
+        """Begin a deletion of everything: no record is given any more, no segment row is left; says how many were."""
+
+        def change(connection: sql.Connection) -> int:
+            mine = _mine(tables.SEGMENTS, participant)
+            stored = _count(connection, mine & ~tables.SEGMENTS.c.erased)
+            connection.execute(sql.delete(tables.SEGMENTS).where(mine))
+            withdrawn = sql.update(tables.CONSENTS).where(_mine(tables.CONSENTS, participant))
+            connection.execute(withdrawn.values(state=ConsentState.WITHDRAWN.value))
+            if record is not None and _consent(connection, participant, record) is None:
+                row = ConsentRow(record, ConsentState.WITHDRAWN, study_version=0, expires_ms=0, document=b"")
+                connection.execute(sql.insert(tables.CONSENTS).values(**_consent_values(participant, row)))
+            _note_deletion(connection, participant, digest, stored)
+            return stored
+
+        return await self._write(change)
+
+    async def bury(self, participant: Participant, digest: str, segments: Sequence[tuple[int, int]]) -> int:
+        """Begin a deletion of single segments: each becomes a tombstone; says how many had been stored."""
+
+        def change(connection: sql.Connection) -> int:
+            stored = sum(_bury_one(connection, participant, epoch, number) for epoch, number in segments)
+            _note_deletion(connection, participant, digest, stored)
+            return stored
+
+        return await self._write(change)
+
+    async def complete_deletion(self, digest: str, completed_ms: int) -> None:
+        """Note that the objects of a deletion are gone."""
+        done = sql.update(tables.DELETIONS).where(tables.DELETIONS.c.digest == digest)
+        await self._write(lambda connection: connection.execute(done.values(completed_ms=completed_ms)))
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._engine.dispose()
+
+    async def _read(self, query: Callable[[sql.Connection], T]) -> T:
+        def run() -> T:
+            with database_errors(), self._engine.connect() as connection:
+                return query(connection)
+
+        return await asyncio.to_thread(run)
+
+    async def _write(self, change: Callable[[sql.Connection], T]) -> T:
+        with database_errors():
+            return await self._writer.run(change)
+
+
+@contextmanager
+def writing(engine: sql.Engine) -> Iterator[sql.Connection]:
+    """Run a write transaction, committed at the end."""
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turn whatever a database raises into StoreUnwritable."""
+    try:
+        yield
+    except (OSError, SQLAlchemyError) as error:
+        raise StoreUnwritable("the receiver's database failed", hint=_METADATA_FAILED) from error
+
+
+def claim_stripe(participant: Participant) -> int:
+    """Name the claim that a participant falls under."""
+    digest = hashlib.sha256(f"{participant.study}/{participant.pseudonym}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") % CLAIM_STRIPES
+
+
+def _mine(table: sql.Table, participant: Participant) -> sql.ColumnElement[bool]:
+    return (table.c.study == participant.study) & (table.c.pseudonym == participant.pseudonym)
+
+
+def _consent(connection: sql.Connection, participant: Participant, record: RecordId) -> ConsentRow | None:
+    table = tables.CONSENTS
+    found = connection.execute(sql.select(table).where(_mine(table, participant), table.c.record == record))
+    row = found.mappings().first()
+    if row is None:
+        return None
+    state = ConsentState(row["state"])
+    return ConsentRow(row["record"], state, row["study_version"], row["expires_ms"], row["document"])
+
+
+def _consent_values(participant: Participant, row: ConsentRow) -> dict[str, Any]:
+    return {
+        "study": participant.study,
+        "pseudonym": participant.pseudonym,
+        "record": row.record,
+        "state": row.state.value,
+        "study_version": row.study_version,
+        "expires_ms": row.expires_ms,
+        "document": row.document,
+    }
+
+
+def _segment(found: sql.CursorResult[Any]) -> SegmentRow | None:
+    row = found.mappings().first()
+    if row is None:
+        return None
+    return SegmentRow(**{name: row[name] for name in SegmentRow.__struct_fields__})
+
+
+def _segment_values(participant: Participant, row: SegmentRow) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in SegmentRow.__struct_fields__}
+    return {"study": participant.study, "pseudonym": participant.pseudonym, **values}
+
+
+def _bury_one(connection: sql.Connection, participant: Participant, epoch: int, number: int) -> int:
+    table = tables.SEGMENTS
+    same = _mine(table, participant) & (table.c.epoch == epoch) & (table.c.number == number)
+    stored = _count(connection, same & ~table.c.erased)
+    if stored:
+        connection.execute(sql.update(table).where(same).values(erased=True))
+    elif not _count(connection, same):
+        tombstone = SegmentRow(epoch, number, 0, 0, "", 0, None, 0, erased=True)
+        connection.execute(sql.insert(table).values(**_segment_values(participant, tombstone)))
+    return stored
+
+
+def _count(connection: sql.Connection, where: sql.ColumnElement[bool]) -> int:
+    return connection.execute(sql.select(sql.func.count()).select_from(tables.SEGMENTS).where(where)).scalar_one()
+
+
+def _note_deletion(connection: sql.Connection, participant: Participant, digest: str, erased: int) -> None:
+    connection.execute(
+        sql.insert(tables.DELETIONS).values(
+            digest=digest, study=participant.study, pseudonym=participant.pseudonym, segments_erased=erased
+        )
+    )

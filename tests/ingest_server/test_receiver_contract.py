@@ -1,0 +1,86 @@
+"""The whole receiver on either pair of stores, two replicas at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import httpx
+import pytest
+
+from event_model.clock import ManualClock
+from event_model.errors import StoreUnwritable
+from event_model.receipts import DELETION_RECEIPT, DeletionReceipt
+from event_model.signed import open_document
+from ingest_server.app import create_app
+from ingest_server.postgres_metadata import PostgresMetadata
+from ingest_server.s3_objects import S3Objects
+from ingest_server.settings import ReceiverSettings
+from tests.ingest_server.backends import Backend
+from tests.ingest_server.kit import RECEIVER_KEY, Person
+from tests.ingest_server.servers import free_ports
+
+Client = httpx.AsyncClient
+
+
+@pytest.fixture
+async def replicas(backend: Backend, settings: ReceiverSettings, clock: ManualClock) -> AsyncIterator[list[Client]]:
+    async with AsyncExitStack() as stack:
+        clients = []
+        for _ in range(2):
+            app = create_app(settings, clock, objects=backend.objects(), metadata=backend.metadata())
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            client = Client(transport=httpx.ASGITransport(app=app), base_url="http://receiver")
+            clients.append(await stack.enter_async_context(client))
+        yield clients
+
+
+async def test_sixteen_at_once_at_two_replicas_are_stored_once(
+    replicas: list[Client], person: Person, backend: Backend
+) -> None:
+    joined = await replicas[0].put(f"{person.path}/consent", content=person.consent())
+    assert joined.status_code == 201
+    sealed = person.envelope(0)
+    puts = (replicas[turn % 2].put(person.segment_path(0), content=sealed) for turn in range(16))
+    answers = await asyncio.gather(*puts)
+    assert sorted(answer.status_code for answer in answers) == [200] * 15 + [201]
+    assert len({answer.content for answer in answers}) == 1
+    keys = await backend.objects().keys("segments/")
+    assert [await backend.objects().get(key) for key in keys] == [sealed]
+
+
+async def test_what_is_deleted_at_one_replica_is_gone_and_refused_at_the_other(
+    replicas: list[Client], person: Person, backend: Backend
+) -> None:
+    await replicas[0].put(f"{person.path}/consent", content=person.consent())
+    sealed = person.envelope(0)
+    await replicas[0].put(person.segment_path(0), content=sealed)
+    answer = await replicas[1].post(f"{person.path}/deletions", content=person.deletion([(1, 0)]))
+    receipt = open_document(DELETION_RECEIPT, answer.content, DeletionReceipt, key=RECEIVER_KEY.verify_key).payload
+    assert receipt.segments_erased == 1
+    assert await backend.objects().keys("segments/") == []
+    assert (await replicas[0].put(person.segment_path(0), content=sealed)).status_code == 410
+
+
+async def test_no_receipt_while_the_object_store_is_down(
+    backend: Backend, settings: ReceiverSettings, clock: ManualClock, person: Person
+) -> None:
+    gone = S3Objects("none", endpoint=f"http://127.0.0.1:{free_ports(1)[0]}", access_key="a", secret_key="b")
+    metadata = backend.metadata()
+    app = create_app(settings, clock, objects=gone, metadata=metadata)
+    async with Client(transport=httpx.ASGITransport(app=app), base_url="http://receiver") as client:
+        await client.put(f"{person.path}/consent", content=person.consent())
+        answer = await client.put(person.segment_path(0), content=person.envelope(0))
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    metadata.close()
+
+
+def test_a_database_that_is_down_is_store_unwritable() -> None:
+    with pytest.raises(StoreUnwritable):
+        PostgresMetadata(f"postgresql://overt@127.0.0.1:{free_ports(1)[0]}/none")
+
+
+def test_what_is_no_database_address_is_store_unwritable() -> None:
+    with pytest.raises(StoreUnwritable):
+        PostgresMetadata("no address")
