@@ -28,6 +28,11 @@ def _is_stand_in(value: str) -> bool:
     return is_stand_in(value) or (len(value) < 8 and not is_mixed(value) and not looks_random(value))
 
 
+def _is_begun_password(value: str) -> bool:
+    """Say whether what stands where a port or a password would, and has no end yet, is a password."""
+    return any(map(str.isalpha, value)) and any(map(str.isdigit, value)) and not is_stand_in(value)
+
+
 def _is_bearer(value: str) -> bool:
     return looks_random(value) and not is_stand_in(value)
 
@@ -48,10 +53,23 @@ def _is_basic(value: str) -> bool:
 class _Form:
     """A marker that is looked for first, the pattern around it, and what is then masked.
 
-    ``group`` of the pattern is masked; ``core`` is the group of the secret itself, where that is less.
+    ``group`` of the pattern is masked; ``core`` is the group of the secret itself, where that is less. A ``begun``
+    form is one whose end is not written yet: it is looked for only where somebody is writing.
     """
 
-    __slots__ = ("_pattern", "_source", "accepts", "ahead", "behind", "core", "group", "guessable", "kind", "marker")
+    __slots__ = (
+        "_pattern",
+        "_source",
+        "accepts",
+        "ahead",
+        "begun",
+        "behind",
+        "core",
+        "group",
+        "guessable",
+        "kind",
+        "marker",
+    )
 
     def __init__(
         self,
@@ -65,6 +83,7 @@ class _Form:
         guessable: bool = False,
         ahead: int = AHEAD,
         behind: int = BEHIND,
+        begun: bool = False,
     ) -> None:
         self.kind = kind
         self.marker = marker
@@ -74,6 +93,7 @@ class _Form:
         self.guessable = guessable
         self.ahead = ahead
         self.behind = behind
+        self.begun = begun
         self._source = pattern
         self._pattern: Any = None
 
@@ -153,6 +173,34 @@ _FORMS = (
     ),
     _Form(
         "url-credential",
+        "://",
+        rb"""[A-Za-z][A-Za-z0-9+.\-]{1,30}://[^\s"'`<>/:@]{0,128}:([^\s"'`<>/@:?#]{8,256})(?:[\s"'`]|$)""",
+        group=1,
+        guessable=True,
+        accepts=_is_begun_password,
+        behind=32,
+        begun=True,
+    ),
+    _Form(
+        "password",
+        "convertto-securestring",
+        rb"""(?i)ConvertTo-SecureString +["']([^"'\s]{8,64})(?:\s|$)""",
+        group=1,
+        guessable=True,
+        behind=0,
+        begun=True,
+    ),
+    _Form(
+        "password",
+        ".login(",
+        rb"""\.login\([^,\n]{1,80}, *["']([^"'\s]{8,64})(?:\s|$)""",
+        group=1,
+        guessable=True,
+        behind=0,
+        begun=True,
+    ),
+    _Form(
+        "url-credential",
         "jdbc:",
         rb"""jdbc:[^\s"'`<>]{4,256}[?&;](?:password|pwd|pass)=([^\s"'`<>&;]{2,128})""",
         guessable=True,
@@ -219,5 +267,5 @@ class CredentialLayer:
     def find(self, window: Window, hits: list[Hit]) -> None:
         """Add the credentials in a window."""
         for form in _FORMS:
-            if form.marker in window.low:
+            if form.marker in window.low and not (form.begun and window.whole_file):
                 form.find(window, hits)

@@ -237,3 +237,26 @@ def test_importing_the_redactor_loads_no_rules_and_no_engines():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'url = "postgres://app:Harbor4711River\n',
+        "REDIS_URL=redis://:marble-lantern-8812",
+        '$p = ConvertTo-SecureString "Maple_Falcon7713\n',
+        "server.login('noreply@corp.io', 'marble-harbor-4471\n",
+    ],
+)
+def test_password_of_which_the_end_is_not_written_is_found_while_writing(text: str) -> None:
+    assert any(hit.category == "secret" for hit in default_detector().find(text, whole_file=False))
+
+
+@pytest.mark.parametrize("text", ["http://localhost:8080", "http://host:PORT_NUMBER", "see http://a.b:80800000 now"])
+def test_port_is_no_password_that_was_begun(text: str) -> None:
+    assert default_detector().find(text, whole_file=False) == []
+
+
+@pytest.mark.parametrize("number", ["150390A123K", "AAAPL1234C"])
+def test_national_numbers_by_form_alone_are_found(number: str) -> None:
+    assert [hit.category for hit in default_detector().find(f"id {number}", whole_file=True)] == ["pii"]
