@@ -69,6 +69,16 @@ class Segments:
             due.append(info)
         return due
 
+    def ahead(self, connection: sqlite3.Connection, study: StudyId, now_ms: int) -> bool:
+        """Say whether a segment that waits was sealed later than now: the clock has been set back since."""
+        statement = f"SELECT 1 FROM segments {_AHEAD} LIMIT 1"  # noqa: S608 - a constant; the values are bound
+        return connection.execute(statement, (study, now_ms, *_ON_THE_WAY)).fetchone() is not None
+
+    def restart_holds(self, connection: sqlite3.Connection, study: StudyId, now_ms: int) -> None:
+        """Let the hold of segments sealed later than now begin now; never is one shortened."""
+        statement = f"UPDATE segments SET sealed_ms = ? {_AHEAD}"  # noqa: S608 - a constant; the values are bound
+        connection.execute(statement, (now_ms, study, now_ms, *_ON_THE_WAY))
+
     def get(self, connection: sqlite3.Connection, study: StudyId, epoch: int, number: int) -> SegmentInfo:
         """Give a segment's metadata as it is now. StoreConflict: if there is none any more."""
         rows = connection.execute(f"{_INFO} AND t.study = ? AND g.epoch = ? AND g.number = ?", (study, epoch, number))
@@ -199,6 +209,7 @@ class Segments:
 
 
 _WHERE = "WHERE study = (SELECT no FROM studies WHERE study = ?) AND epoch = ? AND number = ?"
+_AHEAD = "WHERE study = (SELECT no FROM studies WHERE study = ?) AND sealed_ms > ? AND state IN (?, ?)"
 _BODY = """
     SELECT key, wrapped, body FROM segments
     WHERE study = (SELECT no FROM studies WHERE study = ?) AND epoch = ? AND number = ?"""

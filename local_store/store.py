@@ -316,7 +316,13 @@ class Store:
         return await self._database.read(partial(self._segments.read, info=info))
 
     async def due(self, study: StudyId, *, sealed_before_ms: int) -> list[SegmentInfo]:
-        """List the segments to be sent next, in sequence order: sealed at or before a time, not uploaded."""
+        """List the segments to be sent next, in sequence order: sealed at or before a time, not uploaded.
+
+        What a clock that ran ahead sealed in the future would keep those after it for as long: its hold begins anew.
+        """
+        now = self._clock.wall_ms()
+        if await self._database.read(partial(self._segments.ahead, study=study, now_ms=now)):
+            await self._database.write(partial(self._segments.restart_holds, study=study, now_ms=now))
         return await self._database.read(partial(self._segments.due, study=study, sealed_before_ms=sealed_before_ms))
 
     async def envelope(self, info: SegmentInfo) -> bytes | None:

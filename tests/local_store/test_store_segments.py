@@ -7,6 +7,7 @@ import pytest
 from event_model.clock import ManualClock
 from event_model.errors import SegmentError, StoreConflict
 from event_model.events import Finding, Mask
+from event_model.ids import SessionId
 from local_store.model import TRANSITIONS, SegmentAct, SegmentState, transition
 from local_store.schema import free_pages
 from tests.local_store.store_kit import (
@@ -120,6 +121,7 @@ async def test_due_segments_come_in_order_and_do_not_overtake(tmp_path: Path) ->
         for index, step in enumerate((0, 5000, -9000)):
             clock.advance(step)
             infos.append(await sealed(store, typing(index, 1)))
+        clock.set_wall(START_MS + 5000)
         assert await store.due(STUDY, sealed_before_ms=START_MS - 1) == []
         assert await store.due(STUDY, sealed_before_ms=START_MS) == infos[:1]
         assert await store.due(STUDY, sealed_before_ms=START_MS + 5000) == infos
@@ -199,3 +201,22 @@ async def test_the_file_gets_shorter_when_a_session_ends(tmp_path: Path) -> None
         assert await store.size_bytes() < empty + info.size + 16_384 < full + info.size
         assert await store._database.read(free_pages) == 0
         assert (tmp_path / "store" / "overt.sqlite3").stat().st_size == await store.size_bytes()
+
+
+async def test_a_clock_that_ran_ahead_keeps_nothing_back_for_longer_than_a_hold(tmp_path: Path) -> None:
+    year_ms, hold_ms = 365 * 86_400_000, 86_400_000
+    for now in (START_MS, START_MS + year_ms):
+        async with await open_store(tmp_path, clock=ManualClock(now)) as store:
+            session = SessionId(f"{now:032x}")
+            await begin(store, session)
+            await sealed(store, typing(0, 5), session)
+            await store.end_session(session)
+    clock = ManualClock(START_MS + 1000)
+    async with await open_store(tmp_path, clock=clock) as store:
+        await begin(store)
+        await sealed(store, typing(0, 5))
+        assert await store.due(STUDY, sealed_before_ms=START_MS - 1) == []
+        clock.set_wall(START_MS + 1000 + hold_ms)
+        due = await store.due(STUDY, sealed_before_ms=clock.wall_ms() - hold_ms)
+        assert [info.number for info in due] == [0, 1, 2]
+        assert [info.first_seq for info in due] == [0, 5, 10]
