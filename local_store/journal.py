@@ -34,6 +34,9 @@ INDEX_BITS = 32
 MERGE_EVENTS = 2048
 """So many events in small chunks are put into one: at that size the columns cost little more than in a segment."""
 
+MERGE_BYTES = 64 * 1024
+"""What a session's file holds at most: the reserve is room enough to bring it into rows when the disk is full."""
+
 LARGE_EVENTS = 512
 """A chunk of so many events goes into a row at once."""
 
@@ -79,7 +82,7 @@ class _Chunk(msgspec.Struct, frozen=True):
 class _Tail:
     """What the writer of a session remembers, so that an append reads nothing."""
 
-    __slots__ = ("batch", "chunks", "events", "file", "key", "key_no", "row")
+    __slots__ = ("batch", "chunks", "encoded_bytes", "events", "file", "key", "key_no", "row")
 
     def __init__(self, row: SessionRow, key_no: int, key: Secret) -> None:
         self.row = row
@@ -88,9 +91,10 @@ class _Tail:
         self.file: TailFile | None = None
         self.batch: PendingBatch | None = None
         self.chunks = 0
+        self.encoded_bytes = 0
         self.events: list[Event] = []
 
-    def takes(self, batch: PendingBatch) -> bool:
+    def takes(self, batch: PendingBatch, encoded: bytes) -> bool:
         """Say whether a batch can go into the file: small, of the same session as the last, and following it."""
         last = self.batch
         return (
@@ -101,6 +105,7 @@ class _Tail:
             and batch.next_index - batch.first_index == len(batch.events) < LARGE_EVENTS
             and self.chunks < MERGE_CHUNKS
             and len(self.events) + len(batch.events) <= MERGE_EVENTS
+            and self.encoded_bytes + len(encoded) <= MERGE_BYTES
         )
 
     def close(self) -> None:
@@ -159,7 +164,7 @@ class Journal:
         rows; nothing was done then. StoreUnwritable: if the disk is full or gives errors.
         """
         tail = self._tails.get(batch.session)
-        if tail is None or tail.file is None or not tail.takes(batch):
+        if tail is None or tail.file is None or not tail.takes(batch, encoded):
             return None
         file, count = tail.file, len(batch.events)
         body = vault.seal_chunk(tail.key, encoded, _about(tail.row, batch.first_index, count), self._keys.random)
@@ -177,6 +182,7 @@ class Journal:
             raise unwritable("the journal", error) from error
         tail.batch = batch
         tail.chunks += 1
+        tail.encoded_bytes += len(encoded)
         tail.events.extend(batch.events)
         return True
 
@@ -213,7 +219,7 @@ class Journal:
                 for chunk in _follow(file.chunks(), base):
                     self._put(connection, row, chunk)
             if tail is not None:
-                tail.events, tail.chunks = [], 0
+                tail.events, tail.chunks, tail.encoded_bytes = [], 0, 0
             file.spoil()
         except OSError as error:
             raise unwritable("the journal", error) from error

@@ -10,6 +10,7 @@ import pytest
 from event_model.errors import StoreConflict, StoreUnwritable
 from event_model.events import CaptureGap
 from local_store import tail
+from local_store.files import RESERVE_BYTES
 from local_store.store import Store
 from local_store.tail import TailFile, read_chunks
 from tests.local_store.store_kit import (
@@ -161,6 +162,15 @@ async def test_an_append_that_failed_leaves_nothing_and_can_be_tried_again(
         await store.append(pending(typing(30, 12)))
         await store.append(pending(typing(42, 1)))
         assert await store.pending(SESSION) == typing(0, 43)
+
+
+async def test_the_file_stays_small_enough_for_the_reserve(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        for index in range(8):
+            await store.append(pending((edit(index, os.urandom(15_000).hex()),)))
+            assert tail_path(tmp_path).stat().st_size < RESERVE_BYTES // 3
+        assert len(await store.pending(SESSION)) == 8
 
 
 async def test_the_file_goes_with_its_session(tmp_path: Path) -> None:
