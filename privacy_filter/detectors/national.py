@@ -40,7 +40,7 @@ class NationalLayer:
             return True
         if rule.check not in self._checks:
             self._checks[rule.check] = import_module("stdnum." + rule.check)
-        return bool(self._checks[rule.check].is_valid(value))
+        return bool(self._checks[rule.check].is_valid(value.replace("-", "").zfill(rule.fill) if rule.fill else value))
 
 
 def _stands_alone(rule: IdRule, window: Window, start: int, end: int) -> bool:

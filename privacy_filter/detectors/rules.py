@@ -66,12 +66,16 @@ class NameRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class IdRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A national number: its written form, the python-stdnum module that checks it, words that must stand before."""
+    """A national number: its written form, the python-stdnum module that checks it, words that must stand before.
+
+    ``fill``: the length to which zeros are put before it, where people leave them out.
+    """
 
     kind: str
     pattern: str
     check: str | None = None
     words: tuple[str, ...] = ()
+    fill: int = 0
 
 
 class _IdFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
