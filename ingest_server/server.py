@@ -12,6 +12,8 @@ from starlette.applications import Starlette
 from event_model.clock import Clock
 from event_model.errors import ReceiverError
 from ingest_server.app import create_app
+from ingest_server.metadata import Metadata
+from ingest_server.objects import Objects
 from ingest_server.settings import ReceiverSettings
 
 __all__ = ["ReceiverSettings", "create_app", "serve", "serve_app"]
@@ -30,13 +32,16 @@ def serve(
     port: int = 0,
     ready: Callable[[str], None] | None = None,
     clock: Clock | None = None,
+    objects: Objects | None = None,
+    metadata: Metadata | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; requests under way are finished first, then the signal takes its course.
 
     ``ready`` is called with the base URL once connections are accepted; port 0 takes a free one. ReceiverError: if the
     address can't be bound. StoreUnwritable: if the data directory can't be opened.
     """
-    asyncio.run(serve_app(create_app(settings, clock), host=host, port=port, ready=ready))
+    app = create_app(settings, clock, objects=objects, metadata=metadata)
+    asyncio.run(serve_app(app, host=host, port=port, ready=ready))
 
 
 async def serve_app(app: Starlette, *, host: str, port: int, ready: Callable[[str], None] | None) -> None:

@@ -20,15 +20,24 @@ from overt.keyfiles import read_signing_key
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Where sealed segments are kept.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; put TLS in front of it.")
 @click.option("--port", type=int, default=8443, show_default=True, help="The port; 0 takes a free one.")
+@click.option("--database", envvar="OVERT_DATABASE",
+              help="postgresql://user@host/name, in place of a SQLite file below --data.")  # fmt: skip
+@click.option("--bucket", envvar="OVERT_BUCKET", help="An S3 bucket, in place of files below --data.")
+@click.option("--s3-endpoint", envvar="AWS_ENDPOINT_URL", help="The URL of an S3 server that is not Amazon's.")
 @json_option
-def serve(studies: tuple[Path, ...], key: Path, data: Path, host: str, port: int, *, as_json: bool) -> None:
+def serve(
+    studies: tuple[Path, ...], key: Path, data: Path, host: str, port: int,
+    database: str | None, bucket: str | None, s3_endpoint: str | None, *, as_json: bool,
+) -> None:  # fmt: skip
     r"""Run a receiver: it takes sealed segments and keeps what it cannot read.
 
     \b
     overt serve --study typing-2026/study.json --key typing-2026/receiver.key --data /srv/overt
+
+    Several machines can share a PostgreSQL database and an S3 bucket: give --database and --bucket.
     """
     try:
-        from ingest_server import server  # noqa: PLC0415 - an extra that the device side does not install
+        from ingest_server import postgres_metadata, s3_objects, server  # noqa: PLC0415 - an extra that the device side does not install
     except ModuleNotFoundError as error:
         raise ReceiverError(
             f"the receiver's packages are missing ({error.name})", status=0, code="extra-missing",
@@ -46,4 +55,8 @@ def serve(studies: tuple[Path, ...], key: Path, data: Path, host: str, port: int
         studies=tuple(read_manifest(path.read_bytes()) for path in studies),
         key=read_signing_key(key),
     )
-    server.serve(settings, host=host, port=port, clock=SystemClock(), ready=ready)
+    server.serve(
+        settings, host=host, port=port, clock=SystemClock(), ready=ready,
+        objects=s3_objects.S3Objects(bucket, endpoint=s3_endpoint) if bucket else None,
+        metadata=postgres_metadata.PostgresMetadata(database) if database else None,
+    )  # fmt: skip

@@ -1,0 +1,61 @@
+"""``overt serve`` on PostgreSQL and S3, as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from consent_ledger.manifest import StudyManifest
+from event_model.signed import Signed
+from ingest_server.objects import segment_key
+from ingest_server.s3_objects import S3Objects
+from overt.keyfiles import write_signing_key
+from tests.ingest_server.kit import OWNER, RECEIVER_KEY, Person, sign_manifest
+from tests.ingest_server.servers import ACCESS_KEY, REGION, SECRET_KEY, S3Server, make_bucket
+
+
+@pytest.mark.system
+@pytest.mark.xdist_group("receiver-servers")
+async def test_serve_works_on_postgresql_and_s3(
+    tmp_path: Path, remote_servers: tuple[str, S3Server], manifest: Signed[StudyManifest], person: Person
+) -> None:
+    database, server = remote_servers
+    make_bucket(server, "serve-command")
+    objects = S3Objects(
+        "serve-command", endpoint=server.endpoint, region=REGION, access_key=ACCESS_KEY, secret_key=SECRET_KEY
+    )
+    # An object whose row was never written, as a crash leaves it: erasing everything must find it in the bucket.
+    await objects.put(segment_key(person.study, person.pseudonym, 1, 0), b"orphan")
+    (tmp_path / "study.json").write_bytes(sign_manifest(manifest.payload, OWNER))
+    write_signing_key(tmp_path / "receiver.key", RECEIVER_KEY)
+    arguments = ["--study", "study.json", "--key", "receiver.key", "--data", "data", "--port", "0", "--json"]
+    environment = {
+        **os.environ,
+        "OVERT_DATABASE": database,
+        "OVERT_BUCKET": "serve-command",
+        "AWS_ENDPOINT_URL": server.endpoint,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_REGION": REGION,
+    }
+    command = [str(Path(sys.executable).with_name("overt")), "serve", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=tmp_path) as process:
+        try:
+            assert process.stdout is not None
+            address = json.loads(process.stdout.readline())["listening"]
+            async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+                answer = await client.post(f"{person.path}/deletions", content=person.deletion())
+        finally:
+            process.terminate()
+    assert answer.status_code == 201
+    assert await objects.keys("segments/") == []
+    with psycopg.connect(database) as connection:
+        rows = connection.execute("SELECT pseudonym FROM deletions").fetchall()
+    assert rows == [(person.pseudonym,)]
