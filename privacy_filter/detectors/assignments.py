@@ -94,6 +94,8 @@ class AssignmentLayer:
             start -= 1
         while end < len(low) and (low[end].isalnum() or low[end] in "_-"):
             end += 1
+        if low[max(start - 2, 0) : start] == "::" and low[end : end + 2] in {'":', "':"}:
+            return False  # a map with types for its keys, such as those of cloud resources
         return not low[start:end].endswith(self._not_names)
 
     def _after(self, window: Window, at: int, strength: str) -> Hit | None:

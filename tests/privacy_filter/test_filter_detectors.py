@@ -260,3 +260,7 @@ def test_port_is_no_password_that_was_begun(text: str) -> None:
 @pytest.mark.parametrize("number", ["150390A123K", "AAAPL1234C"])
 def test_national_numbers_by_form_alone_are_found(number: str) -> None:
     assert [hit.category for hit in default_detector().find(f"id {number}", whole_file=True)] == ["pii"]
+
+
+def test_type_as_a_key_names_no_secret() -> None:
+    assert default_detector().find('"Cloud::IAM::AccessKey": "72c2d9dd90025459",', whole_file=True) == []
