@@ -58,6 +58,7 @@ class System(Protocol):
 
     async def size_bytes(self) -> Size:
         """Say how much is kept."""
+        ...
 
     async def close(self) -> None:
         """Close it."""
