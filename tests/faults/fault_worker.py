@@ -23,7 +23,7 @@ from local_store.custody import open_custody
 from local_store.store import Store
 from tests.local_store.store_kit import SESSION, begin, masked, opening, pending, seal, typing
 
-SEAL_EVERY = 3
+SEAL_EVERY = 10
 """Batches between two sealings, so that a kill hits a sealing as well as an append."""
 
 REFUSED = 3

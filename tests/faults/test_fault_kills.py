@@ -15,7 +15,7 @@ from tests.faults.fault_effort import effort
 from tests.faults.fault_kit import Worker, bring_home, indexes, reopen, worker
 
 KILLS = effort(50, 1000)
-HOME_KILLS = 10
+HOME_KILLS = 5
 """Kills before a fresh folder is taken, so that looking through all events stays quick."""
 
 REOPEN_S = 1.0

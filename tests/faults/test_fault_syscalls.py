@@ -27,7 +27,7 @@ FAULTS = {"KILL": "signal=KILL", "EIO": "error=EIO", "ENOSPC": "error=ENOSPC"}
 NO_SPACE = {"openat", "write", "pwrite64", "ftruncate", "link", "mkdir", "fsync", "fdatasync", "rename", "fallocate"}
 """Calls that a full disk can fail."""
 
-SHORT_CASES = effort(60, 0)
+SHORT_CASES = effort(30, 0)
 
 if shutil.which("strace"):
 
