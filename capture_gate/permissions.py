@@ -15,9 +15,6 @@ from event_model.ids import RecordId, StudyId
 LOOK_MS = 25
 """How long a look at the consent files is good for while events stream in; a write always looks anew."""
 
-REREAD_MS = 1000
-"""The records themselves are read again this often while events stream in, because time alone can end a consent."""
-
 
 class Permissions:
     """The ledger as the gate sees it: grants by study, and whether capture is paused."""
@@ -27,7 +24,7 @@ class Permissions:
         self._clock = clock
         self._fingerprint: object = None
         self._looked_ms = -LOOK_MS
-        self._read_ms = 0
+        self._read_wall_ms = 0
         self.grants: dict[StudyId, Grant] = {}
         self.paused = False
 
@@ -50,12 +47,14 @@ class Permissions:
             return False
         self._looked_ms = monotonic
         fingerprint = self._ledger.fingerprint()
-        if fingerprint == self._fingerprint and monotonic - self._read_ms < REREAD_MS:
-            return False
         wall = self._clock.wall_ms()
+        ends_ms = self.changes_ms
+        stands = self._read_wall_ms <= wall and (ends_ms is None or wall < ends_ms)  # else time alone changed something
+        if fingerprint == self._fingerprint and stands:
+            return False
         grants = {grant.study: grant for grant in self._ledger.grants(wall)}
         paused = self._ledger.paused(wall)
-        self._fingerprint, self._read_ms = fingerprint, monotonic
+        self._fingerprint, self._read_wall_ms = fingerprint, wall
         changed = paused != self.paused or _essence(grants) != _essence(self.grants)
         self.grants, self.paused = grants, paused
         return changed
