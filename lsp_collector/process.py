@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
+import stat
 import sys
 from collections.abc import Awaitable
 from pathlib import Path
+from typing import TextIO
 
 from event_model.clock import Clock, SystemClock
 from event_model.errors import OvertError
@@ -147,6 +150,17 @@ def serve(open_door: OpenDoor, clock: Clock | None = None) -> int:
     return asyncio.run(run())
 
 
+def _speaks(stream: TextIO | None) -> bool:
+    """Say whether an editor can be at the other end: a pipe, a socket, or a person at a terminal."""
+    try:
+        if stream is None or stream.isatty():
+            return stream is not None
+        mode = os.fstat(stream.fileno()).st_mode
+        return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or sys.platform == "win32"
+    except (OSError, ValueError):
+        return False
+
+
 def main(arguments: list[str] | None = None) -> int:
     """``python -m lsp_collector [--home DIR]``."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -160,6 +174,9 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument("--home", help="data folder (else $OVERT_HOME, else the platform's)")
         parser.add_argument("--stdio", action="store_true", help="accepted for editors that insist; it is the only way")
         home = parser.parse_args(arguments).home
-    if sys.stdin is not None and sys.stdin.isatty():
+    if not _speaks(sys.stdin):
+        sys.stderr.write("overt lsp: standard input is closed, or is a file: an editor starts this over pipes.\n")
+        return 1
+    if sys.stdin.isatty():
         sys.stderr.write("overt lsp is started by an editor, and speaks LSP on standard input. Ctrl-D ends it.\n")
     return serve(gate_at(Path(home) if home else None))

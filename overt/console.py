@@ -17,6 +17,9 @@ MINUTE_S = 60
 HOUR_S = 3600
 DAY_S = 86_400
 
+MAX_SPAN_S = 3650 * DAY_S
+"""Ten years: longer than any study, and well within what a calendar can say."""
+
 PIPE_COLUMNS = 200
 
 
@@ -82,7 +85,10 @@ class DurationType(click.ParamType[int]):
         digits = text if unit is None else text[:-1]
         if not digits.isdigit() or int(digits) == 0:
             self.fail(f"{value!r} is not a time span; write 30m, 2h or 1d", param, ctx)
-        return int(digits) * (MINUTE_S if unit is None else unit)
+        seconds = int(digits) * (MINUTE_S if unit is None else unit)
+        if seconds > MAX_SPAN_S:
+            self.fail(f"{value!r} is longer than ten years", param, ctx)
+        return seconds
 
 
 DURATION = DurationType()

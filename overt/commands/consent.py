@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 import httpx
 from rich.console import Console
-from rich.markdown import Markdown
+from rich.markup import escape
 from rich.panel import Panel
+from rich.text import Text
 
 from consent_ledger.grants import Grant
 from consent_ledger.study import StudyManifest, WorkspaceRule
@@ -42,7 +43,7 @@ LEVEL_WORDS = {
 def join(
     study: str, lowered: Sequence[str], denied: Sequence[str], *, agree: bool, decline: bool, as_json: bool
 ) -> None:
-    r"""Read a study's notice in full, and join it if you like.
+    """Read a study's notice in full, and join it if you like.
 
     STUDY is the signed manifest that the study's owner gave you: a file, or an https address.
     Nothing is captured unless you agree, and you can leave at any time.
@@ -55,15 +56,27 @@ def join(
     data = fetch_manifest(study)
     offer = device.ledger.offer(data)
     now = device.clock.wall_ms()
+    before = next((each for each in device.ledger.grants(now) if each.study == offer.payload.id and each.live), None)
     if not as_json:
         show_offer(console(), offer)
+    elif not (agree or decline):
+        raise _not_asked("--json asks no one")
     if decline or not (agree or _ask()):
         device.ledger.decline(data, now_ms=now)
-        _say(as_json, {"study": offer.payload.id, "joined": False}, "You did not join. Nothing is captured.")
+        goes_on = "Nothing is captured." if before is None else "What you agreed to goes on; `overt leave` ends it."
+        _say(as_json, {"study": offer.payload.id, "joined": before is not None}, f"You did not agree. {goes_on}")
         return
+    levels = _kept_levels(before, offer.payload) | parse_levels(lowered)
+    kept = () if before is None else before.narrowing.deny
+    workspaces = () if before is None else before.narrowing.workspaces
     keys = device.keys()
     record = device.ledger.join(
-        data, installation=keys.installation, now_ms=now, levels=parse_levels(lowered), deny=tuple(denied)
+        data,
+        installation=keys.installation,
+        now_ms=now,
+        levels=levels,
+        deny=tuple(dict.fromkeys([*kept, *denied])),
+        workspaces=workspaces,
     )
     if keys.warning and not as_json:
         click.secho(keys.warning, fg="yellow", err=True)
@@ -171,17 +184,20 @@ def parse_levels(pairs: Sequence[str]) -> dict[str, Level]:
 def show_offer(out: Console, offer: Signed[StudyManifest]) -> None:
     """Show a study in full: the notice as its owner wrote it, then what the software will hold it to."""
     study = offer.payload
-    out.print(Panel(Markdown(study.notice), title=f"[bold]{study.title}[/] ({study.id}, version {study.version})"))
+    # As plain text: nothing that is signed may be hidden by markup.
+    title = Text(f"{study.title} ({study.id}, version {study.version})", style="bold")
+    out.print(Panel(Text(study.notice), title=title))
     facts = table("", "")
-    facts.add_row("Who asks", f"{study.controller.name}, {study.controller.contact}")
-    facts.add_row("What for", "\n".join(purpose.text for purpose in study.purposes))
-    facts.add_row("Legal basis", study.legal_basis)
+    facts.add_row("Who asks", escape(f"{study.controller.name}, {study.controller.contact}"))
+    facts.add_row("What for", escape("\n".join(purpose.text for purpose in study.purposes)))
+    facts.add_row("Legal basis", escape(study.legal_basis))
     facts.add_row("From, until", f"{study.start} to {study.end}")
     facts.add_row("Stays here first", f"{span_text(study.hold_s)}, in which you can look and forget")
     facts.add_row("Kept for", f"{study.retention_days} days after it was sent")
-    facts.add_row("Sent to", f"{study.receiver.url}, sealed: the receiver can't read it")
+    facts.add_row("Sent to", escape(f"{study.receiver.url}, sealed: the receiver can't read it"))
     facts.add_row("In reports", f"only what at least {study.k} people share")
-    facts.add_row("Where", "\n".join(_workspace(each) for each in study.scope.workspaces) or "nowhere")
+    facts.add_row("Where", escape("\n".join(_workspace(each) for each in study.scope.workspaces)) or "nowhere")
+    facts.add_row("But never", escape(", ".join(study.scope.deny)) or "what overt refuses everywhere (keys, .env, ...)")
     out.print(facts)
     out.print()
     kinds = table("What", "", "How much of it")
@@ -196,13 +212,24 @@ def _workspace(rule: WorkspaceRule) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def _kept_levels(before: Grant | None, study: StudyManifest) -> dict[str, Level]:
+    """Give what the person lowered before, where the study would take more: joining again takes nothing back."""
+    if before is None:
+        return {}
+    return {kind: level for kind, level in before.levels.items() if kind in study.kinds and level < study.kinds[kind]}
+
+
+def _not_asked(cause: str) -> ConsentError:
+    return ConsentError(
+        f"{cause}, so you can't be asked",
+        code="consent-not-asked",
+        hint="Run it in a terminal, or add --agree or --decline after reading the notice.",
+    )
+
+
 def _ask() -> bool:
     if not sys.stdin.isatty():
-        raise ConsentError(
-            "this is not a terminal, so you can't be asked",
-            code="consent-not-asked",
-            hint="Run it in a terminal, or add --agree or --decline after reading the notice.",
-        )
+        raise _not_asked("this is not a terminal")
     return click.confirm("Do you want to join? You can leave at any time", default=False)
 
 

@@ -37,7 +37,7 @@ def dataset() -> None:
 @click.option("--second-pass/--no-second-pass", default=True, help="Filter again, with this version's rules (default).")
 @json_option
 def build(source: Path, study: Path, key: Path, out: Path, *, second_pass: bool, as_json: bool) -> None:
-    r"""Build a dataset in OUT from the receiver's data folder SOURCE.
+    """Build a dataset in OUT from the receiver's data folder SOURCE.
 
     Rebuilds every session, checks that each document replays to the character, and writes Parquet tables, next-edit
     examples and a card. Damaged segments are counted and named, never fatal.
@@ -130,7 +130,7 @@ def check(folder: Path, source: Path | None, key: Path | None, *, as_json: bool)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write; it must not exist.")
 @json_option
 def view(folder: Path, view_format: str, out: Path, *, as_json: bool) -> None:
-    r"""Write the built dataset FOLDER in a format that others read.
+    """Write the built dataset FOLDER in a format that others read.
 
     editing-traces: a JSON file per document, with every edit. chat: next-edit examples as conversations. A view holds
     what the dataset held when it was written: write it again after every build.

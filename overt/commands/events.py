@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from event_model.errors import StoreError
+from event_model.errors import OvertError, StoreError
 from event_model.events import (
     Body,
     CaptureGap,
@@ -73,7 +73,7 @@ def forget(
     yes: bool,
     as_json: bool,
 ) -> None:
-    r"""Erase what was captured. What was already sent is asked back by the next `overt sync`.
+    """Erase what was captured. What was already sent is asked back by the next `overt sync`.
 
     \b
     overt forget --last 10m
@@ -114,7 +114,12 @@ def export(output: Path | None, study: str | None) -> None:
     device = Device()
     if not device.has_store:
         raise StoreError("nothing was captured yet, so there is nothing to export", code="store-empty", hint="")
-    count = asyncio.run(_export(device, output, study))
+    try:
+        count = asyncio.run(_export(device, output, study))
+    except OSError as error:
+        raise OvertError(
+            f"can't write {output}: {error.strerror}", code="output", hint="Choose another file."
+        ) from error
     click.echo(f"{count} events", err=True)
 
 

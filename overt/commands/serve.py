@@ -8,7 +8,7 @@ import click
 
 from consent_ledger.manifest import read_manifest
 from event_model.clock import SystemClock
-from event_model.errors import ReceiverError
+from event_model.errors import KeyUnavailable, ReceiverError
 from overt.console import json_option, print_json
 from overt.keyfiles import read_signing_key
 
@@ -29,7 +29,7 @@ def serve(
     studies: tuple[Path, ...], key: Path, data: Path, host: str, port: int,
     database: str | None, bucket: str | None, s3_endpoint: str | None, *, as_json: bool,
 ) -> None:  # fmt: skip
-    r"""Run a receiver: it takes sealed segments and keeps what it cannot read.
+    """Run a receiver: it takes sealed segments and keeps what it cannot read.
 
     \b
     overt serve --study typing-2026/study.json --key typing-2026/receiver.key --data /srv/overt
@@ -50,11 +50,16 @@ def serve(
         else:
             click.echo(f"Listening on {address}. Ctrl-C stops it; what was receipted is on disk.")
 
-    settings = server.ReceiverSettings(
-        data=data,
-        studies=tuple(read_manifest(path.read_bytes()) for path in studies),
-        key=read_signing_key(key),
-    )
+    signer = read_signing_key(key)
+    manifests = tuple(read_manifest(path.read_bytes()) for path in studies)
+    for manifest in manifests:
+        if manifest.payload.receiver_key != signer.verify_key:
+            raise KeyUnavailable(
+                f"{key} is not the receiver's key that {manifest.payload.id} names",
+                code="key-foreign",
+                hint="Devices would believe no receipt; give the receiver.key that was made with the study.",
+            )
+    settings = server.ReceiverSettings(data=data, studies=manifests, key=signer)
     server.serve(
         settings, host=host, port=port, clock=SystemClock(), ready=ready,
         objects=s3_objects.S3Objects(bucket, endpoint=s3_endpoint) if bucket else None,

@@ -67,7 +67,11 @@ def status(file: Path | None, *, as_json: bool) -> None:
 @click.argument("duration", required=False, type=DURATION)
 @json_option
 def pause(duration: int | None, *, as_json: bool) -> None:
-    """Pause all capture on this machine, for DURATION (30m, 2h) or until `overt resume`."""
+    """Pause all capture on this machine, for DURATION (30m, 2h) or until `overt resume`.
+
+    What you type meanwhile is not captured as you type it. A file that you save after the pause is captured as it
+    then is, with what you wrote: `overt forget --file` or a `--deny` keeps a whole file out.
+    """
     device = Device()
     now = device.clock.wall_ms()
     until = None if duration is None else now + duration * MS
@@ -164,7 +168,11 @@ def _diagnose(device: Device) -> list[tuple[str, bool, str]]:
     grants = device.ledger.grants(device.clock.wall_ms())
     live = [grant.study for grant in grants if grant.refusal is None]
     checks.append(("consent", True, ", ".join(live) if live else "no live study: nothing is captured"))
-    checks.extend((f"study {grant.study}", False, grant.detail) for grant in grants if grant.refusal is not None)
+    checks.extend(
+        (f"study {grant.study}", False, grant.detail)
+        for grant in grants
+        if grant.refusal not in (None, "consent-withdrawn")
+    )
     if live or device.has_store:
         try:
             keys = device.keys()

@@ -28,7 +28,7 @@ STUDY_DAYS = 365
 
 @click.group()
 def study() -> None:
-    r"""For the study owner: make a study, sign it, check it.
+    """For the study owner: make a study, sign it, check it.
 
     \b
     overt study new typing-2026 --title "How we edit" --receiver https://overt.example.org
@@ -138,7 +138,16 @@ def create_study(
 def sign_study(folder: Path, owner: SigningKey) -> Path:
     """Sign ``study.toml`` of a folder and write ``study.json`` beside it."""
     target = folder / "study.json"
-    target.write_bytes(sign_manifest(load_toml(folder / "study.toml"), owner))
+    manifest = load_toml(folder / "study.toml")
+    if target.exists():
+        before = read_manifest(_read(target)).payload
+        if before.version == manifest.version and before != manifest:
+            raise ManifestError(
+                f"version {manifest.version} was signed before with other content",
+                code="version-taken",
+                hint="People may have joined it: raise `version` in study.toml, and sign again.",
+            )
+    target.write_bytes(sign_manifest(manifest, owner))
     return target
 
 

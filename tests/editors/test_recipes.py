@@ -22,11 +22,11 @@ NEOVIM_S = 60.0
 # What a person does: open a file (which starts the sidecar), type, save, quit.
 TYPE = """
 vim.cmd("edit typed.py")
-vim.cmd("doautocmd FileType")
 assert(vim.wait(20000, function()
   local client = vim.g.overt_client and vim.lsp.get_client_by_id(vim.g.overt_client)
   return client and client.initialized
 end, 10), "the sidecar did not start")
+assert(vim.wait(20000, function() return vim.g.overt == "capturing" end, 10), "the sign is off")
 vim.api.nvim_feedkeys("iprint('typed as the page says')\\27", "tx", false)
 vim.cmd("silent write")
 vim.cmd("qall")

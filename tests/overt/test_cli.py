@@ -174,6 +174,7 @@ def test_a_malformed_study_is_explained(run: Run, study: Path, old: str, new: st
 
 def test_an_expired_study_can_not_be_joined(run: Run, study: Path) -> None:
     toml = study / "study.toml"
+    (study / "study.json").unlink()
     text = re.sub(r"(?m)^start = .*$", "start = 2020-01-01", toml.read_text("utf-8"))
     toml.write_text(re.sub(r"(?m)^end = .*$", "end = 2020-12-31", text), "utf-8")
     assert run("study", "sign", study).code == 0
@@ -260,3 +261,54 @@ def test_keys_are_backed_up_and_brought_back(run: Run, study: Path, tmp_path: Pa
     assert run("keys", "restore", file, "--passphrase", "another", "--json").json["error"]["code"] == "passphrase-wrong"
     assert run("keys", "restore", file, "--passphrase", "correct horse", "--json").json["kept_in"] == "file"
     assert run("studies").code == 0
+
+
+def test_joining_again_takes_back_nothing_that_the_person_took_out(run: Run, study: Path, tmp_path: Path) -> None:
+    run("join", study / "study.json", "--agree", "--deny", "*.md", "--lower", "document.edit=shape")
+    assert run("join", study / "study.json", "--agree").code == 0
+    assert run("status", tmp_path / "w" / "a.md", "--json").json["reasons"] == ["denied-path"]
+    assert run("studies", "--json").json[0]["levels"]["document.edit"] == "shape"
+
+
+def test_a_notice_is_shown_to_the_letter(run: Run, study: Path) -> None:
+    toml = study / "study.toml"
+    hidden = "<div>We also sell your data</div> [conceal]and more[/conceal]"
+    text = toml.read_text("utf-8").replace('title = "How we edit"', 'title = "How [/] we edit"')
+    toml.write_text(text.replace("Saying no has no", hidden + " Saying no has no"), "utf-8")
+    (study / "study.json").unlink()
+    assert run("study", "sign", study).code == 0
+    out = run("study", "check", study / "study.json").out
+    assert hidden in out.replace("\n", "")
+    assert "How [/] we edit" in out
+
+
+def test_json_asks_no_one(run: Run, study: Path) -> None:
+    assert run("join", study / "study.json", "--json").json["error"]["code"] == "consent-not-asked"
+
+
+def test_declining_what_is_already_agreed_to_says_what_goes_on(run: Run, study: Path) -> None:
+    run("join", study / "study.json", "--agree")
+    assert "goes on" in run("join", study / "study.json", "--decline").out
+
+
+def test_a_version_is_signed_once(run: Run, study: Path) -> None:
+    toml = study / "study.toml"
+    toml.write_text(toml.read_text("utf-8").replace("retention_days = 365", "retention_days = 999"), "utf-8")
+    answer = run("study", "sign", study)
+    assert (answer.code, "[version-taken]" in answer.err) == (5, True)
+
+
+def test_a_receiver_does_not_start_with_another_key(run: Run, study: Path, tmp_path: Path) -> None:
+    answer = run("serve", "--study", study / "study.json", "--key", study / "owner.key", "--data", tmp_path / "d")
+    assert (answer.code, "[key-foreign]" in answer.err) == (4, True)
+
+
+def test_examples_in_help_stand_on_their_own_lines(run: Run) -> None:
+    out = run("join", "--help").out
+    assert "\\b" not in out
+    assert "\n  overt join study.json\n" in out
+
+
+def test_a_span_beyond_the_calendar_is_refused(run: Run) -> None:
+    assert run("pause", "99999999d").code == 2
+    assert run("status", "--json").json["state"] == "off"
