@@ -115,7 +115,8 @@ class Door:
 
     def captures(self, document: DocumentId) -> bool:
         """Whether a document is still captured; when not, the collector lets go of its text."""
-        return any(document in channel.documents for channel in self._sessions.channels.values())
+        channels = self._sessions.channels.values()
+        return not self._sessions.shut and any(document in channel.documents for channel in channels)
 
     def open_document(
         self, *, path: Path | None, language: str, text: str, continues: DocumentId | None = None
@@ -128,6 +129,8 @@ class Door:
         self._refresh()
         if self._permissions.paused:
             return OpenVerdict(None, (refusal("paused"),))
+        if self._sessions.shut and self._sessions.trouble is not None:
+            return OpenVerdict(None, (self._sessions.trouble,))
         if (code := unfit(text)) is not None:
             return OpenVerdict(None, (refusal(code),))
         location = None if path is None else locate(path)
@@ -166,7 +169,7 @@ class Door:
     def offer(self, body: Body) -> None:
         """Offer an event. Never waits; an event that no study admits leaves no trace."""
         self._refresh()
-        if self._permissions.paused:
+        if self._permissions.paused or self._sessions.shut:
             return
         document: DocumentId | None = getattr(body, "document", None)
         text = text_of(body)

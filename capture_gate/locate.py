@@ -7,6 +7,8 @@ remotes, so that a scope by remote then says no.
 from __future__ import annotations
 
 import configparser
+import os
+import stat
 from pathlib import Path
 
 from consent_ledger.scope import Location
@@ -19,14 +21,13 @@ def locate(path: Path) -> Location | None:
     """Describe a file's place: as it was opened, and as links lead; ``None`` when that can't be told."""
     absolute = Path(path).absolute()
     try:
+        real_path = absolute.resolve(strict=False)
         root = _working_copy(absolute)
-        return Location(
-            path=absolute,
-            real_path=absolute.resolve(strict=False),
-            root=root,
-            remotes=_remotes(root) if root else (),
-            real_root=root.resolve(strict=False) if root else None,
-        )
+        real_root = root.resolve(strict=False) if root else None
+        if _working_copy(real_path) != real_root:  # a link leads into, or out of, another working copy
+            root = real_root = None
+        remotes = _remotes(root) if root else ()
+        return Location(path=absolute, real_path=real_path, root=root, remotes=remotes, real_root=real_root)
     except (OSError, RuntimeError):  # RuntimeError: links in a circle
         return None
 
@@ -40,16 +41,25 @@ def _remotes(root: Path) -> tuple[str, ...]:
     try:
         git = root / ".git"
         if git.is_file():  # a worktree or submodule points elsewhere
-            git = (root / git.read_text("utf-8").removeprefix("gitdir:").strip()).resolve()
+            git = (root / _read(git).removeprefix("gitdir:").strip()).resolve()
             common = git / "commondir"
             if common.is_file():
-                git = (git / common.read_text("utf-8").strip()).resolve()
-        config = git / "config"
-        if config.stat().st_size > MAX_GIT_CONFIG_BYTES:
-            return ()
-        return _parse_remotes(config.read_text("utf-8", errors="replace"))
-    except (OSError, UnicodeDecodeError):
+                git = (git / _read(common).strip()).resolve()
+        return _parse_remotes(_read(git / "config"))
+    except (OSError, ValueError):
         return ()
+
+
+def _read(path: Path) -> str:
+    """Read a small regular file; a pipe or device that lies there instead must not hold the editor up."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(f"{path} is not a regular file")
+        data = file.read(MAX_GIT_CONFIG_BYTES + 1)
+    if len(data) > MAX_GIT_CONFIG_BYTES:
+        raise OSError(f"{path} is too large")
+    return data.decode("utf-8", errors="replace")
 
 
 def _parse_remotes(text: str) -> tuple[str, ...]:

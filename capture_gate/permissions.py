@@ -61,10 +61,11 @@ class Permissions:
 
     def permits(self, study: StudyId, record: RecordId) -> bool:
         """Say whether this consent is live right now, by a fresh look: asked inside the store's transaction."""
-        if self._ledger.fingerprint() == self._fingerprint:
-            grant = self.grants.get(study)
-        else:
-            found = (each for each in self._ledger.grants(self._clock.wall_ms()) if each.study == study)
+        wall = self._clock.wall_ms()
+        grant = self.grants.get(study)
+        ended = grant is not None and grant.changes_ms is not None and wall >= grant.changes_ms
+        if ended or self._ledger.fingerprint() != self._fingerprint:
+            found = (each for each in self._ledger.grants(wall) if each.study == study)
             grant = next(found, None)
         return grant is not None and grant.refusal is None and grant.record.record_id == record
 

@@ -28,6 +28,7 @@ from privacy_filter.redactor import Redactor
 
 SESSION_BYTES = 16
 WORKSPACE_TAG_BYTES = 8
+FILTER_FAILED = "filter-failed"
 
 
 def new_redactor(installation: Secret, grant: Grant, detector: Detector, *, first_finding: int = 1) -> Redactor:
@@ -81,7 +82,7 @@ class Sessions:
         """Make a channel for every live grant that has none; opens keys and store when the first is needed."""
         async with self._activating:  # one store, however often consent changes meanwhile
             missing = [grant for grant in self._permissions.live() if grant.study not in self.channels]
-            if not missing or self._closed:
+            if not missing or self._closed or self.shut:
                 return
             try:
                 await self._open_store()
@@ -90,7 +91,13 @@ class Sessions:
                 return
             for grant in missing:
                 self.channels[grant.study] = self._new_channel(grant)
+            self.trouble = None  # keys and store are open: the sign says what is so
         self._notify()
+
+    @property
+    def shut(self) -> bool:
+        """Whether the filter failed: then nothing is taken any more, for no study, until the collector starts anew."""
+        return self.trouble is not None and self.trouble.code == FILTER_FAILED
 
     def activate_soon(self) -> None:
         """Do ``activate`` in the background."""
@@ -106,7 +113,7 @@ class Sessions:
             )
         except Exception as error:  # whatever the filter stumbles over, fail closed
             self.channels.pop(channel.study, None)
-            self._set_trouble(OvertError(f"The privacy filter failed ({type(error).__name__}).", code="filter-failed"))
+            self._set_trouble(OvertError(f"The privacy filter failed ({type(error).__name__}).", code=FILTER_FAILED))
 
     def announce(self, body: Body) -> None:
         """Admit an event of the collector's own to every session that has begun."""
@@ -228,6 +235,8 @@ class Sessions:
                 await self.store.end_session(channel.session)
 
     def _set_trouble(self, error: OvertError | None) -> None:
+        if self.shut:
+            return
         self.trouble = None if error is None else refusal(error.code, detail=f"{error.message} {error.hint}".strip())
         self._notify()
 

@@ -137,6 +137,8 @@ class Writer:
         if batch is not None:
             try:
                 if not channel.begun:
+                    if not self._permitted(channel):
+                        return  # not even that there was a session
                     await self._store.begin_session(study=channel.study, session=channel.session, source=channel.source)
                     channel.begun = True
                 written = await self._store.append(batch, permitted=lambda: self._permitted(channel))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,23 @@ def test_links_in_a_circle_have_no_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize("config", ["", "[", '[remote "o"]\nurl', "\x00\xff", '[remote "o"]\n  pushurl = x\n'])
 def test_a_configuration_that_names_no_remote_gives_none(config: str) -> None:
     assert _parse_remotes(config) == ()
+
+
+def test_a_pipe_or_device_in_place_of_the_configuration_is_not_read(tmp_path: Path) -> None:
+    for name, make in (("pipe", os.mkfifo), ("device", lambda path: Path(path).symlink_to("/dev/zero"))):
+        (tmp_path / name / ".git").mkdir(parents=True)
+        make(str(tmp_path / name / ".git" / "config"))
+        location = locate(tmp_path / name / "a.py")
+        assert location is not None
+        assert location.remotes == ()
+
+
+def test_a_link_into_another_working_copy_borrows_no_remote(tmp_path: Path) -> None:
+    for name, url in (("acme", "https://github.com/acme/a"), ("acme/vendor", "https://elsewhere.org/b")):
+        (tmp_path / name / ".git").mkdir(parents=True)
+        (tmp_path / name / ".git" / "config").write_text(f'[remote "origin"]\nurl = {url}\n')
+    (tmp_path / "acme" / "vendor" / "src").mkdir()
+    (tmp_path / "acme" / "link").symlink_to(tmp_path / "acme" / "vendor" / "src")
+    location = locate(tmp_path / "acme" / "link" / "s.py")
+    assert location is not None
+    assert location.remotes == ()

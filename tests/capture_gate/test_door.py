@@ -395,3 +395,43 @@ async def test_a_pause_that_ends_by_itself_is_seen(person: Any, door: Door) -> N
     async with asyncio.timeout(5):
         await changed.wait()
     assert door.status().state == "capturing"
+
+
+async def test_a_failed_filter_stays_off_whatever_changes(person: Any) -> None:
+    class Broken:
+        def find(self, text: str, *, whole_file: bool) -> list[Any]:
+            raise RuntimeError
+
+    person.join()
+    door = await person.door(detector=Broken())
+    door.open_document(path=person.work / "a.py", language="x", text="planted\n")
+    assert door.status().reasons[0].code == "filter-failed"
+    door.pause()
+    door.resume()
+    await door._sessions.activate()
+    assert door.open_document(path=person.work / "b.py", language="x", text="planted\n").document is None
+    assert door.status().state == "off"
+    await door.close()
+
+
+async def test_the_sign_is_on_again_when_the_key_is_back(person: Any) -> None:
+    person.join()
+    key = person.home / "keys" / "root.key"
+    kept_key = key.read_bytes()
+    key.unlink()
+    door = await person.door()
+    assert door.status().state == "off"
+    key.write_bytes(kept_key)
+    key.chmod(0o600)
+    await door._sessions.activate()
+    opened(door, person.work / "a.py")
+    assert door.status().state == "capturing"
+    await door.close()
+
+
+async def test_a_write_after_the_end_of_consent_is_refused(person: Any, door: Door) -> None:
+    opened(door, person.work / "a.py")
+    person.clock.advance(40 * 86_400_000)
+    await door._sessions.commit()
+    await door.close()
+    assert await kept(person) == []
