@@ -91,7 +91,6 @@ class Sessions:
                 return
             for grant in missing:
                 self.channels[grant.study] = self._new_channel(grant)
-            self.trouble = None  # keys and store are open: the sign says what is so
         self._notify()
 
     @property
@@ -199,6 +198,7 @@ class Sessions:
             trouble=self._set_trouble,
             renew=self._renew,
         )
+        self.trouble = None  # what kept keys or store from opening is over
 
     def _new_channel(self, grant: Grant) -> Channel:
         return Channel(
