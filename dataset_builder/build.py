@@ -19,7 +19,7 @@ from dataset_builder.card import (
 from dataset_builder.engine import map_items
 from dataset_builder.names import Pseudonyms
 from dataset_builder.opening import Facts, inspect, open_segment
-from dataset_builder.parts import EXAMPLES, WrittenFile, describe_file, write_examples, write_table
+from dataset_builder.parts import EXAMPLES, WrittenFile, describe_file, keep_private, write_examples, write_table
 from dataset_builder.plan import Plan, SessionPlan, Split, make_plan
 from dataset_builder.rebuild import SecondPass, SessionResult, rebuild_session
 from dataset_builder.report import BuildReport, make_report
@@ -68,6 +68,13 @@ def build(
     _check_target(out)
     tell = progress or (lambda _progress: None)
     listed = SegmentSource(source).list(manifest.id)
+    if not listed and not os.path.lexists(out / CARD):
+        # Where a dataset stands already, everything may have been erased since: that must reach it.
+        raise DatasetError(
+            f"{source} holds no segment of the study {manifest.id}",
+            code="source-empty",
+            hint="Give the data directory of the receiver that serves this study; it has a folder `segments`.",
+        )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
@@ -76,10 +83,12 @@ def build(
                 None if second_pass is None else SecondPass(second_pass, Secret(salt).derive("overt second pass 1"))
             )
             (staging / "parts").mkdir()
+            (staging / "new").mkdir()
             job = _Job(SegmentSource(source), manifest.id, secret, pseudonyms, second, staging / "parts")
             plan = make_plan(_inspect(job, [item.key for item in listed], tell), pseudonyms)
             results = _rebuild(job, plan.sessions, tell)
             report = _write(staging / "new", job, manifest, plan, results, tell)
+            keep_private(staging / "new")
             _put_in_place(staging, out)
         finally:
             shutil.rmtree(staging, ignore_errors=True)

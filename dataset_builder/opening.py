@@ -16,6 +16,12 @@ from event_model.segment import SegmentContent, decode_segment
 _KEY = re.compile(r"segments/([a-z0-9-]{2,63})/([a-z2-7]{32})/([0-9]{8})/([0-9]{10})\.overt")
 
 
+MAX_WALL_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999 (Unix time): later ones can't be written as a date."""
+
+MAX_DELTA_MS = 366 * 86_400_000
+"""A session that slept for a year; sums of larger steps would not fit the columns."""
+
 _MASKED_FIELDS: dict[type, tuple[str, ...]] = {DocumentOpen: ("text", "path"), DocumentEdit: ("inserted",)}
 
 
@@ -129,6 +135,8 @@ def _check_agreement(header: EnvelopeHeader, content: SegmentContent) -> None:
     first = content.events[0].index
     if any(event.index != index for index, event in enumerate(content.events, first)):
         raise SegmentError("the events of a segment do not follow one another", code="index-gap")
+    if any(event.wall_ms > MAX_WALL_MS or event.delta_ms > MAX_DELTA_MS for event in content.events):
+        raise SegmentError("an event of a time that no calendar has", code="time-invalid")
     _check_masks(content)
 
 

@@ -133,6 +133,12 @@ def describe_file(root: Path, path: Path, rows: int) -> WrittenFile:
     return WrittenFile(path.relative_to(root).as_posix(), rows, path.stat().st_size, digest)
 
 
+def keep_private(folder: Path) -> None:
+    """Give a folder and all in it to its owner alone, whatever the umask: it holds what people wrote."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+
+
 def _part(folder: Path, name: str) -> Path:
     return folder / (f"{name}.jsonl" if name == EXAMPLES else f"{name}.arrow")
 

@@ -16,6 +16,7 @@ import msgspec
 from dataset_builder.bursts import Burst, BurstTracker
 from dataset_builder.slots import Slots
 from dataset_builder.text import BlockText
+from event_model.errors import SegmentError
 from event_model.events import (
     CaptureGap,
     DocumentClose,
@@ -26,6 +27,10 @@ from event_model.events import (
     Mask,
 )
 from event_model.levels import Level
+
+MAX_SESSION_CHARS = 256 << 20
+"""First and last texts of one session's documents (code points). Opening every file of a large repository stays far
+below; a segment of 2 KB that renames one document eight thousand times does not."""
 
 
 class Ended(enum.Enum):
@@ -103,7 +108,7 @@ class Step(msgspec.Struct, frozen=True):
 class SessionReplay:
     """Replays one session. Feed events in the order of their index, then ``end``.
 
-    ``on_life`` is given each life when it ends and reads its text at once: a renamed document goes on with that text.
+    ``on_life`` is given each life when it ends and reads its texts at once: they are let go of afterwards.
     ``on_burst`` is given each burst of a document at level content.
     """
 
@@ -117,9 +122,13 @@ class SessionReplay:
         self._lives: dict[int, int] = {}
         self._next_index: int | None = None
         self._current: Life | None = None
+        self._chars = 0
 
     def feed(self, events: Iterable[Event], masks: Mapping[int, list[Mask]]) -> list[Step]:
-        """Replay the next events; ``masks`` are by event index. SegmentError: if a mask does not fit its event."""
+        """Replay the next events; ``masks`` are by event index.
+
+        SegmentError: if a mask does not fit its event, or the session has more than ``MAX_SESSION_CHARS`` of text.
+        """
         steps: list[Step] = []
         for event in events:
             if self._next_index is not None and event.index != self._next_index:
@@ -240,7 +249,13 @@ class SessionReplay:
         life = self._live.pop(document)
         life.ended = ended
         self._close_burst(life)
+        self._chars += len(life.initial) + len(life.text)
+        if self._chars > MAX_SESSION_CHARS:
+            raise SegmentError("a session with more text than is kept", code="session-too-large")
         self._on_life(life)
+        # Steps and the open burst still name the life: thousands of renames must not hold a text each.
+        life.initial = ""
+        life.text = BlockText()
 
     def _close_burst(self, life: Life) -> None:
         if life.bursts.open:

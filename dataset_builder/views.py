@@ -16,7 +16,7 @@ import pyarrow.dataset as pads
 
 from dataset_builder.card import read_card
 from dataset_builder.next_edit import Example
-from dataset_builder.parts import EXAMPLES
+from dataset_builder.parts import EXAMPLES, keep_private
 from dataset_builder.plan import Split
 from dataset_builder.read import DocumentLife, columns_of, documents
 from event_model.errors import DatasetError
@@ -89,12 +89,15 @@ def write_view(out: Path, view: View, target: Path) -> ViewReport:
     if os.path.lexists(target):
         raise DatasetError(f"{target} exists", code="target-taken", hint="Choose a folder that does not exist yet.")
     try:
-        target.mkdir(parents=True)
-        return _traces(out, target) if view is View.EDITING_TRACES else _chats(out, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.mkdir(mode=0o700)
+        report = _traces(out, target) if view is View.EDITING_TRACES else _chats(out, target)
+        keep_private(target)
     except OSError as error:
         raise DatasetError(
             f"the view can't be written: {error.strerror or error}", code="dataset-unwritable"
         ) from error
+    return report
 
 
 def chat_of(example: Example) -> Chat:

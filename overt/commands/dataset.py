@@ -83,6 +83,8 @@ def build(source: Path, study: Path, key: Path, out: Path, *, second_pass: bool,
     console().print(rows)
     for problem in report.problems:
         click.secho(f"set aside: {problem}", fg="yellow")
+    if not report.counts.objects:
+        click.secho(f"{source} holds no segment of this study any more: the dataset is empty.", fg="yellow", err=True)
     click.echo("Read it:")
     for line in _load("dataset_builder.loading").lines(out):
         click.echo(f"  {line}")

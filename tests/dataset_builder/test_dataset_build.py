@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from dataset_builder import replay
 from dataset_builder.build import BuildProgress, build
 from dataset_builder.check import check
 from dataset_builder.next_edit import Example, example_digest
@@ -253,13 +255,6 @@ def test_progress_tells_every_stage(alice: Contributor, run: Any) -> None:
     assert [each.done for each in told if each.stage == "inspect"] == list(range(5))
 
 
-def test_no_segments_give_an_empty_dataset(run: Any, out: Path) -> None:
-    report = run()
-    assert (report.counts.events, report.counts.objects) == (0, 0)
-    assert check(out).ok
-    assert list(documents(out)) == []
-
-
 def test_a_new_build_takes_the_place_of_the_old_one(alice: Contributor, run: Any, out: Path) -> None:
     alice.seal(_session("abc"))
     run()
@@ -321,3 +316,41 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 def _lines(path: Path) -> list[bytes]:
     return path.read_bytes().splitlines()
+
+
+def test_a_session_with_too_much_text_is_set_aside_and_named(
+    alice: Contributor, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay, "MAX_SESSION_CHARS", 1_000)
+    alice.seal(events_of([start(), opened("x" * 300), *(opened(document=n + 1, continues=n) for n in range(1, 9))]))
+    alice.seal(_session(hour=1))
+    report = run()
+    assert [result.code for result in report.sessions_set_aside] == ["session-too-large"]
+    assert (report.counts.sessions_set_aside, report.counts.documents) == (1, 1)
+
+
+def test_a_folder_without_segments_of_the_study_is_refused(receiver: Path, run: Any, out: Path) -> None:
+    with pytest.raises(DatasetError) as caught:
+        run()
+    assert caught.value.code == "source-empty"
+    assert not out.exists()
+
+
+def test_when_everything_was_erased_the_dataset_becomes_empty(alice: Contributor, run: Any, out: Path) -> None:
+    alice.seal(_session())
+    run()
+    alice.key_of(0).unlink()
+    assert run().counts.events == 0
+    assert list(documents(out)) == []
+
+
+def test_a_dataset_is_its_owners_alone_whatever_the_umask(alice: Contributor, run: Any, out: Path) -> None:
+    alice.seal(_session())
+    before = os.umask(0)
+    try:
+        run()
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in out.rglob("*") if path.is_file()}
+    folders = {path.stat().st_mode & 0o777 for path in (out, *out.rglob("*")) if path.is_dir()}
+    assert (modes, folders) == ({0o600}, {0o700})

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from dataset_builder.opening import Facts, inspect, open_segment, place_of
+from dataset_builder.opening import MAX_DELTA_MS, MAX_WALL_MS, Facts, inspect, open_segment, place_of
 from event_model.errors import SegmentError
 from event_model.events import Event, Finding, Mask
 from event_model.ids import StudyId
@@ -162,3 +162,16 @@ def test_indexes_must_follow_one_another(alice: Contributor) -> None:
 )
 def test_only_names_of_segments_are_places(key: str) -> None:
     assert place_of(key) is None
+
+
+@pytest.mark.parametrize(("wall_ms", "delta_ms"), [(2**53 - 1, 0), (MAX_WALL_MS + 1, 0), (0, MAX_DELTA_MS + 1)])
+def test_times_that_no_calendar_has_set_the_segment_aside(alice: Contributor, wall_ms: int, delta_ms: int) -> None:
+    late = msgspec.structs.replace(_events()[2], wall_ms=wall_ms, delta_ms=delta_ms)
+    content = alice.content(alice.new_session(), [*_events()[:2], late])
+    assert _look(alice, alice.envelope(content)).code == "time-invalid"
+
+
+def test_the_last_moment_of_the_calendar_is_kept(alice: Contributor) -> None:
+    late = msgspec.structs.replace(_events()[2], wall_ms=MAX_WALL_MS, delta_ms=MAX_DELTA_MS)
+    content = alice.content(alice.new_session(), [*_events()[:2], late])
+    assert _look(alice, alice.envelope(content)).code == ""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from dataset_builder import replay
 from dataset_builder.bursts import Burst
 from dataset_builder.replay import Life, SessionReplay, Step
 from dataset_builder.slots import Slots
+from event_model.errors import SegmentError
 from event_model.events import (
     FILLER,
     Body,
@@ -29,14 +31,16 @@ class Played:
         self.slots = Slots()
         self.lives: list[Life] = []
         self.texts: list[str] = []
+        self.initial: list[str] = []
         self.bursts: list[Burst] = []
-        replay = SessionReplay(slots=self.slots, on_life=self._on_life, on_burst=self.bursts.append)
-        self.steps: list[Step] = replay.feed(events, masks or {})
-        replay.end()
+        session = SessionReplay(slots=self.slots, on_life=self._on_life, on_burst=self.bursts.append)
+        self.steps: list[Step] = session.feed(events, masks or {})
+        session.end()
 
     def _on_life(self, life: Life) -> None:
         self.lives.append(life)
         self.texts.append(self.slots.show(life.text.text()))
+        self.initial.append(life.initial)
 
 
 def play(*bodies: Body, masks: dict[int, list[Mask]] | None = None) -> Played:
@@ -66,7 +70,7 @@ def test_a_rename_goes_on_with_the_text_and_its_masks() -> None:
                   edit(9, 0, "?", document=2), masks=masks)  # fmt: skip
     assert played.texts == [FILLER * 3 + " rest!", FILLER * 3 + " rest!?"]
     assert played.lives[0].ended.value == "continued"
-    assert played.slots.spans(played.lives[1].initial) == ((0, 3, 1),)
+    assert played.slots.spans(played.initial[1]) == ((0, 3, 1),)
     assert played.lives[1].exact
 
 
@@ -159,3 +163,19 @@ def test_a_burst_ends_when_another_document_is_edited() -> None:
         (2, 4, 4),
         (1, 5, 5),
     ]
+
+
+def test_a_life_that_is_over_holds_no_text() -> None:
+    text = "x" * 10_000
+    renames = [opened(document=number + 1, continues=number) for number in range(1, 200)]
+    played = play(opened(text), *renames)
+    assert all(shown == text for shown in played.texts)
+    assert sum(len(life.initial) + len(life.text) for life in played.lives) == 0
+
+
+def test_a_session_has_a_bound_on_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "MAX_SESSION_CHARS", 100)
+    play(opened("x" * 50), closed())
+    with pytest.raises(SegmentError) as caught:
+        play(opened("x" * 50), opened(document=2, continues=1))
+    assert caught.value.code == "session-too-large"
