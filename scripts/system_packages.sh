@@ -1,9 +1,10 @@
 #!/bin/sh
-# The tests drive a real editor and a real database. Installs it where that is possible, else says what to install.
+# The tests drive a real editor, a real browser and a real database. Installs it where that is possible, else says what to install.
 set -eu
 missing=
 command -v nvim >/dev/null || missing="$missing neovim"
 command -v git >/dev/null || missing="$missing git"
+command -v chromium >/dev/null || missing="$missing chromium"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
