@@ -35,7 +35,7 @@ def lower_level(event: Event, level: Level) -> Event:
     """
     if event.level <= level:
         return event
-    change = _to_shape if level is Level.SHAPE else _to_filler
+    change = to_shape if level is Level.SHAPE else _to_filler
     body = event.body
     if isinstance(body, DocumentEdit):
         body = msgspec.structs.replace(body, inserted=change(body.inserted))
@@ -44,13 +44,18 @@ def lower_level(event: Event, level: Level) -> Event:
         body = msgspec.structs.replace(
             body,
             text=change(body.text),
-            path="" if rhythm else _to_shape(body.path),
+            path="" if rhythm else to_shape(body.path),
             workspace="" if rhythm else body.workspace,
             language="" if rhythm else body.language,
         )
     elif isinstance(body, CommandRun) and level is Level.RHYTHM:
         body = msgspec.structs.replace(body, command="")
     return msgspec.structs.replace(event, level=level, body=body)
+
+
+def to_shape(text: str) -> str:
+    """Replace each character by its class: ``A``, ``a`` and ``0`` for letters and digits, the rest as it is."""
+    return text.translate(_SHAPES)
 
 
 def placeholder(finding: Finding, number: int | None = None) -> str:
@@ -102,10 +107,6 @@ class _Fillers(dict[int, str]):
 
 _SHAPES = _Shapes()
 _FILLERS = _Fillers({ord("\n"): "\n", ord("\r"): "\r"})
-
-
-def _to_shape(text: str) -> str:
-    return text.translate(_SHAPES)
 
 
 def _to_filler(text: str) -> str:
