@@ -71,6 +71,10 @@ class Inspection:
             return Piece(end, SegmentState.DAMAGED.value, info=info, damaged=(damage,))
         return Piece(end, state, _from(content.events, index), content, info)
 
+    def head(self, connection: sqlite3.Connection, session_no: int, index: int) -> SegmentInfo | None:
+        """Describe the session's segment that holds ``index`` or comes after it; ``None`` where the rest is pending."""
+        return self._segments.of_session(connection, session_no, index)
+
     def session(self, connection: sqlite3.Connection, session: SessionId) -> SessionInfo | None:
         """Describe a session."""
         row = find_session(connection, session)

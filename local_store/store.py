@@ -52,6 +52,7 @@ from local_store.sessions import (
     get_session,
 )
 from local_store.transactions import Transactions
+from local_store.weighing import Weighed, Weigher
 
 __all__ = [
     "Forgotten",
@@ -193,6 +194,15 @@ class Store:
             else:
                 orphans.append(info)
         return orphans
+
+    async def running(self) -> list[SessionInfo]:
+        """List the sessions that are being written now, by this process or another; holds none."""
+        rows = await self._database.read(partial(all_sessions, open_only=True))
+        live = [
+            row.session for row in rows if self._live.holds(row.session) or self._live.running_elsewhere(row.session)
+        ]
+        infos = [await self._database.read(partial(self._inspection.session, session=each)) for each in live]
+        return [info for info in infos if info is not None]
 
     # Pending
 
@@ -391,6 +401,15 @@ class Store:
         """Count what is stored; needs no key."""
         return await self._database.read(self._inspection.stats)
 
+    async def version(self) -> tuple[int, int]:
+        """Give a value that changes with every change to the database; what is pending in files is not in it."""
+
+        def work(connection: sqlite3.Connection) -> tuple[int, int]:
+            (others,) = connection.execute("PRAGMA data_version").fetchone()
+            return int(others), connection.total_changes
+
+        return await self._database.read(work)
+
     async def size_bytes(self) -> int:
         """Bytes of the database file and the journal's files; the fixed reserve is not counted."""
         return await self._database.read(size_bytes) + self._journal.size_bytes()
@@ -435,6 +454,23 @@ class Store:
         await self._database.shorten(0)
         self._database.keep_reserve()
         return Forgotten(events, segments, tuple(uploaded))
+
+    async def weigh(self, selection: Selection) -> Weighed:
+        """Say what ``forget`` would do with these criteria; changes nothing."""
+        total = Weighed()
+        for row in await self._database.read(all_sessions):
+            if selection.study in (None, row.study) and selection.session in (None, row.session):
+                weigher = Weigher(self._inspection, Eraser(selection))
+                index: int | None = 0
+                while index is not None:
+                    index = await self._database.read(partial(weigher.piece, session_no=row.no, index=index))
+                total = Weighed(
+                    total.events + weigher.events,
+                    total.segments + weigher.segments,
+                    total.sent + weigher.sent,
+                    total.paths | weigher.paths,
+                )
+        return total
 
     async def forget_study(self, study: StudyId) -> None:
         """Destroy a study's keys, and then its rows; works without a key and with a full disk.

@@ -60,12 +60,14 @@ class Findings:
 
     def give(self, numbers: set[int]) -> tuple[Finding, ...]:
         """Give findings by number; from now on they don't change."""
-        found: list[Finding] = []
-        for number in sorted(numbers):
-            draft = self._drafts[number]
-            draft.given = True
-            found.append(Finding(number=number, category=draft.category, kind=draft.kind, tag=draft.tag))
-        return tuple(found)
+        for number in numbers:
+            self._drafts[number].given = True
+        return self.look(numbers)
+
+    def look(self, numbers: set[int]) -> tuple[Finding, ...]:
+        """Give findings by number as they stand; they may still change."""
+        drafts = [(number, self._drafts[number]) for number in sorted(numbers)]
+        return tuple(Finding(number, draft.category, draft.kind, draft.tag) for number, draft in drafts)
 
     def _digest(self, category: str, value: str) -> bytes:
         message = category.encode() + b"\x00" + value.encode("utf-8", "surrogatepass")

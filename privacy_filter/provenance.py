@@ -95,19 +95,21 @@ class Provenance:
         """Give the finding that a masked pending cell belongs to."""
         return next((finding for start, end, finding in reversed(self._marks) if start <= cell < end), None)
 
-    def take(self, upto: int) -> list[Mask]:
-        """Give the masks of the events below ``upto`` and forget their characters."""
+    def masks(self, upto: int) -> list[Mask]:
+        """Give the masks of the events below ``upto`` as they stand."""
         limit = self.cell_of(upto)
         masks: list[Mask] = []
-        kept: list[tuple[int, int, int]] = []
         for start, end, finding in sorted(self._marks):
             for index, field, offset, piece in self._pieces(start, min(end, limit)):
                 masks.append(Mask(index=index, field=field, offset=offset, length=len(piece), finding=finding))
-            if end > limit:
-                kept.append((max(start, limit), end, finding))
-        self._marks = kept
-        self._drop(limit)
         return _merged(masks)
+
+    def take(self, upto: int) -> list[Mask]:
+        """Give the masks of the events below ``upto`` and forget their characters."""
+        limit, masks = self.cell_of(upto), self.masks(upto)
+        self._marks = [(max(start, limit), end, finding) for start, end, finding in sorted(self._marks) if end > limit]
+        self._drop(limit)
+        return masks
 
     def _drop(self, limit: int) -> None:
         runs = bisect_left(self._starts, limit)

@@ -126,6 +126,16 @@ class Redactor:
             self._scan(document)
         return self._first + len(self._times)
 
+    def preview(self) -> Redactions:
+        """Give the masks of all that was not taken, as they would be if it were now; forgets nothing."""
+        upto, tail = self._first + len(self._times), self._tail
+        for document in tuple(self._dirty):
+            self._scan(document)
+        self._mask_echoes(upto)
+        self._tail = tail
+        masks = sorted([*self._whole, *self._origin.masks(upto)], key=_place)
+        return Redactions(tuple(masks), self._findings.look({mask.finding for mask in masks}))
+
     def take(self, upto: int) -> Redactions:
         """Give the masks of the events below ``upto`` and forget where their characters came from."""
         upto = min(upto, self._first + len(self._times))
@@ -137,7 +147,7 @@ class Redactor:
         masks = [mask for mask in self._whole if mask.index < upto]
         self._whole = [mask for mask in self._whole if mask.index >= upto]
         masks += self._origin.take(upto)
-        masks.sort(key=lambda mask: (mask.index, mask.field, mask.offset))
+        masks.sort(key=_place)
         del self._times[: upto - self._first]
         self._first = upto
         for tracked in self._documents.values():
@@ -285,6 +295,10 @@ class Redactor:
 
     def _older_than(self, time_ms: int) -> int:
         return self._first + bisect_right(self._times, time_ms)
+
+
+def _place(mask: Mask) -> tuple[int, str, int]:
+    return mask.index, mask.field, mask.offset
 
 
 def _beside_filler(text: str) -> list[Hit]:

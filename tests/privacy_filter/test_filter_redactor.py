@@ -570,3 +570,31 @@ def test_redactor_is_fast_enough_for_typing_in_a_large_document():
         session.feed(body)
     # The goal is a mean of 60 us; the bound leaves room for a slow machine and still catches whole-document work.
     assert (time.perf_counter() - started) / len(bodies) < 0.001
+
+
+def test_redactor_preview_shows_what_is_taken_and_changes_nothing():
+    text = f'token = "{TOKEN}"\nrepeat = "{TOKEN[:20]}"\nmail = "jane.doe@acme.example"\n'
+
+    def write(session):
+        session.open("")
+        for at, letter in enumerate(text):
+            session.edit(at, 0, letter)
+
+    looked_at, left_alone = Session(), Session()
+    looked_at.open("")
+    masked_while_typing = []
+    for at, letter in enumerate(text):
+        looked_at.edit(at, 0, letter)
+        if at % 7 == 0:
+            masked_while_typing.append(len(looked_at.redactor.preview().masks))
+    write(left_alone)
+    preview = looked_at.redactor.preview()
+    assert masked_while_typing[0] == 0
+    assert TOKEN[:9] not in "".join(event.body.inserted for event in apply_masks(looked_at.events, preview.masks)[1:])
+    assert looked_at.redactor.preview() == preview
+    taken = looked_at.redactor.take(len(looked_at.events))
+    assert taken == preview
+    final = left_alone.redactor
+    assert [(mask.index, mask.offset, mask.length) for mask in taken.masks] == [
+        (mask.index, mask.offset, mask.length) for mask in final.take(final.flush(left_alone.now)).masks
+    ]
