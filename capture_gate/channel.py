@@ -13,6 +13,7 @@ from event_model.admission import MaskedBatch, PendingBatch
 from event_model.events import Body, CaptureGap, Event, GapReason
 from event_model.ids import DocumentId, RecordId, SessionId, StudyId
 from event_model.levels import Level
+from event_model.page_events import PageBody
 from event_model.segment import MAX_SEGMENT_EVENTS
 from privacy_filter.masks import apply_masks, lower_level
 from privacy_filter.redactor import Redactions, Redactor
@@ -55,13 +56,13 @@ class Channel:
     def admit(self, body: Body, level: Level, *, ceiling: Level, wall_ms: int, monotonic_ms: int) -> None:
         """Number an event, show it to the redactor and buffer it.
 
-        What may be kept is lowered at once where the redactor has nothing to find: at ``rhythm``, and where the
-        document's size sets a lower ceiling. Everything else is lowered when it is masked.
+        What may be kept is lowered at once where the redactor has nothing to find: at ``rhythm``, where the document's
+        size sets a lower ceiling, and in events of pages. Everything else is lowered when it is masked.
         """
         delta = 0 if self._last_monotonic_ms is None else max(0, monotonic_ms - self._last_monotonic_ms)
         event = Event(index=self.next_index, wall_ms=max(0, wall_ms), delta_ms=delta, level=level, body=body)
         shown = event
-        if level is Level.RHYTHM or ceiling is not Level.CONTENT:
+        if level is Level.RHYTHM or ceiling is not Level.CONTENT or isinstance(body, PageBody):
             event = lowered(event)
             shown = event if ceiling is Level.CONTENT else _unseen(event)
         self.redactor.feed(shown, monotonic_ms)
@@ -150,7 +151,7 @@ def _cut(events: tuple[Event, ...]) -> Iterator[tuple[Event, ...]]:
     part: list[Event] = []
     chars = 0
     for event in events:
-        size = len(text_of(event.body))
+        size = _chars(event.body)
         if part and (len(part) >= MAX_SEGMENT_EVENTS or chars + size > MAX_SEGMENT_TEXT_CHARS):
             yield tuple(part)
             part, chars = [], 0
@@ -158,6 +159,11 @@ def _cut(events: tuple[Event, ...]) -> Iterator[tuple[Event, ...]]:
         chars += size
     if part:
         yield tuple(part)
+
+
+def _chars(body: Body) -> int:
+    """Say about how many characters of text a body brings into a segment."""
+    return len(msgspec.json.encode(body)) if isinstance(body, PageBody) else len(text_of(body))
 
 
 def _unseen(event: Event) -> Event:

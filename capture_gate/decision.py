@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from consent_ledger.grants import Grant
-from consent_ledger.scope import Location
+from consent_ledger.scope import Place
 from consent_ledger.verdict import REFUSALS
 from event_model.events import Body, DocumentEdit, DocumentOpen, kind_of
 from event_model.ids import StudyId
@@ -25,7 +25,7 @@ MAX_DOCUMENT_CHARS = 4_000_000
 MAX_CONTENT_LINE_CHARS = 10_000
 """A longer line is generated or minified, not written by a person; detectors are slow and useless on it."""
 
-OWN_KINDS = frozenset({"capture.start", "capture.pause", "capture.resume", "capture.gap"})
+OWN_KINDS = frozenset({"capture.start", "capture.pause", "capture.resume", "capture.gap", "capture.cursor"})
 """What the collector says of itself. It carries nothing of the person's, and no study can do without it."""
 
 
@@ -43,6 +43,7 @@ SENTENCES: Mapping[str, str] = {
     "paused": "Capture is paused. `overt resume` ends the pause.",
     "out-of-scope": "The study does not ask for this place.",
     "denied-path": "Files of this kind are never captured.",
+    "denied-site": "You took this site out of the study.",
     "no-file": "Only files on this machine are captured.",
     "kind-not-in-study": "The study does not ask for events of this kind.",
     "document-binary": "The document is not text.",
@@ -67,11 +68,11 @@ def consent_refusal(grant: Grant) -> Refusal | None:
     return None if grant.refusal is None else refusal(grant.refusal, study=grant.study, detail=grant.detail)
 
 
-def scope_refusal(grant: Grant, location: Location | None) -> Refusal | None:
+def scope_refusal(grant: Grant, place: Place | None) -> Refusal | None:
     """Step two, scope: ``None`` when the study asks for this place and nothing denies it."""
-    if location is None:
+    if place is None:
         return refusal("no-file", study=grant.study)
-    verdict = grant.scope.decide(location)
+    verdict = grant.scope.decide(place)
     return None if verdict.allowed else refusal(verdict.code, study=grant.study)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Self
 
 from capture_gate.channel import Channel
 from capture_gate.decision import (
@@ -25,7 +26,7 @@ from capture_gate.status import ClientInfo, GateStatus, OpenVerdict, StudyStatus
 from capture_gate.watch import Watch
 from consent_ledger.grants import Grant
 from consent_ledger.ledger import Ledger
-from consent_ledger.scope import Location
+from consent_ledger.scope import Location, Place, Site
 from event_model.clock import Clock, SteadyClock, SystemClock
 from event_model.events import (
     Body,
@@ -38,6 +39,7 @@ from event_model.events import (
 )
 from event_model.ids import DocumentId
 from event_model.levels import Level
+from event_model.page_events import PageClose
 from privacy_filter.detectors import Detector, default_detector
 
 MAX_ALARM_S = 6 * 3600.0
@@ -62,7 +64,7 @@ class Door:
         self._sessions: Sessions
         self._watch: Watch
         self._alarm: asyncio.TimerHandle | None = None
-        self._places: dict[DocumentId, Location | None] = {}
+        self._places: dict[DocumentId, Place | None] = {}
         self._ceilings: dict[DocumentId, Level] = {}
         self._last_document = 0
         self._listeners: list[Callable[[], None]] = []
@@ -78,7 +80,7 @@ class Door:
         clock: Clock | None = None,
         random: Callable[[int], bytes] = os.urandom,
         detector: Detector | None = None,
-    ) -> Door:
+    ) -> Self:
         """Open the door. Without a live consent nothing is created on disk.
 
         ``source`` names the collector (``lsp``), ``version`` is the collector's own.
@@ -134,17 +136,11 @@ class Door:
         if (code := unfit(text)) is not None:
             return OpenVerdict(None, (refusal(code),))
         location = None if path is None else locate(path)
-        refusals = self._permissions.refusals(location)
         ceiling, reason = ceiling_of(text)
-        if reason is not None:
-            refusals.append(refusal(reason))
-        document = DocumentId(self._last_document + 1)
-        for grant in self._permissions.admitting(location):
-            channel = self._sessions.channels.get(grant.study)
-            if channel is None:
-                continue
+
+        def body_for(channel: Channel, document: DocumentId) -> Body:
             known = continues if continues is not None and continues in channel.documents else None
-            body = DocumentOpen(
+            return DocumentOpen(
                 document=document,
                 path=_label(location),
                 workspace=self._sessions.workspace_tag(channel.study, location),
@@ -152,19 +148,8 @@ class Door:
                 text="" if known is not None else text,
                 continues=known,
             )
-            if not self._offer_to(channel, body, ceiling):
-                refusals.append(refusal("kind-not-in-study", study=channel.study))
-            elif channel.study in self._sessions.channels:
-                channel.documents.add(document)
-        if not self.captures(document):
-            if self._sessions.trouble is not None:
-                refusals.insert(0, self._sessions.trouble)
-            return OpenVerdict(None, tuple(refusals) or (refusal("no-consent"),))
-        self._last_document = document
-        self._places[document] = location
-        self._ceilings[document] = ceiling
-        self._sessions.wake()
-        return OpenVerdict(document, tuple(refusals))
+
+        return self._open_at(location, body_for, ceiling, [] if reason is None else [refusal(reason)])
 
     def offer(self, body: Body) -> None:
         """Offer an event. Never waits; an event that no study admits leaves no trace."""
@@ -183,7 +168,7 @@ class Door:
             # What belongs to no document rides only with a document that is captured.
             if (document in channel.documents) if document is not None else bool(channel.documents):
                 self._offer_to(channel, body, ceiling)
-        if isinstance(body, DocumentClose):
+        if isinstance(body, DocumentClose | PageClose):
             self._let_go(body.document)
         self._sessions.wake()
 
@@ -302,7 +287,7 @@ class Door:
     def _suspend(self) -> None:
         for channel in list(self._sessions.channels.values()):
             for document in sorted(channel.documents):
-                self._sessions.admit(channel, DocumentClose(document))
+                self._sessions.admit(channel, self._close_of(document))
             channel.documents.clear()
         self._sessions.announce(CapturePause())
 
@@ -311,10 +296,41 @@ class Door:
         channel.grant = grant
         for document in list(channel.documents):
             if scope_refusal(grant, self._places.get(document)) is not None:
-                self._sessions.admit(channel, DocumentClose(document))
+                self._sessions.admit(channel, self._close_of(document))
                 channel.documents.discard(document)
 
     # --- small things
+
+    def _open_at(
+        self,
+        place: Place | None,
+        body_for: Callable[[Channel, DocumentId], Body],
+        ceiling: Level = Level.CONTENT,
+        reasons: Sequence[Refusal] = (),
+    ) -> OpenVerdict:
+        """Begin with a document or page in every study that admits its place and its kind."""
+        refusals = [*self._permissions.refusals(place), *reasons]
+        document = DocumentId(self._last_document + 1)
+        for grant in self._permissions.admitting(place):
+            channel = self._sessions.channels.get(grant.study)
+            if channel is None:
+                continue
+            if not self._offer_to(channel, body_for(channel, document), ceiling):
+                refusals.append(refusal("kind-not-in-study", study=channel.study))
+            elif channel.study in self._sessions.channels:
+                channel.documents.add(document)
+        if not self.captures(document):
+            if self._sessions.trouble is not None:
+                refusals.insert(0, self._sessions.trouble)
+            return OpenVerdict(None, tuple(refusals) or (refusal("no-consent"),))
+        self._last_document = document
+        self._places[document] = place
+        self._ceilings[document] = ceiling
+        self._sessions.wake()
+        return OpenVerdict(document, tuple(refusals))
+
+    def _close_of(self, document: DocumentId) -> Body:
+        return PageClose(document) if isinstance(self._places.get(document), Site) else DocumentClose(document)
 
     def _offer_to(self, channel: Channel, body: Body, ceiling: Level) -> bool:
         level = level_of(channel.grant.levels, body, ceiling)

@@ -8,7 +8,7 @@ from capture_gate.decision import Refusal, consent_refusal, refusal, scope_refus
 from consent_ledger.grants import Grant
 from consent_ledger.ledger import Ledger
 from consent_ledger.pause import UNTIL_RESUMED
-from consent_ledger.scope import Location
+from consent_ledger.scope import Place
 from event_model.clock import Clock
 from event_model.ids import RecordId, StudyId
 
@@ -73,15 +73,15 @@ class Permissions:
         """Every grant whose consent is live."""
         return (grant for grant in self.grants.values() if grant.refusal is None)
 
-    def admitting(self, location: Location | None) -> Iterator[Grant]:
+    def admitting(self, place: Place | None) -> Iterator[Grant]:
         """Every live grant whose scope holds a place."""
-        return (grant for grant in self.live() if scope_refusal(grant, location) is None)
+        return (grant for grant in self.live() if scope_refusal(grant, place) is None)
 
-    def refusals(self, location: Location | None) -> list[Refusal]:
+    def refusals(self, place: Place | None) -> list[Refusal]:
         """Why each of the other studies does not take a place."""
         if not self.grants:
             return [refusal("no-consent")]
-        found = (consent_refusal(grant) or scope_refusal(grant, location) for grant in self.grants.values())
+        found = (consent_refusal(grant) or scope_refusal(grant, place) for grant in self.grants.values())
         return [each for each in found if each is not None]
 
 

@@ -124,6 +124,7 @@ def judge_study(
             narrowing=files.narrowing,
             home=user_home,
             forbidden=forbidden,
+            web_origins=study.scope.web_origins,
         ),
         changes_ms=_next_change(files.record, current, now_ms),
     )

@@ -79,11 +79,12 @@ def _more_kinds(old: StudyManifest, new: StudyManifest) -> bool:
 
 
 def _wider_scope(old: StudyManifest, new: StudyManifest) -> bool:
-    """Say whether the scope gained a workspace or an origin, or lost a deny rule."""
+    """Say whether the scope gained a workspace or an origin, or lost a deny rule or a secret field."""
     return (
         not set(new.scope.workspaces) <= set(old.scope.workspaces)
         or not set(new.scope.web_origins) <= set(old.scope.web_origins)
         or not set(old.scope.deny) <= set(new.scope.deny)
+        or not set(old.scope.secret_fields) <= set(new.scope.secret_fields)
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from consent_ledger.scope import Narrowing
 from consent_ledger.study import WorkspaceRule
-from consent_ledger.study_checks import check_deny, check_rules
+from consent_ledger.study_checks import check_deny, check_origins, check_rules
 from event_model.errors import ConsentError, FormatError, ManifestError, RecordError
 from event_model.signed import MAX_DOCUMENT_BYTES, canonical_json, document_digest
 
@@ -24,16 +24,19 @@ class _NarrowingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     narrowing: Narrowing
 
 
-def check_narrowing(deny: Sequence[str], workspaces: Sequence[WorkspaceRule]) -> Narrowing:
+def check_narrowing(
+    deny: Sequence[str], workspaces: Sequence[WorkspaceRule], deny_origins: Sequence[str] = ()
+) -> Narrowing:
     """Check what a person wrote. ConsentError: if a pattern can't be used."""
     try:
         check_deny(deny, field="deny")
         check_rules(workspaces, field="workspaces")
+        check_origins(deny_origins, field="deny_origins")
     except ManifestError as error:
         raise ConsentError(
             error.message, code="narrowing-invalid", hint="Patterns are written as in .gitignore."
         ) from error
-    return Narrowing(deny=tuple(deny), workspaces=tuple(workspaces))
+    return Narrowing(deny=tuple(deny), workspaces=tuple(workspaces), deny_origins=tuple(deny_origins))
 
 
 def write_narrowing(narrowing: Narrowing, *, salt: bytes) -> tuple[bytes, str]:
@@ -49,7 +52,7 @@ def read_narrowing(data: bytes, *, digest: str) -> Narrowing:
             raise RecordError("the narrowing of the scope is too large")
         file = msgspec.json.decode(data, type=_NarrowingFile)
         found = document_digest(NARROWING, file)
-        check_narrowing(file.narrowing.deny, file.narrowing.workspaces)
+        check_narrowing(file.narrowing.deny, file.narrowing.workspaces, file.narrowing.deny_origins)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, FormatError, ConsentError) as error:
         raise RecordError("the narrowing of the scope is damaged") from error
     if found != digest:

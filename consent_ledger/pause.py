@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 
 from consent_ledger.files import make_private_folder, read_small, sync_folder, unwritable, write_files
+from event_model.body import Count
 from event_model.errors import StoreUnwritable
-from event_model.events import Count
 
 UNTIL_RESUMED: Final = 2**53 - 1
 """What stands for a pause without an end, in ms."""

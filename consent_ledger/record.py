@@ -22,8 +22,8 @@ import msgspec
 
 from consent_ledger.study import Controller, Purpose, StudyManifest
 from consent_ledger.study_checks import check_levels
+from event_model.body import Count
 from event_model.errors import ConsentError, FormatError, KeyUnavailable, ManifestError, RecordError
-from event_model.events import Count
 from event_model.ids import Pseudonym, RecordId, StudyId, is_study_id
 from event_model.keys import SigningKey, VerifyKey, decode_key, encode_key, pseudonym_of
 from event_model.levels import Level

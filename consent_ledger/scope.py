@@ -1,5 +1,7 @@
 """Where a study captures: a list of what is allowed, minus what is denied. Pure: no file is touched.
 
+A site is in scope when the study names its origin and the person did not take it out.
+
 A file is in scope when a workspace rule of the study admits it, when the person's own choice of workspaces admits it,
 and when no deny rule (built in, the study's, the person's) matches the path as opened or the path it leads to.
 Whatever can't be decided is out of scope.
@@ -19,7 +21,9 @@ from consent_ledger.study import WorkspaceRule
 
 OUT_OF_SCOPE = "out-of-scope"
 DENIED_PATH = "denied-path"
+DENIED_SITE = "denied-site"
 IN_SCOPE = "in-scope"
+_DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class Location(msgspec.Struct, frozen=True):
@@ -36,6 +40,16 @@ class Location(msgspec.Struct, frozen=True):
     real_root: PurePath | None = None
 
 
+class Site(msgspec.Struct, frozen=True):
+    """A web origin (RFC 6454) as a browser writes it: ``https://host`` or ``https://host:port``, lower case."""
+
+    origin: str
+
+
+Place = Location | Site
+"""Where something happens: in a file, or on a site."""
+
+
 class ScopeVerdict(msgspec.Struct, frozen=True):
     """Whether a file is in scope; ``code`` is stable, ``rule`` is the glob that decided, if one did."""
 
@@ -47,11 +61,13 @@ class ScopeVerdict(msgspec.Struct, frozen=True):
 class Narrowing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a person takes out of a study's scope: denied paths, and workspaces to which capture is kept.
 
-    Empty ``workspaces`` keep the study's. It stays on the device: paths tell about a person.
+    Empty ``workspaces`` keep the study's. ``deny_origins`` are web origins, written as a study writes them. It stays
+    on the device: paths tell about a person.
     """
 
     deny: tuple[str, ...] = ()
     workspaces: tuple[WorkspaceRule, ...] = ()
+    deny_origins: tuple[str, ...] = ()
 
 
 class Scope:
@@ -69,8 +85,11 @@ class Scope:
         narrowing: Narrowing | None = None,
         home: PurePath | None = None,
         forbidden: Iterable[PurePath] = (),
+        web_origins: Iterable[str] = (),
     ) -> None:
         narrowing = narrowing or Narrowing()
+        self._origins = tuple(web_origins)
+        self._deny_origins = narrowing.deny_origins
         self._home = home
         self._allow = tuple(workspaces)
         self._keep = narrowing.workspaces
@@ -82,8 +101,20 @@ class Scope:
         """Make the scope that admits no file."""
         return cls(())
 
-    def decide(self, location: Location) -> ScopeVerdict:
-        """Say whether a file may be captured, and if not, why."""
+    def decide(self, place: Place) -> ScopeVerdict:
+        """Say whether a file or site may be captured, and if not, why."""
+        return self._decide_site(place) if isinstance(place, Site) else self._decide_file(place)
+
+    def _decide_site(self, site: Site) -> ScopeVerdict:
+        for rule in self._deny_origins:
+            if origin_matches(rule, site.origin):
+                return ScopeVerdict(allowed=False, code=DENIED_SITE, rule=rule)
+        for rule in self._origins:
+            if origin_matches(rule, site.origin):
+                return ScopeVerdict(allowed=True, code=IN_SCOPE, rule=rule)
+        return ScopeVerdict(allowed=False, code=OUT_OF_SCOPE)
+
+    def _decide_file(self, location: Location) -> ScopeVerdict:
         folded, exact = _spellings(location, fold=True), _spellings(location, fold=False)
         if folded is None or exact is None:
             return ScopeVerdict(allowed=False, code=OUT_OF_SCOPE, rule="..")
@@ -135,6 +166,30 @@ class Scope:
         # The workspace itself may be reached by a link: then its root must fit, and the file must truly lie in it.
         root = None if location.root is None else path_text(location.root, fold=fold)
         return root is not None and _inside(location) and match(root) is not None
+
+
+def origin_matches(rule: str, origin: str) -> bool:
+    """Say whether a rule (``https://host``, ``https://*.host:port``) names an origin: same scheme, port and host.
+
+    ``*.`` stands for one or more labels before the host, never for the host itself. What is no origin matches nothing.
+    """
+    wanted, given = _origin_parts(rule), _origin_parts(origin)
+    if wanted is None or given is None or "*" in origin or wanted[::2] != given[::2]:
+        return False
+    host = wanted[1]
+    return given[1].endswith(host[1:]) and len(given[1]) >= len(host) if host.startswith("*.") else given[1] == host
+
+
+def _origin_parts(text: str) -> tuple[str, str, int] | None:
+    """Split an origin into scheme, host and port. None: if it is none."""
+    scheme, separator, rest = text.partition("://")
+    default = _DEFAULT_PORTS.get(scheme)
+    if not separator or default is None or not rest or any(sign in rest for sign in "/?#@\\ ") or rest != rest.lower():
+        return None
+    host, colon, port = rest.rpartition(":")
+    if not colon or rest.endswith("]"):
+        return scheme, rest, default
+    return (scheme, host, int(port)) if host and port.isascii() and port.isdecimal() and int(port) < 1 << 16 else None
 
 
 def _inside(location: Location) -> bool:

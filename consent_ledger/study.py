@@ -45,11 +45,16 @@ class WorkspaceRule(_Part, frozen=True):
 
 
 class ScopeRules(_Part, frozen=True):
-    """Where the study captures: a list of what is allowed, and what is taken out of it."""
+    """Where the study captures: a list of what is allowed, and what is taken out of it.
+
+    ``secret_fields`` are globs of form fields' names, ids or labels that are never looked at, beside those that are
+    recognised as secret anyway.
+    """
 
     workspaces: tuple[WorkspaceRule, ...] = ()
     deny: tuple[str, ...] = ()
     web_origins: tuple[str, ...] = ()
+    secret_fields: tuple[str, ...] = ()
 
 
 class Receiver(_Part, frozen=True):

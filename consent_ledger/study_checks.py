@@ -17,6 +17,7 @@ from event_model.errors import KeyUnavailable, ManifestError
 from event_model.events import BODY_TYPES, kind_of
 from event_model.ids import is_study_id
 from event_model.levels import Level
+from event_model.page_events import PAGE_TYPES
 
 if TYPE_CHECKING:
     from consent_ledger.study import ScopeRules, StudyManifest, WorkspaceRule
@@ -43,17 +44,26 @@ MAX_NOTICE = 60_000
 MAX_ENTRIES = 200
 """Entries of a list in the manifest."""
 MAX_URL = 2_000
+MAX_FIELD_NAME = 120
+"""Characters of the name of a form's field."""
 
 KINDS: Final = tuple(kind_of(body) for body in BODY_TYPES)
 """Every kind of event that a study can name."""
 CONTROL_KINDS: Final = tuple(kind for kind in KINDS if kind.startswith("capture."))
 """Kinds about the capture itself: part of every study, because a gap is never silent."""
+PAGE_KINDS: Final = tuple(kind_of(body) for body in PAGE_TYPES)
+"""Kinds of web pages."""
 DOCUMENT_KINDS: Final = tuple(
     kind_of(body)
     for body in BODY_TYPES
-    if kind_of(body) not in CONTROL_KINDS and "document" in body.__struct_fields__ and kind_of(body) != "document.open"
+    if kind_of(body) not in {*CONTROL_KINDS, *PAGE_KINDS} and "document" in body.__struct_fields__
 )
-"""Kinds that point at a document, and so mean nothing without ``document.open``."""
+"""Kinds of documents in an editor."""
+LEANING: Final = {
+    **dict.fromkeys(DOCUMENT_KINDS, "document.open"),
+    **dict.fromkeys(PAGE_KINDS, "page.open"),
+}
+"""The kind without which another means nothing."""
 
 _TERM = re.compile(r"[a-z][a-z0-9-]*:[A-Za-z][A-Za-z0-9-]*")
 _PURPOSE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -216,20 +226,21 @@ def _check_kinds(kinds: Mapping[str, Level]) -> None:
     check_levels(kinds)
     if not set(kinds) - set(CONTROL_KINDS):
         raise ManifestError("kinds is empty: the study would capture nothing")
-    lonely = [kind for kind in DOCUMENT_KINDS if kind in kinds]
-    if lonely and "document.open" not in kinds:
-        raise ManifestError(f"kinds has {lonely[0]!r} without 'document.open', on which it leans")
+    for kind, needed in LEANING.items():
+        if kind in kinds and needed not in kinds:
+            raise ManifestError(f"kinds has {kind!r} without {needed!r}, on which it leans")
 
 
 def _check_scope(scope: ScopeRules) -> None:
-    for field, entries in (("workspaces", scope.workspaces), ("deny", scope.deny), ("web_origins", scope.web_origins)):
-        _check_list(f"scope.{field}", entries)
+    for field in ("workspaces", "deny", "web_origins", "secret_fields"):
+        _check_list(f"scope.{field}", getattr(scope, field))
+    for glob in scope.secret_fields:
+        _check_text("scope.secret_fields: a name", glob, MAX_FIELD_NAME)
     if not scope.workspaces and not scope.web_origins:
         raise ManifestError("scope has neither workspaces nor web_origins: the study would capture nothing")
     check_rules(scope.workspaces, field="scope.workspaces")
     check_deny(scope.deny, field="scope.deny")
-    for origin in scope.web_origins:
-        _check_origin(origin)
+    check_origins(scope.web_origins, field="scope.web_origins")
 
 
 def _split(url: str, field: str) -> tuple[SplitResult, int | None]:
@@ -244,13 +255,13 @@ def _split(url: str, field: str) -> tuple[SplitResult, int | None]:
     return parts, port
 
 
-def _check_origin(origin: str) -> None:
-    parts, _port = _split(origin, "scope.web_origins")
-    plain = f"{parts.scheme}://{parts.netloc}" == origin and "@" not in parts.netloc
-    if parts.scheme not in {"http", "https"} or not plain or _HOST.fullmatch(parts.hostname or "") is None:
-        raise ManifestError(
-            f"scope.web_origins: an origin is written https://host or https://host:port, not {origin!r}"
-        )
+def check_origins(origins: Iterable[str], *, field: str) -> None:
+    """Check web origins. ManifestError: if one is not written as https://host or https://host:port."""
+    for origin in origins:
+        parts, _port = _split(origin, field)
+        plain = f"{parts.scheme}://{parts.netloc}" == origin and "@" not in parts.netloc
+        if parts.scheme not in {"http", "https"} or not plain or _HOST.fullmatch(parts.hostname or "") is None:
+            raise ManifestError(f"{field}: an origin is written https://host or https://host:port, not {origin!r}")
 
 
 def _check_receiver(url: str) -> None:

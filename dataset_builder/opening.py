@@ -8,9 +8,10 @@ import msgspec
 
 from event_model.envelope import MAX_ENVELOPE_BYTES, EnvelopeHeader, open_envelope, parse_envelope
 from event_model.errors import CryptoError, FormatError, SegmentError
-from event_model.events import DocumentEdit, DocumentOpen
+from event_model.events import Body, DocumentEdit, DocumentOpen
 from event_model.ids import StudyId
 from event_model.keys import RecipientSecretKey
+from event_model.page_events import INTERVALS, KeyRhythm, PageBody, page_texts
 from event_model.segment import SegmentContent, decode_segment
 
 _KEY = re.compile(r"segments/([a-z0-9-]{2,63})/([a-z2-7]{32})/([0-9]{8})/([0-9]{10})\.overt")
@@ -146,8 +147,16 @@ def _check_masks(content: SegmentContent) -> None:
     numbers = {finding.number for finding in content.findings}
     for mask in content.masks:
         body = events.get(mask.index)
-        text = getattr(body, mask.field) if mask.field in _MASKED_FIELDS.get(type(body), ()) else None
-        if text is None or mask.offset + mask.length > len(text):
+        if mask.offset + mask.length > _maskable(body).get(mask.field, -1):
             raise SegmentError(f"a mask of event {mask.index} lies outside its text", code="mask-invalid")
         if mask.finding not in numbers:
             raise SegmentError(f"a mask of event {mask.index} names an unknown finding", code="mask-invalid")
+
+
+def _maskable(body: Body | None) -> dict[str, int]:
+    """Give the length of each text of an event that a mask may name; a rhythm is masked as a whole."""
+    if isinstance(body, KeyRhythm):
+        return {each.field: len(each.text) for each in page_texts(body)} | {INTERVALS: 0}
+    if isinstance(body, PageBody):
+        return {each.field: len(each.text) for each in page_texts(body)}
+    return {field: len(getattr(body, field)) for field in _MASKED_FIELDS.get(type(body), ())}

@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
+from event_model.body import MAX_COUNT
 from event_model.columns import unzigzag, zigzag
 from event_model.errors import SegmentError
 from event_model.events import (
     BODY_TYPES,
     Body,
+    CaptureCursor,
     CaptureGap,
     CapturePause,
     CaptureResume,
@@ -31,12 +35,11 @@ from event_model.events import (
     SelectionCause,
     SelectionChange,
     ViewportChange,
+    kind_of,
 )
 from event_model.ids import DocumentId
 from event_model.levels import Level
-
-MAX_COUNT = (1 << 53) - 1
-"""The largest count of the schema: what JSON readers keep exact."""
+from event_model.page_events import PAGE_TYPES, PageBody
 
 MAX_CONFIDENCE = 100
 """Confidence is in percent."""
@@ -66,6 +69,7 @@ REASONS = (
     GapReason.FILTER_FAILED,
     GapReason.FORGOTTEN,
     GapReason.CRASHED,
+    GapReason.QUEUE_FULL,
 )
 FLAGS = (False, True)
 
@@ -179,6 +183,22 @@ class BodyWriter(_Walk):
             return reason, 0, count(body.count), 0
         return reason, 1, count(body.count), self.step(body.document)
 
+    def put_cursor(self, body: CaptureCursor) -> Row:
+        """Write ``capture.cursor``."""
+        return self.name(body.client), count(body.seq)
+
+    def put_page(self, body: PageBody) -> Row:
+        """Write any event of a page: its fields as JSON, which compresses well as they are much alike."""
+        fields = msgspec.to_builtins(body)
+        try:
+            msgspec.convert(fields, type=type(body))
+        except msgspec.ValidationError as error:
+            raise SegmentError("an event of a page outside the schema") from error
+        del fields["kind"], fields["document"]
+        text = msgspec.json.encode(fields).decode()
+        self.texts.append(text)
+        return self.step(body.document), len(text)
+
 
 class BodyReader(_Walk):
     """Makes bodies of rows; SegmentError when a row says what can't be."""
@@ -275,6 +295,21 @@ class BodyReader(_Walk):
         document = self.step(step) if one_of(FLAGS, known) else None
         return CaptureGap(count(missing), one_of(REASONS, reason), document)
 
+    def get_cursor(self, row: Sequence[int]) -> Body:
+        """Read ``capture.cursor``."""
+        return CaptureCursor(self.name(row[0]), count(row[1]))
+
+    def get_page(self, row: Sequence[int], body_type: type[PageBody]) -> Body:
+        """Read an event of a page."""
+        document, (start, self._at) = self.step(row[0]), (self._at, self._at + row[1])
+        try:
+            fields = msgspec.json.decode(self._texts[start : self._at], type=dict[str, Any])
+            whole = {**fields, "kind": kind_of(body_type), "document": document}
+            body: PageBody = msgspec.convert(whole, type=PageBody)
+        except (msgspec.MsgspecError, UnicodeEncodeError) as error:
+            raise SegmentError("an event of a page that is malformed") from error
+        return body
+
 
 def _edits_apart(*_: object) -> Any:
     raise AssertionError("edits have code of their own, in edit_columns")
@@ -287,6 +322,10 @@ class Kind(NamedTuple):
     numbers: int
     put: Callable[[BodyWriter, Any], Row]
     get: Callable[[BodyReader, Sequence[int]], Body]
+
+
+def _page_kind(body_type: type[PageBody]) -> Kind:
+    return Kind(0, 2, BodyWriter.put_page, lambda reader, row: reader.get_page(row, body_type))
 
 
 KINDS = (
@@ -303,6 +342,8 @@ KINDS = (
     Kind(0, 0, BodyWriter.put_plain, BodyReader.get_pause),
     Kind(0, 0, BodyWriter.put_plain, BodyReader.get_resume),
     Kind(2, 2, BodyWriter.put_gap, BodyReader.get_gap),
+    Kind(0, 2, BodyWriter.put_cursor, BodyReader.get_cursor),
+    *map(_page_kind, PAGE_TYPES),
 )
 """In the order of ``BODY_TYPES``."""
 

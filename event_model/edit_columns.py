@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from event_model.body import MAX_COUNT
 from event_model.body_columns import (
     EDIT,
     FLAGS,
     LEVELS,
     MAX_CONFIDENCE,
-    MAX_COUNT,
     ORIGINS,
     BodyReader,
     BodyWriter,

@@ -13,8 +13,8 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
+from event_model.body import Count
 from event_model.errors import DecryptError, EnvelopeError, KeyUnavailable, SignatureError
-from event_model.events import Count
 from event_model.ids import Pseudonym, RecordId, StudyId
 from event_model.keys import (
     RecipientPublicKey,

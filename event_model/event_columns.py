@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, groupby, pairwise
 
-from event_model.body_columns import EDIT, KIND_OF, KINDS, LEVELS, MAX_COUNT, BodyReader, BodyWriter, count, one_of
+from event_model.body import MAX_COUNT
+from event_model.body_columns import EDIT, KIND_OF, KINDS, LEVELS, BodyReader, BodyWriter, count, one_of
 from event_model.columns import Reader, Writer, unzigzag, zigzag
 from event_model.edit_columns import SMALL, EditReader, EditWriter
 from event_model.errors import SegmentError

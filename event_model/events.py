@@ -7,17 +7,15 @@ Texts are what the person's study allows: see ``levels``. A body says what happe
 from __future__ import annotations
 
 import enum
-from typing import Annotated
 
 import msgspec
 
+from event_model.body import Count, EventBody, Percent
 from event_model.ids import DocumentId
 from event_model.levels import Level
+from event_model.page_events import PAGE_TYPES, PageBody
 
 SCHEMA_VERSION = 1
-
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
-Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 
 
 class Origin(enum.Enum):
@@ -56,13 +54,10 @@ class GapReason(enum.Enum):
     FILTER_FAILED = "filter-failed"
     FORGOTTEN = "forgotten"
     CRASHED = "crashed"
+    QUEUE_FULL = "queue-full"
 
 
-class _Body(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
-    """The root of all event bodies; the tag is the event's kind."""
-
-
-class DocumentOpen(_Body, frozen=True, tag="document.open"):
+class DocumentOpen(EventBody, frozen=True, tag="document.open"):
     """A document came into view of the collector, with its text.
 
     ``continues`` names an earlier document of the session whose last text is this one's first (a rename);
@@ -77,7 +72,7 @@ class DocumentOpen(_Body, frozen=True, tag="document.open"):
     continues: DocumentId | None = None
 
 
-class DocumentEdit(_Body, frozen=True, tag="document.edit"):
+class DocumentEdit(EventBody, frozen=True, tag="document.edit"):
     """At ``position``, ``deleted`` code points were taken out and ``inserted`` put in their place.
 
     ``joined`` is true when the edit belongs to the same transaction as the one before it (several cursors).
@@ -92,19 +87,19 @@ class DocumentEdit(_Body, frozen=True, tag="document.edit"):
     joined: bool = False
 
 
-class DocumentSave(_Body, frozen=True, tag="document.save"):
+class DocumentSave(EventBody, frozen=True, tag="document.save"):
     """A document was written to disk."""
 
     document: DocumentId
 
 
-class DocumentClose(_Body, frozen=True, tag="document.close"):
+class DocumentClose(EventBody, frozen=True, tag="document.close"):
     """A document went out of view of the collector."""
 
     document: DocumentId
 
 
-class SelectionChange(_Body, frozen=True, tag="selection.change"):
+class SelectionChange(EventBody, frozen=True, tag="selection.change"):
     """The caret or selection moved; ``anchor`` and ``active`` are of the first of ``count`` selections."""
 
     document: DocumentId
@@ -114,7 +109,7 @@ class SelectionChange(_Body, frozen=True, tag="selection.change"):
     cause: SelectionCause = SelectionCause.UNKNOWN
 
 
-class ViewportChange(_Body, frozen=True, tag="viewport.change"):
+class ViewportChange(EventBody, frozen=True, tag="viewport.change"):
     """Other lines came into view; both ends are line numbers from 0, the last one included."""
 
     document: DocumentId
@@ -122,26 +117,26 @@ class ViewportChange(_Body, frozen=True, tag="viewport.change"):
     last_line: Count
 
 
-class EditorFocus(_Body, frozen=True, tag="editor.focus"):
+class EditorFocus(EventBody, frozen=True, tag="editor.focus"):
     """The editor's window gained or lost the focus."""
 
     focused: bool
 
 
-class CommandRun(_Body, frozen=True, tag="command.run"):
+class CommandRun(EventBody, frozen=True, tag="command.run"):
     """An editor command was run; the name only, never its arguments."""
 
     command: str
 
 
-class CompletionAccept(_Body, frozen=True, tag="completion.accept"):
+class CompletionAccept(EventBody, frozen=True, tag="completion.accept"):
     """A completion of ``length`` code points was accepted; its text is in the edit that follows."""
 
     document: DocumentId
     length: Count
 
 
-class CaptureStart(_Body, frozen=True, tag="capture.start"):
+class CaptureStart(EventBody, frozen=True, tag="capture.start"):
     """A collector began; what it is and which position encoding it speaks."""
 
     client: str
@@ -150,20 +145,30 @@ class CaptureStart(_Body, frozen=True, tag="capture.start"):
     position_encoding: str
 
 
-class CapturePause(_Body, frozen=True, tag="capture.pause"):
+class CapturePause(EventBody, frozen=True, tag="capture.pause"):
     """The person paused capture."""
 
 
-class CaptureResume(_Body, frozen=True, tag="capture.resume"):
+class CaptureResume(EventBody, frozen=True, tag="capture.resume"):
     """The person resumed capture."""
 
 
-class CaptureGap(_Body, frozen=True, tag="capture.gap"):
+class CaptureGap(EventBody, frozen=True, tag="capture.gap"):
     """``count`` events are missing here, and why; with a document when it breaks that document's replay."""
 
     count: Count
     reason: GapReason
     document: DocumentId | None = None
+
+
+class CaptureCursor(EventBody, frozen=True, tag="capture.cursor"):
+    """What comes before this was taken from a browser profile up to its message ``seq``: so that none is taken twice.
+
+    ``client`` is a keyed tag of the profile, another one for each study.
+    """
+
+    client: str
+    seq: Count
 
 
 Body = (
@@ -180,9 +185,11 @@ Body = (
     | CapturePause
     | CaptureResume
     | CaptureGap
+    | CaptureCursor
+    | PageBody
 )
 
-BODY_TYPES: tuple[type[_Body], ...] = (
+BODY_TYPES: tuple[type[EventBody], ...] = (
     DocumentOpen,
     DocumentEdit,
     DocumentSave,
@@ -196,11 +203,13 @@ BODY_TYPES: tuple[type[_Body], ...] = (
     CapturePause,
     CaptureResume,
     CaptureGap,
+    CaptureCursor,
+    *PAGE_TYPES,
 )
 """Every kind of body. The order is part of the segment format: new kinds are added at the end."""
 
 
-def kind_of(body: Body | type[_Body]) -> str:
+def kind_of(body: Body | type[EventBody]) -> str:
     """Give the kind of a body or of its type, such as ``document.edit``."""
     return str(body.__struct_config__.tag)
 

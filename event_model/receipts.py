@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from event_model.events import Count
+from event_model.body import Count
 from event_model.ids import Pseudonym, RecordId, StudyId
 
 SEGMENT_RECEIPT = "segment-receipt"

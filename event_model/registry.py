@@ -74,6 +74,9 @@ _TAG = FieldEntry(DPV_RESEARCH, Category.IDENTIFIER, Sensitivity.BEHAVIOUR, Leve
 _LANGUAGE = FieldEntry(DPV_RESEARCH, Category.TOOL, Sensitivity.LOW, Level.SHAPE)
 _TOOL = FieldEntry(DPV_QUALITY, Category.TOOL, Sensitivity.LOW, Level.RHYTHM)
 _GAP = FieldEntry(DPV_QUALITY, Category.STRUCTURE, Sensitivity.LOW, Level.RHYTHM)
+_AREA = FieldEntry(DPV_RESEARCH, Category.STRUCTURE, Sensitivity.BEHAVIOUR, Level.SHAPE)
+_ELEMENT = FieldEntry(DPV_RESEARCH, Category.STRUCTURE, Sensitivity.BEHAVIOUR, Level.SHAPE)
+_ROLE = FieldEntry(DPV_RESEARCH, Category.STRUCTURE, Sensitivity.LOW, Level.SHAPE)
 
 
 def _kind(sentence: str, **fields: FieldEntry) -> KindEntry:
@@ -137,11 +140,92 @@ REGISTRY: Mapping[str, KindEntry] = MappingProxyType(
         "capture.pause": _kind("You paused capture."),
         "capture.resume": _kind("You resumed capture."),
         "capture.gap": _kind("Some events are missing here.", count=_GAP, reason=_GAP, document=_ID),
+        "capture.cursor": _kind("Capture noted how far it has read from the browser.", client=_ID, seq=_ID),
+        "page.open": _kind(
+            "A page was opened; its address is kept as a pattern.",
+            document=_ID,
+            tab=_ID,
+            route=_NAME,
+            title=_TEXT,
+            width=_AREA,
+            height=_AREA,
+            parent=_ID,
+        ),
+        "page.navigate": _kind("A page moved to another address.", document=_ID, route=_NAME, title=_TEXT, cause=_FLAG),
+        "page.close": _kind("A page was closed.", document=_ID),
+        "tab.activate": _kind("A tab came to the front.", document=_ID),
+        "page.focus": _kind("A page gained or lost the focus.", document=_ID, focused=_FLAG, visible=_FLAG),
+        "pointer.trail": _kind("The pointer was moved.", document=_ID, points=_AREA),
+        "pointer.click": _kind(
+            "Something on a page was clicked.",
+            document=_ID,
+            element=_ELEMENT,
+            x=_AREA,
+            y=_AREA,
+            button=_FLAG,
+            count=_FLAG,
+            modifiers=_FLAG,
+        ),
+        "scroll": _kind("A page was scrolled.", document=_ID, x=_AREA, y=_AREA, element=_ELEMENT),
+        "field.change": _kind(
+            "A form field was changed. Fields for passwords, codes and cards are never looked at.",
+            document=_ID,
+            element=_ELEMENT,
+            content=_AREA,
+            length=_AREA,
+            value=_TEXT,
+            checked=_AREA,
+            form=_AREA,
+        ),
+        "key.rhythm": _kind(
+            "Keys were pressed in a field: when, never which.",
+            document=_ID,
+            element=_ELEMENT,
+            keys=_FLAG,
+            intervals=_FLAG,
+        ),
+        "form.submit": _kind("A form was sent.", document=_ID, element=_ELEMENT, form=_AREA),
+        "clipboard": _kind(
+            "Something was copied, cut or pasted: that, never what.", document=_ID, action=_FLAG, element=_ELEMENT
+        ),
+        "page.outline": _kind("What stood around the place where something was done.", document=_ID, nodes=_ELEMENT),
     }
 )
 """Every kind of event, by its name."""
 
-TEXT_FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"document.open": ("text", "path"), "document.edit": ("inserted",)}
+ELEMENT_FIELDS: Mapping[str, FieldEntry] = MappingProxyType(
+    {
+        "role": _ROLE,
+        "name": _TEXT,
+        "name_from": _ROLE,
+        "context": _TEXT,
+        "context_role": _ROLE,
+        "path": _ROLE,
+        "box": _AREA,
+    }
 )
-"""The fields that the filter reads and that masks name, by kind."""
+"""The fields of an element of a page."""
+
+NODE_FIELDS: Mapping[str, FieldEntry] = MappingProxyType(
+    {"depth": _ROLE, "role": _ROLE, "name": _TEXT, "name_from": _ROLE, "states": _AREA}
+)
+"""The fields of a line of an outline."""
+
+_ELEMENT_TEXTS = ("element.name", "element.context")
+
+TEXT_FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "document.open": ("text", "path"),
+        "document.edit": ("inserted",),
+        "page.open": ("route", "title"),
+        "page.navigate": ("route", "title"),
+        "pointer.click": _ELEMENT_TEXTS,
+        "scroll": _ELEMENT_TEXTS,
+        "field.change": (*_ELEMENT_TEXTS, "value"),
+        "key.rhythm": _ELEMENT_TEXTS,
+        "form.submit": _ELEMENT_TEXTS,
+        "clipboard": _ELEMENT_TEXTS,
+        "page.outline": ("nodes.*.name",),
+    }
+)
+"""The fields that the filter reads and that masks name, by kind; ``*`` stands for a number from 0."""

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from event_model.events import BODY_TYPES, SCHEMA_VERSION, Event, kind_of
-from event_model.registry import EVENT_FIELDS, REGISTRY, FieldEntry
+from event_model.registry import ELEMENT_FIELDS, EVENT_FIELDS, NODE_FIELDS, REGISTRY, FieldEntry
 
 SCHEMA_ID = f"https://overt.invalid/schema/event/{SCHEMA_VERSION}"
 """A name, not an address: ``.invalid`` never resolves (RFC 2606)."""
@@ -30,7 +30,8 @@ def event_schema() -> dict[str, Any]:
     for definition in components.values():
         # Docstrings lose their indentation in some versions of Python only.
         definition["description"] = inspect.cleandoc(definition["description"])
-    _annotate(components["Event"], EVENT_FIELDS)
+    for name, fields in (("Event", EVENT_FIELDS), ("Element", ELEMENT_FIELDS), ("OutlineNode", NODE_FIELDS)):
+        _annotate(components[name], fields)
     for body_type in BODY_TYPES:
         entry = REGISTRY[kind_of(body_type)]
         definition = components[body_type.__name__]

@@ -11,11 +11,12 @@ from itertools import accumulate
 
 import msgspec
 
-from event_model.body_columns import MAX_COUNT, count
+from event_model.body import MAX_COUNT, Count
+from event_model.body_columns import count
 from event_model.columns import MAX_UNPACKED_BYTES, Reader, Writer, unpack, unzigzag, zigzag
 from event_model.errors import SegmentError
 from event_model.event_columns import MAX_EVENTS, read_events, write_events
-from event_model.events import Count, Event, Finding, Mask
+from event_model.events import Event, Finding, Mask
 from event_model.ids import Pseudonym, RecordId, SessionId, StudyId
 
 SEGMENT_VERSION = 1

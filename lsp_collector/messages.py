@@ -11,8 +11,9 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from event_model.body import Percent
 from event_model.errors import FormatError
-from event_model.events import Origin, Percent, SelectionCause
+from event_model.events import Origin, SelectionCause
 
 MAX_COMMAND_CHARS = 200
 """A command's name; what is longer holds arguments, and those are not ours to keep."""

@@ -11,9 +11,11 @@ import msgspec
 from event_model.errors import FormatError
 from event_model.events import FILLER, CommandRun, DocumentEdit, DocumentOpen, Event, Finding, Mask
 from event_model.levels import Level
+from event_model.page_events import PageBody
+from privacy_filter.pages import lower_page, mask_page
 
 MASKED_FIELDS = frozenset({"text", "inserted", "path"})
-"""The fields of an event body that a mask may name."""
+"""The fields of a document's event that a mask may name; those of pages are named by ``page_texts``."""
 
 
 def apply_masks(events: Iterable[Event], masks: Iterable[Mask]) -> tuple[Event, ...]:
@@ -50,6 +52,8 @@ def lower_level(event: Event, level: Level) -> Event:
         )
     elif isinstance(body, CommandRun) and level is Level.RHYTHM:
         body = msgspec.structs.replace(body, command="")
+    elif isinstance(body, PageBody):
+        body = lower_page(body, level, _to_shape)
     return msgspec.structs.replace(event, level=level, body=body)
 
 
@@ -70,6 +74,11 @@ def placeholder(finding: Finding, number: int | None = None) -> str:
 
 
 def _masked(event: Event, masks: list[Mask]) -> Event:
+    if isinstance(event.body, PageBody):
+        body = mask_page(event.body, masks)
+        if body is None:
+            raise FormatError(f"a mask of event {event.index} lies outside its texts", code="mask-invalid")
+        return msgspec.structs.replace(event, body=body)
     changes: dict[str, str] = {}
     for mask in masks:
         text = changes.get(mask.field, getattr(event.body, mask.field, None)) if mask.field in MASKED_FIELDS else None

@@ -26,9 +26,12 @@ from event_model.events import (
 )
 from event_model.ids import DocumentId
 from event_model.keys import Secret
+from event_model.levels import Level
+from event_model.page_events import PageBody
 from privacy_filter.detectors.base import SECRET, Detector, Hit
 from privacy_filter.echoes import GRAM_CHARS, Echoes
 from privacy_filter.findings import Findings
+from privacy_filter.page_watch import PageWatch
 from privacy_filter.provenance import Provenance
 from privacy_filter.tracked import TrackedDocument
 
@@ -81,6 +84,7 @@ class Redactor:
         self._times = array("Q")
         self._whole: list[Mask] = []
         self._tail = ""
+        self._pages = PageWatch(detector, self._findings, self._echoes)
 
     def feed(self, event: Event, now_ms: int) -> None:
         """Take in the next event, its text unmasked."""
@@ -98,6 +102,8 @@ class Redactor:
             self._close(body.document)
         elif type(body) is CaptureGap and body.document is not None:
             self._drop(body.document)
+        elif isinstance(body, PageBody) and event.level is Level.CONTENT:
+            self._whole += [mask for mask in self._pages.feed(event.index, body) if mask.index >= self._first]
 
     def tick(self, now_ms: int) -> None:
         """Scan what was written and left alone for a moment."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from consent_ledger.denies import FILES, FILES_WITHOUT_SUFFIX, FOLDERS
 from consent_ledger.globs import GlobError, check_path_glob, check_remote_glob, normalise_remote, remote_matches
-from consent_ledger.scope import DENIED_PATH, IN_SCOPE, OUT_OF_SCOPE, Location, Narrowing, Scope
+from consent_ledger.scope import DENIED_PATH, DENIED_SITE, IN_SCOPE, OUT_OF_SCOPE, Location, Narrowing, Scope, Site
 from consent_ledger.study import WorkspaceRule
 
 HOME = PurePosixPath("/home/ada")
@@ -402,3 +402,40 @@ def test_remote_globs(glob: str, remote: str, *, fits: bool) -> None:
 def test_any_text_as_remote_is_normalised_to_a_fixed_point(remote: str) -> None:
     once = normalise_remote(remote)
     assert once == "" or normalise_remote(once) in {once, ""}
+
+
+@pytest.mark.parametrize(
+    ("rule", "origin", "fits"),
+    [
+        ("https://a.example", "https://a.example", True),
+        ("https://a.example", "https://a.example:443", True),
+        ("https://a.example", "http://a.example", False),
+        ("https://a.example", "https://a.example:8443", False),
+        ("https://a.example", "https://b.a.example", False),
+        ("https://a.example", "https://a.example.evil", False),
+        ("https://a.example", "https://a.example@evil", False),
+        ("https://*.a.example", "https://b.a.example", True),
+        ("https://*.a.example", "https://c.b.a.example", True),
+        ("https://*.a.example", "https://a.example", False),
+        ("https://*.a.example", "https://xa.example", False),
+        ("https://*.a.example", "https://.a.example", False),
+        ("https://*.a.example:8443", "https://b.a.example:8443", True),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080", True),
+        ("http://127.0.0.1:8080", "http://localhost:8080", False),
+        ("http://[::1]:8080", "http://[::1]:8080", True),
+        ("https://a.example", "null", False),
+        ("https://a.example", "https://*.example", False),
+        ("https://a.example", "https://a.example:99999", False),
+        ("https://a.example", "https://A.EXAMPLE", False),
+    ],
+)
+def test_site_is_in_scope_by_its_exact_origin(rule: str, origin: str, fits: bool) -> None:
+    verdict = Scope((), web_origins=[rule]).decide(Site(origin))
+    assert verdict.allowed is fits
+    assert verdict.code == (IN_SCOPE if fits else OUT_OF_SCOPE)
+
+
+def test_site_that_the_person_took_out_is_denied() -> None:
+    scope = Scope((), web_origins=["https://*.a.example"], narrowing=Narrowing(deny_origins=("https://hr.a.example",)))
+    assert scope.decide(Site("https://hr.a.example")).code == DENIED_SITE
+    assert scope.decide(Site("https://crm.a.example")).allowed

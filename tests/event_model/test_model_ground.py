@@ -29,6 +29,7 @@ from event_model.events import (
 )
 from event_model.ids import DocumentId, RecordId, SessionId, StudyId, is_study_id
 from event_model.levels import Level
+from event_model.page_events import PAGE_TYPES, Element, OutlineNode
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ERRORS = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, OvertError)]
@@ -93,13 +94,30 @@ def test_registry_has_no_other_kind() -> None:
 
 def test_text_fields_are_those_that_may_hold_secrets() -> None:
     """What holds content is what the filter reads: a new field of text can't be forgotten there."""
+    nested = {"element": registry.ELEMENT_FIELDS, "nodes": registry.NODE_FIELDS}
     content = {
         kind: {name for name, field in entry.fields.items() if field.sensitivity is registry.Sensitivity.CONTENT}
+        | {
+            f"{name}{'.*' if name == 'nodes' else ''}.{inner}"
+            for name in entry.fields.keys() & nested.keys()
+            for inner, field in nested[name].items()
+            if field.sensitivity is registry.Sensitivity.CONTENT
+        }
         for kind, entry in registry.REGISTRY.items()
     }
     assert {kind: fields for kind, fields in content.items() if fields} == {
         kind: set(fields) for kind, fields in registry.TEXT_FIELDS.items()
     }
+
+
+def test_parts_of_pages_are_registered_whole() -> None:
+    assert set(registry.ELEMENT_FIELDS) == set(Element.__struct_fields__)
+    assert set(registry.NODE_FIELDS) == set(OutlineNode.__struct_fields__)
+    for body_type in PAGE_TYPES:
+        for name in body_type.__struct_fields__:
+            parts = str(body_type.__annotations__[name])
+            assert ("Element" in parts) == (name == "element"), body_type
+            assert ("OutlineNode" in parts) == (name == "nodes"), body_type
 
 
 def test_text_of_the_person_is_kept_at_the_highest_level_only() -> None:

@@ -33,6 +33,19 @@ from event_model.events import (
 )
 from event_model.ids import DocumentId
 from event_model.levels import Level
+from event_model.page_events import (
+    MAX_PIXELS,
+    PAGE_TYPES,
+    ClipboardAction,
+    Element,
+    FieldContent,
+    KeyRhythm,
+    LengthBucket,
+    NameSource,
+    NavigateCause,
+    OutlineNode,
+    PageNavigate,
+)
 from event_model.segment import (
     MAX_SEGMENT_BYTES,
     MAX_SEGMENT_EVENTS,
@@ -52,15 +65,61 @@ strings = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sa
 documents = st.integers(1, 4).map(DocumentId)
 
 
+pixels = st.integers(-MAX_PIXELS, MAX_PIXELS) | st.integers(0, 2000)
+tokens = st.sampled_from(["", "button", "menu-item"])
+elements = st.builds(
+    Element,
+    role=tokens,
+    name=strings,
+    name_from=st.sampled_from(NameSource),
+    context=strings,
+    context_role=tokens,
+    path=st.sampled_from(["", "main:1/form:1/#shadow/x-element:2"]),
+    box=st.tuples(pixels, pixels, pixels, pixels),
+)
+nodes = st.builds(
+    OutlineNode, depth=st.integers(0, 9), role=tokens, name=strings, states=st.lists(tokens, max_size=3).map(tuple)
+)
+rhythms = st.lists(st.tuples(st.sampled_from("cdnetmo"), st.integers(0, 86_400_000)), max_size=5).map(
+    lambda keys: ("".join(key for key, _ in keys), tuple(interval for _, interval in keys))
+)
+PAGE_FIELDS: dict[str, st.SearchStrategy[object]] = {
+    "tab": counts,
+    "parent": st.none() | documents,
+    "width": pixels,
+    "height": pixels,
+    "x": pixels,
+    "y": pixels,
+    "visible": st.booleans(),
+    "points": st.lists(st.tuples(st.integers(0, 86_400_000), pixels, pixels), max_size=4).map(tuple),
+    "element": elements,
+    "button": st.integers(0, 4),
+    "count": st.integers(0, 3),
+    "modifiers": st.integers(0, 15),
+    "content": st.sampled_from(FieldContent),
+    "length": st.sampled_from(LengthBucket),
+    "checked": st.none() | st.booleans(),
+    "form": counts,
+    "action": st.sampled_from(ClipboardAction),
+    "nodes": st.lists(nodes, max_size=3).map(tuple),
+}
+
+
 def body_strategy(body_type: type) -> st.SearchStrategy:
     """Fill every field by its name; a field of another meaning would need a line here."""
     by_name = {"document": documents, "continues": st.none() | documents, "origin": st.sampled_from(Origin)}
     by_name |= {"confidence": st.integers(0, 100), "joined": st.booleans(), "focused": st.booleans()}
     by_name |= {"cause": st.sampled_from(SelectionCause), "reason": st.sampled_from(GapReason)}
     by_name |= dict.fromkeys(("position", "deleted", "anchor", "active", "count", "first_line"), counts)
-    by_name |= dict.fromkeys(("last_line", "length"), counts)
+    by_name |= dict.fromkeys(("last_line", "length", "seq"), counts)
     if body_type is CaptureGap:
         by_name["document"] = st.none() | documents
+    if body_type in PAGE_TYPES:
+        by_name |= PAGE_FIELDS
+        if body_type is PageNavigate:
+            by_name["cause"] = st.sampled_from(NavigateCause)
+        if body_type is KeyRhythm:
+            return st.builds(lambda page, element, keys: KeyRhythm(page, element, *keys), documents, elements, rhythms)
     return st.builds(body_type, **{name: by_name.get(name, strings) for name in body_type.__struct_fields__})
 
 
