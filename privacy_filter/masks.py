@@ -53,7 +53,7 @@ def lower_level(event: Event, level: Level) -> Event:
     elif isinstance(body, CommandRun) and level is Level.RHYTHM:
         body = msgspec.structs.replace(body, command="")
     elif isinstance(body, PageBody):
-        body = lower_page(body, level, _to_shape)
+        body = lower_page(body, level, to_shape)
     return msgspec.structs.replace(event, level=level, body=body)
 
 

@@ -120,3 +120,41 @@ def test_below_content_nothing_is_searched() -> None:
     (event,) = redacted(PageOpen(PAGE, 1, "https://a.example/AAAAAAAA000", "Aaaaa 0000"), level=Level.SHAPE)
     assert isinstance(event.body, PageOpen)
     assert event.body.title == "Aaaaa 0000"
+
+
+def test_number_that_a_form_takes_apart_is_masked_in_every_field() -> None:
+    parts = ["4111", "1111", "1111", "1111"]
+    events = redacted(
+        *(
+            FieldChange(
+                PAGE,
+                Element(role="textbox", name=f"Part {at}", path=f"form:1/input:{at}"),
+                FieldContent.DIGITS,
+                LengthBucket.FEW,
+                part,
+                None,
+                1,
+            )
+            for at, part in enumerate(parts, 1)
+        )
+    )
+    assert [event.body.value for event in events if isinstance(event.body, FieldChange)] == [FILLER * 4] * 4
+
+
+def test_echo_in_a_value_is_masked() -> None:
+    _, again = redacted(
+        FieldChange(PAGE, FIELD, FieldContent.TEXT, LengthBucket.LINE, TOKEN),
+        FieldChange(PAGE, Element(path="input:9"), FieldContent.TEXT, LengthBucket.LINE, "half " + TOKEN[6:24]),
+    )
+    assert isinstance(again.body, FieldChange)
+    assert again.body.value == "half " + FILLER * 18
+
+
+def test_value_is_masked_once_however_often_its_form_is_read() -> None:
+    redactor = Redactor(detector=default_detector(), tag_key=Secret(b"k" * 32), settle_ms=1000)
+    fields = [("form:1/input:1", TOKEN), ("form:1/input:2", "plain words"), ("form:1/input:3", "more words")]
+    for at, (path, value) in enumerate(fields):
+        body = FieldChange(PAGE, Element(path=path), FieldContent.TEXT, LengthBucket.LINE, value, None, 1)
+        redactor.feed(Event(at, at, 0, Level.CONTENT, body), at)
+    masks = redactor.take(3).masks
+    assert [(mask.index, mask.field, mask.length) for mask in masks] == [(0, "value", len(TOKEN))]
