@@ -23,6 +23,10 @@ class Listed(msgspec.Struct, frozen=True):
     size: int
 
 
+PART_SUFFIX = ".part"
+"""The receiver is still writing what has this after its name, or died while it was; nothing was receipted then."""
+
+
 class SegmentSource:
     """The objects of one receiver."""
 
@@ -38,7 +42,8 @@ class SegmentSource:
         """List everything that lies under a study's segments, sorted by name. DatasetError: if it can't be listed."""
         try:
             pages = obstore.list(self._store, f"segments/{study}")
-            found = [Listed(item["path"], item["size"]) for page in pages for item in page]
+            items = (item for page in pages for item in page if not item["path"].endswith(PART_SUFFIX))
+            found = [Listed(item["path"], item["size"]) for item in items]
         except (OSError, BaseError) as error:
             raise DatasetError("the segments can't be listed", code="source-unreadable") from error
         return sorted(found, key=lambda item: item.key)

@@ -36,8 +36,8 @@ class Metadata(Protocol):
         """
         ...
 
-    async def save_segment(self, participant: Participant, row: SegmentRow) -> None:
-        """Keep a segment's row, in place of a tombstone if there is one."""
+    async def save_segment(self, participant: Participant, row: SegmentRow, *, replaces: bool = False) -> None:
+        """Keep a segment's row; ``replaces``: in place of a tombstone."""
         ...
 
     async def deletion(self, digest: str) -> DeletionRow | None:

@@ -1,7 +1,7 @@
 """Where the sealed bytes lie: a small protocol, and a directory behind it.
 
 A ``put`` or ``erase`` that has returned survives a power cut. ``obstore`` writes and renames without fsync, so the
-directory store adds it: file, then every directory whose entry is new.
+directory store writes by itself: the file and its fsync, the rename, then the fsync of every directory that changed.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +22,13 @@ from event_model.errors import StoreUnwritable
 from event_model.ids import Pseudonym, StudyId
 
 _OBJECTS_UNWRITABLE = "The receiver's object store failed; see that it runs, has space and can be written."
+
+
+WRITERS = 8
+"""Objects written at once by one process: each waits for two fsyncs, which the file system does together."""
+
+PART_SUFFIX = ".part"
+"""What is being written has this after its key; it becomes the object by a rename."""
 
 
 def participant_prefix(study: StudyId, pseudonym: Pseudonym) -> str:
@@ -63,12 +71,13 @@ class DirectoryObjects:
             _sync_directory(root.parent)
             self._store = LocalStore(root, mkdir=True)
         self._root = root
+        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="objects")
         self._settled: set[Path] = set()
         """Directories whose own entry is known to be on disk: only their content needs an fsync."""
 
     async def put(self, key: str, data: bytes) -> None:
         """Keep an object, durably, in place of any of the same key."""
-        await asyncio.to_thread(self._put, key, data)
+        await asyncio.get_running_loop().run_in_executor(self._writers, self._put, key, data)
 
     async def get(self, key: str) -> bytes | None:
         """Read an object; None if there is none."""
@@ -84,9 +93,13 @@ class DirectoryObjects:
 
     def _put(self, key: str, data: bytes) -> None:
         with object_store_errors():
-            obstore.put(self._store, key, data)
             path = self._root / key
-            _sync_file(path)
+            if path.parent not in self._settled:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Its name is listed like any other: what a crash leaves half written is found, and erased with the rest.
+            part = f"{path}{PART_SUFFIX}"
+            _write_file(part, data)
+            os.replace(part, path)  # noqa: PTH105 - a path object for each would cost as much as the call
             self._sync_directories(path.parent)
 
     def _get(self, key: str) -> bytes | None:
@@ -130,9 +143,12 @@ def object_store_errors() -> Iterator[None]:
         raise StoreUnwritable("the object store failed", hint=_OBJECTS_UNWRITABLE) from error
 
 
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR)
+def _write_file(path: str, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
     try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -122,7 +122,7 @@ class Receiver:
             _check_chain(standing, envelope.header)
             row = self._row(envelope)
             await self._objects.put(segment_key(participant.study, participant.pseudonym, epoch, number), data)
-            await self._metadata.save_segment(participant, row)
+            await self._metadata.save_segment(participant, row, replaces=standing.segment is not None)
         return Answer(Outcome.CREATED, self._receipt(participant, row))
 
     async def delete(self, participant: Participant, data: bytes) -> Answer:

@@ -15,7 +15,8 @@ from consent_ledger.record import ConsentState
 from event_model.errors import StoreUnwritable
 from event_model.ids import RecordId
 from ingest_server import tables
-from ingest_server.group_commit import GroupCommit
+from ingest_server.group_commit import GroupCommit, GroupRead
+from ingest_server.prepared import Prepared
 from ingest_server.rows import (
     ConsentRow,
     DeletionRow,
@@ -43,21 +44,25 @@ class SqlMetadata:
         self._engine = engine
         self._stripes = [asyncio.Lock() for _ in range(CLAIM_STRIPES)]
         self._writer = GroupCommit(lambda: writing(self._engine))
+        self._reader = GroupRead(self._engine.connect)
+        self._consent_query = Prepared(_CONSENT_QUERY, engine.dialect)
+        self._standing_query = Prepared(_STANDING_QUERY, engine.dialect)
+        self._insert_segment = Prepared(_SEGMENT_INSERT, engine.dialect)
 
     async def standing(self, participant: Participant, record: RecordId, epoch: int, number: int) -> Standing:
         """Read what a segment is checked against."""
+        mine = {"study": participant.study, "pseudonym": participant.pseudonym}
 
         def read(connection: sql.Connection) -> Standing:
-            table = tables.SEGMENTS
-            mine = _mine(table, participant) & (table.c.epoch == epoch)
-            seen = sql.select(table).where(mine, table.c.digest != "")
-            before = seen.where(table.c.number < number).order_by(table.c.number.desc()).limit(1)
-            newest = sql.select(sql.func.max(table.c.number)).where(mine, table.c.digest != "")
+            consent = self._consent_query.run(connection, **mine, record=record).mappings().first()
+            found = self._standing_query.run(connection, **mine, epoch=epoch, number=number).mappings()
+            rows = {row["number"]: _segment_row(row) for row in found}
+            seen = [each for each in rows.values() if each.digest]
             return Standing(
-                consent=_consent(connection, participant, record),
-                segment=_segment(connection.execute(sql.select(table).where(mine, table.c.number == number))),
-                before=_segment(connection.execute(before)),
-                newest=connection.execute(newest).scalar_one(),
+                consent=None if consent is None else _consent_row(consent),
+                segment=rows.get(number),
+                before=max((each for each in seen if each.number < number), key=_number, default=None),
+                newest=max((each.number for each in seen), default=None),
             )
 
         return await self._read(read)
@@ -80,14 +85,16 @@ class SqlMetadata:
 
         await self._write(change)
 
-    async def save_segment(self, participant: Participant, row: SegmentRow) -> None:
-        """Keep a segment's row, in place of a tombstone if there is one."""
+    async def save_segment(self, participant: Participant, row: SegmentRow, *, replaces: bool = False) -> None:
+        """Keep a segment's row; ``replaces``: in place of a tombstone."""
+        values = _segment_values(participant, row)
 
         def change(connection: sql.Connection) -> None:
-            table = tables.SEGMENTS
-            same = _mine(table, participant) & (table.c.epoch == row.epoch) & (table.c.number == row.number)
-            connection.execute(sql.delete(table).where(same, table.c.erased))
-            connection.execute(sql.insert(table).values(**_segment_values(participant, row)))
+            if replaces:
+                table = tables.SEGMENTS
+                same = _mine(table, participant) & (table.c.epoch == row.epoch) & (table.c.number == row.number)
+                connection.execute(sql.delete(table).where(same, table.c.erased))
+            self._insert_segment.run(connection, **values)
 
         await self._write(change)
 
@@ -138,11 +145,8 @@ class SqlMetadata:
         self._engine.dispose()
 
     async def _read(self, query: Callable[[sql.Connection], T]) -> T:
-        def run() -> T:
-            with database_errors(), self._engine.connect() as connection:
-                return query(connection)
-
-        return await asyncio.to_thread(run)
+        with database_errors():
+            return await self._reader.run(query)
 
     async def _write(self, change: Callable[[sql.Connection], T]) -> T:
         with database_errors():
@@ -179,10 +183,12 @@ def _consent(connection: sql.Connection, participant: Participant, record: Recor
     table = tables.CONSENTS
     found = connection.execute(sql.select(table).where(_mine(table, participant), table.c.record == record))
     row = found.mappings().first()
-    if row is None:
-        return None
+    return None if row is None else _consent_row(row)
+
+
+def _consent_row(row: sql.RowMapping) -> ConsentRow:
     state = ConsentState(row["state"])
-    return ConsentRow(row["record"], state, row["study_version"], row["expires_ms"], row["document"])
+    return ConsentRow(row["record"], state, row["study_version"], row["expires_ms"], bytes(row["document"]))
 
 
 def _consent_values(participant: Participant, row: ConsentRow) -> dict[str, Any]:
@@ -197,11 +203,13 @@ def _consent_values(participant: Participant, row: ConsentRow) -> dict[str, Any]
     }
 
 
-def _segment(found: sql.CursorResult[Any]) -> SegmentRow | None:
-    row = found.mappings().first()
-    if row is None:
-        return None
-    return SegmentRow(**{name: row[name] for name in SegmentRow.__struct_fields__})
+def _segment_row(row: sql.RowMapping) -> SegmentRow:
+    values = {name: row[name] for name in SegmentRow.__struct_fields__}
+    return SegmentRow(**{**values, "erased": bool(values["erased"])})
+
+
+def _number(row: SegmentRow) -> int:
+    return row.number
 
 
 def _segment_values(participant: Participant, row: SegmentRow) -> dict[str, Any]:
@@ -231,3 +239,23 @@ def _note_deletion(connection: sql.Connection, participant: Participant, digest:
             digest=digest, study=participant.study, pseudonym=participant.pseudonym, segments_erased=erased
         )
     )
+
+
+def _prepared_queries() -> tuple[sql.Select[Any], sql.Select[Any], sql.Insert]:
+    study: sql.BindParameter[Any] = sql.bindparam("study")
+    pseudonym: sql.BindParameter[Any] = sql.bindparam("pseudonym")
+    record: sql.BindParameter[Any] = sql.bindparam("record")
+    epoch: sql.BindParameter[Any] = sql.bindparam("epoch")
+    number: sql.BindParameter[Any] = sql.bindparam("number")
+    consents, table = tables.CONSENTS, tables.SEGMENTS
+    consent = sql.select(consents).where(
+        consents.c.study == study, consents.c.pseudonym == pseudonym, consents.c.record == record
+    )
+    mine = (table.c.study == study) & (table.c.pseudonym == pseudonym) & (table.c.epoch == epoch)
+    newest = sql.select(sql.func.max(table.c.number)).where(mine, table.c.digest != "")
+    before = newest.where(table.c.number < number)
+    wanted = (table.c.number == number, *(table.c.number == each.scalar_subquery() for each in (newest, before)))
+    return consent, sql.select(table).where(mine, sql.or_(*wanted)), sql.insert(table)
+
+
+_CONSENT_QUERY, _STANDING_QUERY, _SEGMENT_INSERT = _prepared_queries()

@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import filelock
 import sqlalchemy as sql
 from sqlalchemy import event
 
 from ingest_server import tables
 from ingest_server.rows import Participant
 from ingest_server.sql_metadata import CLAIM_POLL_S, SqlMetadata, claim_stripe, database_errors, writing
+from ingest_server.stripe_locks import StripeLocks
 
 BUSY_TIMEOUT_S = 30
 """How long a write waits for another process's before the request is answered with 503."""
@@ -27,8 +27,9 @@ class SqliteMetadata(SqlMetadata):
         """Open the file, and make it and its tables if need be. StoreUnwritable: if that fails."""
         with database_errors():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._claims = path.with_suffix(".claims")
-            self._claims.mkdir(mode=0o700, exist_ok=True)
+            claims = path.with_suffix(".claims")
+            claims.mkdir(mode=0o700, exist_ok=True)
+            self._locks = StripeLocks(claims)
             engine = _sqlite_engine(path)
             with writing(engine) as connection:
                 tables.METADATA.create_all(connection)
@@ -40,14 +41,18 @@ class SqliteMetadata(SqlMetadata):
         stripe = claim_stripe(participant)
         # Within the process one waits in line; only another process is polled for.
         async with self._stripes[stripe]:
-            lock = filelock.FileLock(self._claims / f"{stripe:03x}.lock", thread_local=False)
             with database_errors():
-                while not _try_lock(lock):  # noqa: ASYNC110 - another process can't set an event here
+                while not self._locks.take(stripe):  # noqa: ASYNC110 - another process can't set an event here
                     await asyncio.sleep(CLAIM_POLL_S)
             try:
                 yield
             finally:
-                lock.release()
+                self._locks.release(stripe)
+
+    def close(self) -> None:
+        """Give back connections and lock files."""
+        super().close()
+        self._locks.close()
 
 
 def _sqlite_engine(path: Path) -> sql.Engine:
@@ -68,11 +73,3 @@ def _sqlite_engine(path: Path) -> sql.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
-
-
-def _try_lock(lock: filelock.BaseFileLock) -> bool:
-    try:
-        lock.acquire(blocking=False)
-    except filelock.Timeout:
-        return False
-    return True

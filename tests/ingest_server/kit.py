@@ -60,11 +60,15 @@ class Person:
 
     def __init__(self, manifest: Signed[StudyManifest], seed: int = 1) -> None:
         self.manifest = manifest
-        self.key = SigningKey(Secret(bytes([seed]) * 32))
         self.study = manifest.payload.id
+        self.be(SigningKey(Secret(bytes([seed]) * 32)))
+
+    def be(self, key: SigningKey, *, given_ms: int = NOW - 1000) -> None:
+        """Take part with this key, and a consent given then."""
+        self.key = key
         self.pseudonym = pseudonym_of(self.key.verify_key)
         self.path = f"/v1/studies/{self.study}/participants/{self.pseudonym}"
-        self.record = self.give("1" * 32)
+        self.record = self.give("1" * 32, given_ms=given_ms)
 
     def give(self, record_id: str, *, given_ms: int = NOW - 1000, expires_ms: int | None = None) -> ConsentRecord:
         return make_record(

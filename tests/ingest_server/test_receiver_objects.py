@@ -49,12 +49,23 @@ async def test_put_syncs_file_and_every_new_directory(tmp_path: Path, monkeypatc
     key = segment_key(STUDY, ALICE, 1, 1)
     await objects.put(key, b"x")
     path = tmp_path / "data" / key
-    assert synced[0] == str(path)
+    assert synced[0] == f"{path}.part"
     assert set(synced[1:]) == {str(parent) for parent in path.parents if parent.is_relative_to(tmp_path / "data")}
     synced.clear()
     again = tmp_path / "data" / segment_key(STUDY, ALICE, 1, 2)
     await objects.put(segment_key(STUDY, ALICE, 1, 2), b"x")
-    assert synced == [str(again), str(again.parent)]
+    assert synced == [f"{again}.part", str(again.parent)]
+    assert not list(again.parent.glob("*.part"))
+
+
+async def test_what_a_crash_left_half_written_is_listed_and_erased(tmp_path: Path) -> None:
+    objects = DirectoryObjects(tmp_path / "data")
+    key = segment_key(STUDY, ALICE, 1, 1)
+    half = tmp_path / "data" / f"{key}.part"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"half")
+    await objects.erase(await objects.keys(participant_prefix(STUDY, ALICE)))
+    assert not half.exists()
 
 
 async def test_a_failing_disk_is_store_unwritable(tmp_path: Path) -> None:

@@ -1,0 +1,87 @@
+"""The processes that benchmarks.receiver measures: ``overt serve``, and the same ASGI server that keeps nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+import psutil
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ingest_server.server import serve_app
+
+if TYPE_CHECKING:
+    from benchmarks.receiver_load import Fleet
+
+RECEIPT_BYTES = 480
+"""What a signed receipt has, so that both answer as much."""
+
+
+class Address(msgspec.Struct, frozen=True):
+    """A base URL and the process behind it."""
+
+    url: str
+    process_id: int
+
+    def cpu_s(self) -> float:
+        """Seconds of processor time that the process has used."""
+        times = psutil.Process(self.process_id).cpu_times()
+        return float(times.user + times.system)
+
+
+@contextmanager
+def empty_server() -> Iterator[Address]:
+    """Run the server that reads a body and answers."""
+    with _process([sys.executable, "-m", "benchmarks.receiver_servers"]) as address:
+        yield address
+
+
+@contextmanager
+def receiver_process(fleet: Fleet, flags: dict[str, str]) -> Iterator[Address]:
+    """Run ``overt serve`` for the fleet's study."""
+    given = [part for pair in flags.items() for part in pair]
+    study = ["--study", str(fleet.manifest_file), "--key", str(fleet.key_file)]
+    with _process([sys.executable, "-m", "overt", "serve", *study, *given, "--port", "0", "--json"]) as address:
+        yield address
+
+
+@contextmanager
+def _process(command: list[str]) -> Iterator[Address]:
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ)
+    assert process.stdout is not None
+    try:
+        yield Address(msgspec.json.decode(process.stdout.readline())["listening"], process.pid)
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+        process.stdout.close()
+
+
+async def _take(request: Request) -> Response:
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+    return Response(b'{"x":"' + b"x" * RECEIPT_BYTES + b'"}', status_code=201, media_type="application/json")
+
+
+def main() -> None:
+    """Serve until stopped."""
+
+    def ready(url: str) -> None:
+        print(msgspec.json.encode({"listening": url}).decode(), flush=True)
+
+    app = Starlette(routes=[Route("/{path:path}", _take, methods=["PUT"])])
+    asyncio.run(serve_app(app, host="127.0.0.1", port=0, ready=ready))
+
+
+if __name__ == "__main__":
+    main()
