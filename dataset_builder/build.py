@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from consent_ledger.manifest import StudyManifest
-from dataset_builder.card import (
-    CARD,
-    SplitCounts,
-    read_card,
+from dataset_builder.card import CARD, SplitCounts, read_card
+from dataset_builder.engine import Engine, Recipe, Runner, map_items
+from dataset_builder.job import (
+    INSPECT,
+    REBUILD,
+    WRITE,
+    JobPlaces,
+    RebuildTask,
+    WriteTask,
+    make_job,
+    read_result,
 )
-from dataset_builder.engine import map_items
+from dataset_builder.layout import EXAMPLES, date_of, examples_file, table_file
 from dataset_builder.names import Pseudonyms
-from dataset_builder.opening import Facts, inspect, open_segment
-from dataset_builder.parts import EXAMPLES, WrittenFile, describe_file, keep_private, write_examples, write_table
+from dataset_builder.opening import Facts
+from dataset_builder.parts import WrittenFile, describe_file, keep_private, write_examples
 from dataset_builder.plan import Plan, SessionPlan, Split, make_plan
-from dataset_builder.rebuild import SecondPass, SessionResult, rebuild_session
-from dataset_builder.report import BuildReport, make_report
-from dataset_builder.source import SegmentSource
+from dataset_builder.rebuild import SessionResult
+from dataset_builder.report import BuildReport, Reused, make_report
+from dataset_builder.source import Listed, SegmentSource
 from dataset_builder.tables import TABLES
+from dataset_builder.work import KnownFile, WorkFolder
 from event_model.errors import DatasetError
-from event_model.ids import StudyId
-from event_model.keys import RecipientSecretKey, Secret
-from event_model.segment import SegmentContent
+from event_model.keys import RecipientSecretKey
 from privacy_filter.detectors.base import Detector
 
-INSPECT = "inspect"
-REBUILD = "rebuild"
-WRITE = "write"
+OBJECTS_A_TASK = 16
+"""Objects that are looked at in one task: handing over a task costs as much as looking at one or two."""
+
+SMALL_BYTES = 8 << 20
+"""Sealed bytes below which starting processes takes longer than doing the work."""
+
+Part = tuple[SessionPlan, str]
+"""A session, and the name of its part."""
 
 
 class BuildProgress(msgspec.Struct, frozen=True):
@@ -49,25 +61,28 @@ Progress = Callable[[BuildProgress], None]
 
 def build(
     *,
-    source: Path,
+    source: Path | str,
     manifest: StudyManifest,
     secret: RecipientSecretKey,
     out: Path,
     salt: bytes,
     progress: Progress | None = None,
-    second_pass: Detector | None = None,
+    second_pass: Detector | bool = False,
+    engine: Engine | None = None,
+    work: Path | None = None,
 ) -> BuildReport:
-    """Build a study's dataset from a receiver's data directory.
+    """Build a study's dataset from a receiver's data directory, or from ``s3://bucket/prefix``.
 
     ``out`` is replaced when everything is written; it must not exist, be empty, or be a dataset. ``salt`` keys the
-    names of contributors and sessions: the same salt gives the same names. Damaged or foreign segments are set aside
-    and named in the report. DatasetError: if the source can't be read, ``out`` can't be written or is something
-    else, or the salt is too short.
+    names of contributors and sessions: the same salt gives the same names. ``second_pass`` reads everything again with
+    this version's detector, or with one that is given. With a ``work`` folder, only what is new since the last build is
+    opened, and a build that was stopped goes on where it was; the bytes are the same. Damaged or foreign segments are
+    set aside and named in the report. DatasetError: if the source can't be read, ``out`` can't be written or is
+    something else, or the salt is too short.
     """
     pseudonyms = Pseudonyms(salt)
     _check_target(out)
-    tell = progress or (lambda _progress: None)
-    listed = SegmentSource(source).list(manifest.id)
+    listed = SegmentSource(str(source)).list(manifest.id)
     if not listed and not os.path.lexists(out / CARD):
         # Where a dataset stands already, everything may have been erased since: that must reach it.
         raise DatasetError(
@@ -79,17 +94,16 @@ def build(
         out.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
         try:
-            second = (
-                None if second_pass is None else SecondPass(second_pass, Secret(salt).derive("overt second pass 1"))
-            )
-            (staging / "parts").mkdir()
-            (staging / "new").mkdir()
-            job = _Job(SegmentSource(source), manifest.id, secret, pseudonyms, second, staging / "parts")
-            plan = make_plan(_inspect(job, [item.key for item in listed], tell), pseudonyms)
-            results = _rebuild(job, plan.sessions, tell)
-            report = _write(staging / "new", job, manifest, plan, results, tell)
-            keep_private(staging / "new")
-            _put_in_place(staging, out)
+            name = "" if second_pass is False else "this version's" if second_pass is True else repr(second_pass)
+            with WorkFolder(work or staging / "work", salt=salt, study=manifest.id, second_pass=name) as folder:
+                places = JobPlaces(str(source), manifest.id, str(folder.parts), str(staging / "new"))
+                (staging / "new").mkdir()
+                recipe = Recipe(make_job, places, secret.raw.reveal(), salt, second_pass or None)
+                run = _Run(recipe, _fitting(engine, listed, second_pass), folder, progress or (lambda _step: None))
+                report = run.everything(staging / "new", out, manifest, pseudonyms, listed)
+                keep_private(staging / "new")
+                _put_in_place(staging, out)
+                run.leave()
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
@@ -101,118 +115,160 @@ def build(
     return msgspec.structs.replace(report, out=out)
 
 
-class _Job:
-    """What the tasks of one build share."""
+class _Run:
+    """One build: what it does in its stages, and what it leaves to the next."""
 
-    def __init__(
-        self,
-        source: SegmentSource,
-        study: StudyId,
-        secret: RecipientSecretKey,
-        pseudonyms: Pseudonyms,
-        second: SecondPass | None,
-        parts: Path,
-    ) -> None:
-        self._source = source
-        self._study = study
-        self._secret = secret
-        self._pseudonyms = pseudonyms
-        self._second = second
-        self._parts = parts
+    def __init__(self, recipe: Recipe, engine: Engine, work: WorkFolder, tell: Progress) -> None:
+        self._recipe = recipe
+        self._engine = engine
+        self._work = work
+        self._tell = tell
+        self._listed: Sequence[Listed] = ()
+        self._facts: list[Facts] = []
+        self._parts: list[Part] = []
+        self._files: dict[str, KnownFile] = {}
+        self._reused = Reused(0, 0, 0)
 
-    def run(self, task: str, item: bytes) -> bytes:
-        """Do one item: a key for ``inspect``, a session's plan for ``rebuild``."""
-        if task == INSPECT:
-            return msgspec.msgpack.encode(self._inspect(item.decode()))
-        return msgspec.msgpack.encode(self._rebuild(msgspec.msgpack.decode(item, type=SessionPlan)))
+    def everything(
+        self, new: Path, old: Path, manifest: StudyManifest, pseudonyms: Pseudonyms, listed: Sequence[Listed]
+    ) -> BuildReport:
+        """Do all stages, and describe what was written."""
+        self._listed = listed
+        self._inspect()
+        plan = make_plan(self._facts, pseudonyms)
+        results = self._rebuild(plan)
+        files = self._write_tables(new, old, manifest.id, results)
+        splits = self._write_examples(new, files, results)
+        report = make_report(new, manifest, plan, results, splits, files)
+        return msgspec.structs.replace(report, reused=self._reused)
 
-    def part_of(self, session: SessionPlan | SessionResult) -> Path:
-        """Name the folder of a session's part."""
-        return self._parts / f"{session.contributor}.{session.session}"
+    def leave(self) -> None:
+        """Leave to the next build what this one made, and nothing of what is gone."""
+        self._work.keep_facts(self._listed, self._facts)
+        self._work.keep_files(self._files)
+        self._work.sweep(part for _plan, part in self._parts)
 
-    def _inspect(self, key: str) -> Facts:
-        try:
-            data = self._source.read(key)
-        except DatasetError as error:
-            return Facts(key=key, code=error.code, detail=error.message)
-        return inspect(key, data, study=self._study, secret=self._secret)
+    def _inspect(self) -> None:
+        known = self._work.known_facts(self._listed)
+        self._facts = list(known.values())
+        self._reused = msgspec.structs.replace(self._reused, objects=len(known))
+        keys = [item.key for item in self._listed if item.key not in known]
+        tell = self._stage(INSPECT, len(known), len(self._listed))
+        tasks = [keys[at : at + OBJECTS_A_TASK] for at in range(0, len(keys), OBJECTS_A_TASK)]
+        for result in map_items(self._recipe, INSPECT, [msgspec.msgpack.encode(t) for t in tasks], self._engine):
+            self._facts += msgspec.msgpack.decode(result, type=list[Facts])
+            tell(len(self._facts))
+        self._work.keep_facts(self._listed, self._facts)
 
-    def _rebuild(self, plan: SessionPlan) -> SessionResult:
-        return rebuild_session(
-            plan, load=self._load, folder=self.part_of(plan), pseudonyms=self._pseudonyms, second=self._second
+    def _rebuild(self, plan: Plan) -> dict[SessionPlan, SessionResult]:
+        self._parts = [(session, self._work.part_name(session)) for session in plan.sessions]
+        results = {
+            session: result
+            for session, part in self._parts
+            if (result := read_result(self._work.parts / part)) is not None
+        }
+        self._reused = msgspec.structs.replace(self._reused, sessions=len(results))
+        by_name = {(session.contributor, session.session): session for session in plan.sessions}
+        # The largest first, so that no worker is left with one at the end.
+        todo = sorted(
+            (RebuildTask(part, session) for session, part in self._parts if session not in results),
+            key=lambda task: (-task.plan.events, task.part),
         )
+        tell = self._stage(REBUILD, len(results), len(plan.sessions))
+        for data in map_items(self._recipe, REBUILD, [msgspec.msgpack.encode(t) for t in todo], self._engine):
+            result = msgspec.msgpack.decode(data, type=SessionResult)
+            results[by_name[result.contributor, result.session]] = result
+            tell(len(results))
+        return results
 
-    def _load(self, key: str) -> SegmentContent:
-        return open_segment(key, self._source.read(key), study=self._study, secret=self._secret)
+    def _write_tables(
+        self, new: Path, old: Path, study: str, results: dict[SessionPlan, SessionResult]
+    ) -> list[WrittenFile]:
+        tasks: dict[str, list[str]] = {}
+        tables: dict[str, str] = {}
+        for table in TABLES:
+            for session, part in self._parts:
+                if not results[session].code:
+                    name = table_file(table, study, date_of(session), session.split)
+                    tasks.setdefault(name, []).append(part)
+                    tables[name] = table
+        made_from = {name: self._work.file_digest(name, parts) for name, parts in tasks.items()}
+        files = dict(self._keep_files(new, old, made_from))
+        self._reused = msgspec.structs.replace(self._reused, files=len(files))
+        todo = [WriteTask(name, tables[name], tuple(parts)) for name, parts in tasks.items() if name not in files]
+        # Parquet is written outside Python's lock: threads do.
+        engine = msgspec.structs.replace(self._engine, workers=1) if self._native else self._engine
+        tell = self._stage(WRITE, len(files), len(tasks) + len(Split))
+        for data in map_items(self._recipe, WRITE, [msgspec.msgpack.encode(task) for task in todo], engine):
+            file = msgspec.msgpack.decode(data, type=WrittenFile)
+            files[file.name] = file
+            tell(len(files))
+        self._files = {name: KnownFile(made_from[name], file) for name, file in files.items()}
+        return [files[name] for name in sorted(files)]
+
+    def _keep_files(self, new: Path, old: Path, made_from: dict[str, str]) -> Iterator[tuple[str, WrittenFile]]:
+        """Take over the files of the dataset that stands, where they are what they would be again."""
+        for name, known in self._work.known_files().items():
+            if made_from.get(name) == known.made_from and _is(old / name, known.file):
+                (new / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(old / name, new / name)
+                yield name, known.file
+
+    def _write_examples(
+        self, new: Path, files: list[WrittenFile], results: dict[SessionPlan, SessionResult]
+    ) -> dict[str, SplitCounts]:
+        """Write the examples, each once, and count what is in each split."""
+        splits: dict[str, SplitCounts] = {}
+        seen: set[bytes] = set()
+        (new / EXAMPLES).mkdir(parents=True, exist_ok=True)
+        tables = len(files)
+        for number, split in enumerate(Split, 1):
+            kept = [(session, part) for session, part in self._parts if session.split is split]
+            kept = [(session, part) for session, part in kept if not results[session].code]
+            target = new / examples_file(split)
+            written, duplicates = write_examples([self._work.parts / part for _plan, part in kept], target, seen=seen)
+            files.append(describe_file(new, target, written))
+            found = [results[session] for session, _part in kept]
+            splits[split.value] = SplitCounts(
+                contributors=len({result.contributor for result in found}),
+                sessions=len(found),
+                events=sum(result.events for result in found),
+                documents=sum(result.documents for result in found),
+                masks=sum(result.masks + result.masks_second_pass for result in found),
+                examples=written,
+                duplicates=duplicates,
+            )
+            self._tell(BuildProgress(WRITE, tables + number, tables + len(Split)))
+        return splits
+
+    @property
+    def _native(self) -> bool:
+        return self._engine.runner is Runner.NATIVE
+
+    def _stage(self, stage: str, done: int, total: int) -> Callable[[int], None]:
+        """Begin a stage of which so much is done already; gives what tells how far it is."""
+        self._tell(BuildProgress(stage, done, total))
+        return lambda now: self._tell(BuildProgress(stage, now, total))
 
 
-def _inspect(job: _Job, keys: Sequence[str], tell: Progress) -> list[Facts]:
-    facts: list[Facts] = []
-    tell(BuildProgress(INSPECT, 0, len(keys)))
-    for result in map_items(job, INSPECT, [key.encode() for key in keys]):
-        facts.append(msgspec.msgpack.decode(result, type=Facts))
-        tell(BuildProgress(INSPECT, len(facts), len(keys)))
-    return facts
+def _fitting(engine: Engine | None, listed: Sequence[Listed], second_pass: Detector | bool) -> Engine:  # noqa: FBT001
+    """Choose how to run: one process where there is little to do, or where the detector is this process's own."""
+    engine = engine or Engine(workers=os.cpu_count() or 1)
+    small = sum(item.size for item in listed) < SMALL_BYTES
+    if engine.runner is Runner.NATIVE and (small or not isinstance(second_pass, bool)):
+        return msgspec.structs.replace(engine, workers=1)
+    return engine
 
 
-def _rebuild(job: _Job, plans: Sequence[SessionPlan], tell: Progress) -> dict[tuple[str, str], SessionResult]:
-    results: dict[tuple[str, str], SessionResult] = {}
-    tell(BuildProgress(REBUILD, 0, len(plans)))
-    for data in map_items(job, REBUILD, [msgspec.msgpack.encode(plan) for plan in plans]):
-        result = msgspec.msgpack.decode(data, type=SessionResult)
-        results[result.contributor, result.session] = result
-        tell(BuildProgress(REBUILD, len(results), len(plans)))
-    return results
-
-
-def _write(
-    new: Path,
-    job: _Job,
-    manifest: StudyManifest,
-    plan: Plan,
-    results: dict[tuple[str, str], SessionResult],
-    tell: Progress,
-) -> BuildReport:
-    """Write the files of the dataset from the sessions' parts."""
-    files: list[WrittenFile] = []
-    splits: dict[str, SplitCounts] = {}
-    seen: set[bytes] = set()
-    total = len(Split) * (len(TABLES) + 1)
-    for split in Split:
-        kept = [
-            result
-            for session in plan.sessions
-            if session.split is split and not (result := results[session.contributor, session.session]).code
-        ]
-        rows, duplicates = _write_split(new, split, [job.part_of(result) for result in kept], seen, files)
-        splits[split.value] = SplitCounts(
-            contributors=len({result.contributor for result in kept}),
-            sessions=len(kept),
-            events=rows["events"],
-            documents=rows["documents"],
-            masks=rows["masks"],
-            examples=rows[EXAMPLES],
-            duplicates=duplicates,
-        )
-        tell(BuildProgress(WRITE, len(files), total))
-    return make_report(new, manifest, plan, results, splits, files)
-
-
-def _write_split(
-    new: Path, split: Split, parts: Sequence[Path], seen: set[bytes], files: list[WrittenFile]
-) -> tuple[dict[str, int], int]:
-    """Write one split's files and give their rows, and how many examples were left out as duplicates."""
-    rows: dict[str, int] = {}
-    for table in TABLES:
-        target = new / table / f"{split.value}.parquet"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        rows[table] = write_table(table, parts, target)
-        files.append(describe_file(new, target, rows[table]))
-    target = new / EXAMPLES / f"{split.value}.jsonl"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    rows[EXAMPLES], duplicates = write_examples(parts, target, seen=seen)
-    files.append(describe_file(new, target, rows[EXAMPLES]))
-    return rows, duplicates
+def _is(path: Path, file: WrittenFile) -> bool:
+    """Say whether a file is there, to the byte."""
+    try:
+        if path.stat().st_size != file.bytes:
+            return False
+        with path.open("rb") as data:
+            return hashlib.file_digest(data, "sha256").hexdigest() == file.sha256
+    except OSError:
+        return False
 
 
 def _check_target(out: Path) -> None:

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from dataset_builder.card import CARD, Card, columns_of_tables, read_card
 from dataset_builder.croissant import CROISSANT
+from dataset_builder.layout import examples_file, is_table_file, table_files
 from dataset_builder.next_edit import CURSOR, REGION_END, REGION_START, Example, example_digest
-from dataset_builder.parts import EXAMPLES
 from dataset_builder.plan import Split
 from dataset_builder.read import columns_of, documents
 from dataset_builder.session_check import EventRow, MaskRow, check_session
@@ -103,12 +103,12 @@ class _Check:
         """Do all of it; files that are not what the card says are not read."""
         sound = self._check_files()
         for split in Split:
-            if sound.issuperset(f"{table}/{split.value}.parquet" for table in TABLES) and self._check_columns(split):
+            if self._sound_tables(split, sound) and self._check_columns(split):
                 self._check_sessions(split.value)
         for split in Split:
-            if f"{EXAMPLES}/{split.value}.jsonl" in sound:
+            if examples_file(split) in sound:
                 self._check_examples(split.value)
-        if sound == _wanted_files():
+        if sound == self._wanted_files():
             self._check_counts()
         return CheckReport(
             files=len(sound),
@@ -133,7 +133,7 @@ class _Check:
             if not path.is_dir() and name != CARD and name not in listed:
                 self._add("file-foreign", name, "the card does not know this file")
         sound: set[str] = set()
-        for name in sorted(_wanted_files()):
+        for name in sorted(self._wanted_files()):
             if name not in listed or not (self._out / name).is_file():
                 self._add("file-missing", name, "it belongs to every dataset")
             elif _digest(self._out / name) != listed[name].sha256:
@@ -142,16 +142,31 @@ class _Check:
                 sound.add(name)
         return sound
 
+    def _wanted_files(self) -> set[str]:
+        """Name the files that belong to every dataset, and those of its tables."""
+        tables = {file.name for file in self._card.files if is_table_file(file.name, frozenset(TABLES))}
+        return tables | {examples_file(split) for split in Split} | {CROISSANT}
+
+    def _sound_tables(self, split: Split, sound: set[str]) -> bool:
+        """Say whether every file of a split's tables is what was written, and each date has all tables."""
+        wanted = {name for name in self._wanted_files() if name.endswith(f"/{split.value}.parquet")}
+        dates = {name.partition("/")[2] for name in wanted}
+        for missing in sorted({f"{table}/{date}" for table in TABLES for date in dates} - wanted):
+            self._add("file-missing", missing, "its date has other tables")
+            return False
+        return wanted <= sound
+
     def _check_columns(self, split: Split) -> bool:
         if self._card.tables != columns_of_tables():
             self._add("columns-differ", CARD, "its columns are not those of this version")
             return False
         for table in TABLES:
-            name = f"{table}/{split.value}.parquet"
-            with _parquet(self._out / name) as parquet:
-                if not parquet.schema_arrow.equals(schema_of(table), check_metadata=False):
-                    self._add("columns-differ", name, "its columns are not those of the card")
-                    return False
+            for path in table_files(self._out, table, split.value):
+                with _parquet(path) as parquet:
+                    if not parquet.schema_arrow.equals(schema_of(table), check_metadata=False):
+                        name = path.relative_to(self._out).as_posix()
+                        self._add("columns-differ", name, "its columns are not those of the card")
+                        return False
         return True
 
     def _check_sessions(self, split: str) -> None:
@@ -159,7 +174,7 @@ class _Check:
         lives = _Groups(documents(self._out, split=split), key=lambda life: (life.contributor, life.session))
         masks = _Groups(self._rows("masks", split, MaskRow), key=lambda row: row.who)
         for who, rows in groupby(self._rows("events", split, EventRow), key=lambda row: row.who):
-            self._claim(who, split, f"events/{split}.parquet")
+            self._claim(who, split, f"events, {split}")
             found = check_session(self._counted(rows), lives.take(who), masks.take(who))
             self._documents += found.documents
             self._replayed += found.replayed
@@ -169,16 +184,17 @@ class _Check:
                 self._add(code, f"{split} {who[0]}/{who[1]}", detail)
         for table, left in (("documents", lives.left), ("masks", masks.left)):
             if left is not None:
-                self._add("rows-stray", f"{table}/{split}.parquet", f"rows of {left[0]}/{left[1]} have no events")
+                self._add("rows-stray", f"{table}, {split}", f"rows of {left[0]}/{left[1]} have no events")
 
     def _rows(self, table: str, split: str, kind: type[T]) -> Iterator[T]:
         names = list(kind.__struct_fields__)
-        with _parquet(self._out / table / f"{split}.parquet") as parquet:
-            for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, columns=names):
-                # Parquet gives the columns in the order of the file.
-                columns = dict(zip(batch.schema.names, columns_of(batch), strict=True))
-                for row in zip(*(columns[name] for name in names), strict=True):
-                    yield kind(*row)
+        for path in table_files(self._out, table, split):
+            with _parquet(path) as parquet:
+                for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, columns=names):
+                    # Parquet gives the columns in the order of the file.
+                    columns = dict(zip(batch.schema.names, columns_of(batch), strict=True))
+                    for row in zip(*(columns[name] for name in names), strict=True):
+                        yield kind(*row)
 
     def _counted(self, rows: Iterator[EventRow]) -> Iterator[EventRow]:
         for row in rows:
@@ -193,7 +209,7 @@ class _Check:
             self._add("split-leak", where, f"the session {who[1]} is in {self._split_of[who]} too")
 
     def _check_examples(self, split: str) -> None:
-        name = f"{EXAMPLES}/{split}.jsonl"
+        name = examples_file(Split(split))
         with (self._out / name).open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 self._examples += 1
@@ -226,11 +242,6 @@ class _Check:
         ):
             if found != told:
                 self._add("counts-differ", CARD, f"{name}: the card says {told}, there are {found}")
-
-
-def _wanted_files() -> set[str]:
-    tables = {f"{table}/{split.value}.parquet" for table in TABLES for split in Split}
-    return tables | {f"{EXAMPLES}/{split.value}.jsonl" for split in Split} | {CROISSANT}
 
 
 def _digest(path: Path) -> str:

@@ -13,7 +13,9 @@ import pyarrow as pa
 
 from consent_ledger.manifest import StudyManifest
 from dataset_builder.card import licence_of
-from dataset_builder.parts import EXAMPLES, WrittenFile
+from dataset_builder.layout import EXAMPLES
+from dataset_builder.parts import WrittenFile
+from dataset_builder.plan import Split
 from dataset_builder.tables import FORMAT_VERSION, NEXT_EDIT, TABLES
 
 CROISSANT: Final = "croissant.json"
@@ -36,6 +38,8 @@ CONTEXT: Final[Node] = {
     "extract": "cr:extract",
     "field": "cr:field",
     "fileObject": "cr:fileObject",
+    "fileSet": "cr:fileSet",
+    "includes": "cr:includes",
     "recordSet": "cr:recordSet",
     "source": "cr:source",
 }
@@ -56,8 +60,14 @@ def croissant_of(manifest: StudyManifest, files: Sequence[WrittenFile]) -> bytes
             "name": manifest.controller.name,
         },
         "version": f"{FORMAT_VERSION}.{manifest.version}.0",
-        "distribution": [_file(file) for file in files],
-        "recordSet": [_records(file) for file in files],
+        "distribution": [
+            *(_file(file) for file in files),
+            *(_file_set(table, split) for table, split in _pairs(files)),
+        ],
+        "recordSet": [
+            *(_records(table, split) for table, split in _pairs(files)),
+            *(_example_records(file) for file in files if file.name.startswith(f"{EXAMPLES}/")),
+        ],
     }
     return msgspec.json.format(msgspec.json.encode(described), indent=2) + b"\n"
 
@@ -74,26 +84,51 @@ def _file(file: WrittenFile) -> Node:
     }
 
 
-def _records(file: WrittenFile) -> Node:
-    table, _slash, rest = file.name.partition("/")
-    name = f"{table}-{rest.partition('.')[0]}"
-    columns = _examples() if table == EXAMPLES else _columns(table)
+def _pairs(files: Sequence[WrittenFile]) -> list[tuple[str, str]]:
+    """Give the tables and splits that have files, in order."""
+    found = {
+        (file.name.partition("/")[0], file.name.rpartition("/")[2].removesuffix(".parquet"))
+        for file in files
+        if file.name.endswith(".parquet")
+    }
+    return [(table, split.value) for table in TABLES for split in Split if (table, split.value) in found]
+
+
+def _file_set(table: str, split: str) -> Node:
+    """Name the files of all dates of a table and split."""
     return {
-        "@type": "cr:RecordSet",
-        "@id": name,
-        "name": name,
-        "field": [_field(name, file.name, *column) for column in columns],
+        "@type": "cr:FileSet",
+        "@id": f"{table}-{split}-files",
+        "name": f"{table}-{split}-files",
+        "encodingFormat": _PARQUET,
+        "includes": f"{table}/*/*/{split}.parquet",
     }
 
 
-def _field(records: str, file: str, column: str, kind: str, meaning: str) -> Node:
+def _records(table: str, split: str) -> Node:
+    name = f"{table}-{split}"
+    source: Node = {"fileSet": {"@id": f"{name}-files"}}
+    return _record_set(name, [_field(name, source, *column) for column in _columns(table)])
+
+
+def _example_records(file: WrittenFile) -> Node:
+    name = f"{EXAMPLES}-{file.name.rpartition('/')[2].removesuffix('.jsonl')}"
+    source: Node = {"fileObject": {"@id": file.name}}
+    return _record_set(name, [_field(name, source, *column) for column in _examples()])
+
+
+def _record_set(name: str, fields: Sequence[Node]) -> Node:
+    return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": list(fields)}
+
+
+def _field(records: str, source: Node, column: str, kind: str, meaning: str) -> Node:
     return {
         "@type": "cr:Field",
         "@id": f"{records}/{column}",
         "name": f"{records}/{column}",
         "description": meaning,
         "dataType": kind,
-        "source": {"fileObject": {"@id": file}, "extract": {"column": column}},
+        "source": {**source, "extract": {"column": column}},
     }
 
 

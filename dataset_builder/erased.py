@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_builder.card import read_card
+from dataset_builder.layout import table_files
 from dataset_builder.names import Pseudonyms
-from dataset_builder.plan import Split
 from dataset_builder.source import SegmentSource
 from event_model.envelope import parse_envelope
 from event_model.errors import DatasetError, FormatError
@@ -57,8 +57,7 @@ def _held(source: SegmentSource, study: StudyId, names: Pseudonyms) -> defaultdi
 
 
 def _events(out: Path) -> Iterator[tuple[str, int]]:
-    for split in Split:
-        file = out / "events" / f"{split.value}.parquet"
+    for file in table_files(out, "events"):
         try:
             with pq.ParquetFile(file) as parquet:
                 for batch in parquet.iter_batches(columns=["contributor", "seq"]):

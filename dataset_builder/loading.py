@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-SQL = "SELECT kind, count(*) AS events FROM read_parquet({files}) GROUP BY kind ORDER BY kind"
+SQL = "SELECT date, kind, count(*) AS events FROM read_parquet({files}) GROUP BY date, kind ORDER BY date, kind"
 
 
 def sql(out: Path) -> str:
-    """Give a query for DuckDB that counts the events by kind."""
-    files = str(out / "events" / "*.parquet").replace("'", "''")
+    """Give a query for DuckDB that counts the events by date and kind."""
+    files = str(out / "events" / "*" / "*" / "*.parquet").replace("'", "''")
     return SQL.format(files=f"'{files}'")
 
 
@@ -22,7 +22,7 @@ def python(out: Path) -> str:
 
 def documents(out: Path) -> str:
     """Give a line of Python that loads the documents of every split with Hugging Face ``datasets``."""
-    files = str(out / "documents" / "*.parquet")
+    files = str(out / "documents" / "*" / "*" / "*.parquet")
     return f"import datasets; print(datasets.load_dataset('parquet', data_files={files!r}))"
 
 

@@ -15,6 +15,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dataset_builder.layout import EXAMPLES
 from dataset_builder.next_edit import Example, example_digest
 from dataset_builder.rows import Row
 from dataset_builder.tables import TABLES, batch_of, schema_of
@@ -29,7 +30,6 @@ GROUP_ROWS = 65_536
 GROUP_BYTES = 32 << 20
 """The size of a row group: what a reader holds at once."""
 
-EXAMPLES = "next_edit"
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Example)
 

@@ -58,6 +58,7 @@ class SessionPlan(msgspec.Struct, frozen=True):
     session: str
     pseudonym: str
     keys: tuple[str, ...]
+    digests: tuple[str, ...]
     start_ms: int
     end_ms: int
     events: int
@@ -186,6 +187,7 @@ def _sessions(chain: Sequence[Facts], pseudonyms: Pseudonyms) -> Iterator[Sessio
             session=pseudonyms.session(pseudonym, session),
             pseudonym=pseudonym,
             keys=tuple(fact.key for fact in facts),
+            digests=tuple(fact.digest for fact in facts),
             start_ms=min(fact.first_ms for fact in facts),
             end_ms=max(fact.last_ms for fact in facts),
             events=sum(fact.count for fact in facts),

@@ -11,6 +11,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from dataset_builder.card import read_card
+from dataset_builder.layout import table_files
 from dataset_builder.plan import Split
 from dataset_builder.tables import DOCUMENTS
 from dataset_builder.text import BlockText
@@ -79,9 +80,10 @@ def documents(out: Path, *, path: str | None = None, split: str | None = None) -
     read_card(out)
     for each in Split:
         if split is None or split == each.value:
-            for life in _documents(out / "documents" / f"{each.value}.parquet", each.value):
-                if path is None or life.path == path:
-                    yield life
+            for file in table_files(out, "documents", each.value):
+                for life in _documents(file, each.value):
+                    if path is None or life.path == path:
+                        yield life
 
 
 def final_text(out: Path, *, path: str) -> str:
@@ -104,7 +106,7 @@ def edits(out: Path, life: DocumentLife) -> Iterator[Edit]:
         & field("applied")
     )
     names = ["index", "position", "deleted", "inserted", "removed"]
-    data = pads.dataset(out / "events" / f"{life.split}.parquet")
+    data = pads.dataset(table_files(out, "events", life.split))
     for batch in data.to_batches(columns=names, filter=wanted):
         for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             yield Edit(*row)

@@ -23,8 +23,16 @@ from dataset_builder.card import (
 )
 from dataset_builder.croissant import CROISSANT, croissant_of
 from dataset_builder.parts import WrittenFile, describe_file
-from dataset_builder.plan import Gap, Plan, Problem
+from dataset_builder.plan import Gap, Plan, Problem, SessionPlan
 from dataset_builder.rebuild import SessionResult
+
+
+class Reused(msgspec.Struct, frozen=True):
+    """What a build took over from the one before."""
+
+    objects: int
+    sessions: int
+    files: int
 
 
 class BuildReport(msgspec.Struct, frozen=True):
@@ -41,6 +49,7 @@ class BuildReport(msgspec.Struct, frozen=True):
     gaps: tuple[Gap, ...]
     examples_left_out: dict[str, int]
     files: tuple[WrittenFile, ...]
+    reused: Reused = Reused(0, 0, 0)
 
     @property
     def exact(self) -> bool:
@@ -55,12 +64,12 @@ def make_report(
     new: Path,
     manifest: StudyManifest,
     plan: Plan,
-    results: dict[tuple[str, str], SessionResult],
+    results: dict[SessionPlan, SessionResult],
     splits: dict[str, SplitCounts],
     files: list[WrittenFile],
 ) -> BuildReport:
     """Write the Croissant metadata and the card, and make the report."""
-    aside = tuple(result for _name, result in sorted(results.items()) if result.code)
+    aside = tuple(results[session] for session in sorted(results, key=_by_name) if results[session].code)
     counts = _counts(plan, results, splits)
     (new / CROISSANT).write_bytes(croissant_of(manifest, files))
     files = [*files, describe_file(new, new / CROISSANT, 0)]
@@ -95,7 +104,7 @@ def make_report(
     )
 
 
-def _counts(plan: Plan, results: dict[tuple[str, str], SessionResult], splits: dict[str, SplitCounts]) -> Counts:
+def _counts(plan: Plan, results: dict[SessionPlan, SessionResult], splits: dict[str, SplitCounts]) -> Counts:
     kept = [result for result in results.values() if not result.code]
     return Counts(
         objects=plan.objects,
@@ -114,7 +123,7 @@ def _counts(plan: Plan, results: dict[tuple[str, str], SessionResult], splits: d
     )
 
 
-def _card_problems(plan: Plan, results: dict[tuple[str, str], SessionResult]) -> tuple[CardProblem, ...]:
+def _card_problems(plan: Plan, results: dict[SessionPlan, SessionResult]) -> tuple[CardProblem, ...]:
     problems = [
         CardProblem(
             problem.code, problem.contributor, f"segment {problem.epoch}/{problem.number}", problem.detail,
@@ -122,10 +131,15 @@ def _card_problems(plan: Plan, results: dict[tuple[str, str], SessionResult]) ->
         )
         for problem in plan.problems
     ]  # fmt: skip
-    for (contributor, session), result in results.items():
+    for session, result in results.items():
+        who, place = session.contributor, f"session {session.session}"
         if result.code:
-            problems.append(CardProblem(result.code, contributor, f"session {session}", result.detail, set_aside=True))
+            problems.append(CardProblem(result.code, who, place, result.detail, set_aside=True))
         elif result.conflicts:
             detail = f"{result.conflicts} findings share a number with another; the first one holds"
-            problems.append(CardProblem("finding-conflict", contributor, f"session {session}", detail, set_aside=False))
+            problems.append(CardProblem("finding-conflict", who, place, detail, set_aside=False))
     return tuple(sorted(problems, key=lambda each: (each.contributor, each.place, each.code)))
+
+
+def _by_name(session: SessionPlan) -> tuple[str, str]:
+    return session.contributor, session.session

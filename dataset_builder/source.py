@@ -1,26 +1,37 @@
-"""Where sealed segments are read from: the receiver's object store, here a directory. Read only."""
+"""Where sealed segments are read from: the receiver's object store, a directory or S3. Read only."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore
+from obstore.store import LocalStore, from_url
 
 from event_model.envelope import MAX_ENVELOPE_BYTES
 from event_model.errors import DatasetError
 from event_model.ids import StudyId
 
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+    from obstore.store import ObjectStore
+
+_S3 = "s3://"
 _CHANGED = "The receiver's data changed during the build (a deletion, perhaps); build again."
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """An object's name and size in bytes."""
+    """An object's name, size in bytes, and the store's mark of its version."""
 
     key: str
     size: int
+    mark: str
+
+
+def _mark(item: ObjectMeta) -> str:
+    return f"{item['e_tag'] or ''} {item['last_modified'].isoformat()}"
 
 
 PART_SUFFIX = ".part"
@@ -30,20 +41,29 @@ PART_SUFFIX = ".part"
 class SegmentSource:
     """The objects of one receiver."""
 
-    def __init__(self, root: Path) -> None:
-        """DatasetError: if the directory does not exist."""
-        if not root.is_dir():
+    def __init__(self, root: Path | str) -> None:
+        """Open a directory, or ``s3://bucket/prefix`` with the settings of the environment (``AWS_...``).
+
+        DatasetError: if the directory does not exist, or the address is none.
+        """
+        if str(root).startswith(_S3):
+            try:
+                self._store: ObjectStore = from_url(str(root))
+            except (ValueError, BaseError) as error:
+                raise DatasetError(f"{root} can't be opened", code="source-missing") from error
+            return
+        if not Path(root).is_dir():
             raise DatasetError(
                 f"{root} is not a directory", code="source-missing", hint="Give the receiver's data directory."
             )
-        self._store = LocalStore(root)
+        self._store = LocalStore(Path(root))
 
     def list(self, study: StudyId) -> list[Listed]:
         """List everything that lies under a study's segments, sorted by name. DatasetError: if it can't be listed."""
         try:
             pages = obstore.list(self._store, f"segments/{study}")
             items = (item for page in pages for item in page if not item["path"].endswith(PART_SUFFIX))
-            found = [Listed(item["path"], item["size"]) for item in items]
+            found = [Listed(item["path"], item["size"], _mark(item)) for item in items]
         except (OSError, BaseError) as error:
             raise DatasetError("the segments can't be listed", code="source-unreadable") from error
         return sorted(found, key=lambda item: item.key)

@@ -15,10 +15,12 @@ import msgspec
 import pyarrow.dataset as pads
 
 from dataset_builder.card import read_card
+from dataset_builder.layout import examples_file, table_files
 from dataset_builder.next_edit import Example
-from dataset_builder.parts import EXAMPLES, keep_private
+from dataset_builder.parts import keep_private
 from dataset_builder.plan import Split
 from dataset_builder.read import DocumentLife, columns_of, documents
+from dataset_builder.tables import schema_of
 from event_model.errors import DatasetError
 from event_model.events import DocumentEdit, kind_of
 
@@ -110,7 +112,7 @@ def _chats(out: Path, target: Path) -> ViewReport:
     items = 0
     for split in Split:
         name = f"{split.value}.jsonl"
-        with (out / EXAMPLES / name).open("rb") as lines, (target / name).open("wb") as sink:
+        with (out / examples_file(split)).open("rb") as lines, (target / name).open("wb") as sink:
             for line in lines:
                 sink.write(_ENCODER.encode(chat_of(msgspec.json.decode(line, type=Example))) + b"\n")
                 items += 1
@@ -123,7 +125,7 @@ def _traces(out: Path, target: Path) -> ViewReport:
     for split in Split:
         folder = target / split.value
         folder.mkdir()
-        edits = _Edits(out / "events" / f"{split.value}.parquet")
+        edits = _Edits(table_files(out, "events", split.value))
         for session, lives in _by_session(documents(out, split=split.value)):
             found = edits.take(session)
             for life in lives:
@@ -150,10 +152,10 @@ def _by_session(lives: Iterator[DocumentLife]) -> Iterator[tuple[str, list[Docum
 
 
 class _Edits:
-    """The applied edits of one split's file, taken session by session in the order of the file."""
+    """The applied edits of one split's files, taken session by session in the order of the files."""
 
-    def __init__(self, file: Path) -> None:
-        self._rows = self._read(file)
+    def __init__(self, files: list[Path]) -> None:
+        self._rows = self._read(files)
         self._next = next(self._rows, None)
 
     def take(self, session: str) -> dict[tuple[int, int], list[Transaction]]:
@@ -168,10 +170,11 @@ class _Edits:
             self._next = next(self._rows, None)
         return found
 
-    def _read(self, file: Path) -> Iterator[tuple[LifeName, int, Patch, bool]]:
+    def _read(self, files: list[Path]) -> Iterator[tuple[LifeName, int, Patch, bool]]:
         field = pads.field
         wanted = (field("kind") == kind_of(DocumentEdit)) & field("applied")
-        for batch in pads.dataset(file).to_batches(columns=list(_COLUMNS), filter=wanted, batch_size=_BATCH_ROWS):
+        data = pads.dataset(files, schema=schema_of("events"))
+        for batch in data.to_batches(columns=list(_COLUMNS), filter=wanted, batch_size=_BATCH_ROWS):
             rows: Iterator[tuple[object, ...]] = zip(*columns_of(batch), strict=True)
             for session, document, life, time, position, deleted, inserted, joined in rows:
                 name = msgspec.convert((session, document, life), type=LifeName)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +19,6 @@ from event_model.keys import RecipientSecretKey, encode_key
 from overt.commands.study import STUDY_KEY
 from overt.console import console, json_option, print_json, table
 from overt.keyfiles import read_recipient_key
-from privacy_filter.detectors import default_detector
 
 
 @click.group()
@@ -30,22 +30,31 @@ def dataset() -> None:
 
 
 @dataset.command()
-@click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("source")
 @click.option("--study", type=click.Path(path_type=Path, exists=True), required=True, help="The signed manifest.")
 @click.option("--key", type=click.Path(path_type=Path), required=True, help="study.key, which opens the segments.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write.")
 @click.option("--second-pass/--no-second-pass", default=True, help="Filter again, with this version's rules (default).")
+@click.option("--work", type=click.Path(path_type=Path), help="What one build leaves to the next; OUT.work by default.")
+@click.option("--fresh", is_flag=True, help="Build everything anew, and leave nothing to the next build.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; as many as there are processors by default.")
+@click.option("--ray", is_flag=True, help="Run on Ray: on this machine, or on the cluster of --ray-address.")
+@click.option("--ray-address", help="A Ray cluster, whose machines see SOURCE and --work under the same paths.")
 @json_option
-def build(source: Path, study: Path, key: Path, out: Path, *, second_pass: bool, as_json: bool) -> None:
-    """Build a dataset in OUT from the receiver's data folder SOURCE.
+def build(
+    source: str, study: Path, key: Path, out: Path, work: Path | None, ray_address: str | None, workers: int | None,
+    *, second_pass: bool, fresh: bool, ray: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Build a dataset in OUT from SOURCE: the receiver's data folder, or s3://BUCKET/PREFIX.
 
     Rebuilds every session, checks that each document replays to the character, and writes Parquet tables, next-edit
-    examples and a card. Damaged segments are counted and named, never fatal.
+    examples and a card. Damaged segments are counted and named, never fatal. Only what is new since the last build is
+    opened, and what was erased since is gone; a build that was stopped goes on where it was.
 
     \b
     overt dataset build /srv/overt --study study.json --key study.key --out dataset/
     """
-    builder = _load("dataset_builder.build")
+    builder, engines = _load("dataset_builder.build"), _load("dataset_builder.engine")
     manifest = read_manifest(study.read_bytes())
     secret = read_recipient_key(key)
     if encode_key(secret.public.raw) not in manifest.payload.recipients:
@@ -72,7 +81,13 @@ def build(source: Path, study: Path, key: Path, out: Path, *, second_pass: bool,
             # Names stay the same from build to build, and tell nothing without the study's private key.
             salt=_salt(secret, manifest.payload.id),
             progress=progress,
-            second_pass=default_detector() if second_pass else None,
+            second_pass=second_pass,
+            engine=engines.Engine(
+                engines.Runner.RAY if ray or ray_address else engines.Runner.NATIVE,
+                workers or os.cpu_count() or 1,
+                ray_address,
+            ),
+            work=None if fresh else work or out.with_name(f"{out.name}.work"),
         )
     if as_json:
         print_json(report)
@@ -81,6 +96,9 @@ def build(source: Path, study: Path, key: Path, out: Path, *, second_pass: bool,
     for name, value in msgspec.to_builtins(report.counts).items():
         rows.add_row(name.replace("_", " "), f"{value:,}")
     console().print(rows)
+    reused = report.reused
+    if reused.objects:
+        click.echo(f"As before: {reused.objects:,} objects, {reused.sessions:,} sessions and {reused.files:,} files.")
     for problem in report.problems:
         click.secho(f"set aside: {problem}", fg="yellow")
     if not report.counts.objects:

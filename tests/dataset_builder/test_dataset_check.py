@@ -34,6 +34,8 @@ from tests.dataset_builder.dataset_world import (
     start,
 )
 
+DAY = "study=pilot/date=2026-03-02"
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -94,13 +96,13 @@ def _codes(report: CheckReport) -> set[str]:
 
 
 def test_a_changed_missing_or_added_file_is_named(dataset: Path) -> None:
-    (dataset / "events/test.parquet").write_bytes(b"changed")
-    (dataset / "masks/train.parquet").unlink()
+    (dataset / f"events/{DAY}/test.parquet").write_bytes(b"changed")
+    (dataset / f"masks/{DAY}/train.parquet").unlink()
     (dataset / "notes.txt").write_text("mine")
     report = check(dataset)
     assert {(problem.code, problem.where) for problem in report.problems} == {
-        ("file-changed", "events/test.parquet"),
-        ("file-missing", "masks/train.parquet"),
+        ("file-changed", f"events/{DAY}/test.parquet"),
+        ("file-missing", f"masks/{DAY}/train.parquet"),
         ("file-foreign", "notes.txt"),
     }
 
@@ -108,19 +110,19 @@ def test_a_changed_missing_or_added_file_is_named(dataset: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "column", "change", "code"),
     [
-        ("documents/train.parquet", "final_text", _set(0, "other"), "replay-failed"),
-        ("documents/train.parquet", "edits_applied", _set(0, 2), "counts-differ"),
-        ("documents/train.parquet", "exact", _set(0, False), "exact-false"),
-        ("documents/train.parquet", "session", _set(0, "stray"), "rows-stray"),
-        ("events/train.parquet", "position", _set(3, 10**9), "replay-failed"),
-        ("events/train.parquet", "removed", _set(3, "xyz"), "replay-failed"),
-        ("events/train.parquet", "applied", _set(3, False), "counts-differ"),
-        ("events/train.parquet", "index", _set(3, 0), "order"),
-        ("events/train.parquet", "life", _set(3, 9), "life-missing"),
-        ("masks/train.parquet", "length", _set(0, 9), "mask-open"),
-        ("masks/train.parquet", "offset", _set(1, 0), "mask-open"),
+        (f"documents/{DAY}/train.parquet", "final_text", _set(0, "other"), "replay-failed"),
+        (f"documents/{DAY}/train.parquet", "edits_applied", _set(0, 2), "counts-differ"),
+        (f"documents/{DAY}/train.parquet", "exact", _set(0, False), "exact-false"),
+        (f"documents/{DAY}/train.parquet", "session", _set(0, "stray"), "rows-stray"),
+        (f"events/{DAY}/train.parquet", "position", _set(3, 10**9), "replay-failed"),
+        (f"events/{DAY}/train.parquet", "removed", _set(3, "xyz"), "replay-failed"),
+        (f"events/{DAY}/train.parquet", "applied", _set(3, False), "counts-differ"),
+        (f"events/{DAY}/train.parquet", "index", _set(3, 0), "order"),
+        (f"events/{DAY}/train.parquet", "life", _set(3, 9), "life-missing"),
+        (f"masks/{DAY}/train.parquet", "length", _set(0, 9), "mask-open"),
+        (f"masks/{DAY}/train.parquet", "offset", _set(1, 0), "mask-open"),
         (
-            "documents/train.parquet",
+            f"documents/{DAY}/train.parquet",
             "final_masks",
             _set(0, [{"start": 0, "length": 4, "placeholder": "<X:1>"}]),
             "mask-open",
@@ -140,13 +142,13 @@ def test_text_under_a_mask_is_named(dataset: Path) -> None:
     def unmask(values: list[Any]) -> None:
         values[2] = "pass = hunter3\n"
 
-    _change(dataset, "events/train.parquet", "inserted", unmask)
+    _change(dataset, f"events/{DAY}/train.parquet", "inserted", unmask)
     assert "mask-open" in _codes(_accept(dataset))
 
 
 def test_a_session_in_two_splits_is_named(dataset: Path) -> None:
     for table in ("events", "documents", "masks"):
-        (dataset / table / "test.parquet").write_bytes((dataset / table / "train.parquet").read_bytes())
+        (dataset / table / f"{DAY}/test.parquet").write_bytes((dataset / table / f"{DAY}/train.parquet").read_bytes())
     assert "split-leak" in _codes(_accept(dataset))
 
 
@@ -163,8 +165,8 @@ def test_a_malformed_example_is_named(dataset: Path, line: bytes) -> None:
 
 
 def test_other_columns_are_named(dataset: Path) -> None:
-    table = pq.read_table(dataset / "masks/train.parquet")
-    pq.write_table(table.drop_columns(["placeholder"]), dataset / "masks/train.parquet")
+    table = pq.read_table(dataset / f"masks/{DAY}/train.parquet")
+    pq.write_table(table.drop_columns(["placeholder"]), dataset / f"masks/{DAY}/train.parquet")
     assert _codes(_accept(dataset)) >= {"columns-differ"}
 
 
@@ -192,11 +194,11 @@ def test_a_card_of_another_version_is_refused(dataset: Path) -> None:
 
 
 def test_a_damaged_parquet_file_that_its_card_accepts_is_an_error(dataset: Path) -> None:
-    (dataset / "events/train.parquet").write_bytes(b"PAR1 and no more")
+    (dataset / f"events/{DAY}/train.parquet").write_bytes(b"PAR1 and no more")
     card = read_card(dataset)
     digest = hashlib.sha256(b"PAR1 and no more").hexdigest()
     files = tuple(
-        msgspec.structs.replace(file, sha256=digest) if file.name == "events/train.parquet" else file
+        msgspec.structs.replace(file, sha256=digest) if file.name == f"events/{DAY}/train.parquet" else file
         for file in card.files
     )
     write_card(msgspec.structs.replace(card, files=files), dataset)

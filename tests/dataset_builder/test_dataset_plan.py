@@ -109,6 +109,7 @@ def _session(person: int, start_h: float, hours: float = 0.5) -> SessionPlan:
         session=f"{person}-{start_h}",
         pseudonym=str(person),
         keys=(),
+        digests=(),
         start_ms=start,
         end_ms=start + int(hours * HOUR_MS),
         events=1,

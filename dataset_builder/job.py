@@ -1,0 +1,119 @@
+"""What the tasks of a build do: look at objects, rebuild a session, write a file. One job serves every runner."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dataset_builder.names import Pseudonyms
+from dataset_builder.opening import Facts, inspect, open_segment
+from dataset_builder.parts import WrittenFile, describe_file, write_table
+from dataset_builder.plan import SessionPlan
+from dataset_builder.rebuild import SecondPass, SessionResult, rebuild_session
+from dataset_builder.source import SegmentSource
+from event_model.errors import DatasetError
+from event_model.ids import StudyId
+from event_model.keys import RecipientSecretKey, Secret
+from event_model.segment import SegmentContent
+from privacy_filter.detectors.base import Detector
+
+INSPECT = "inspect"
+REBUILD = "rebuild"
+WRITE = "write"
+
+RESULT = "result.msgpack"
+
+
+class JobPlaces(msgspec.Struct, frozen=True):
+    """Where a job reads and writes: the source, the folder of the sessions' parts, and that of the new files."""
+
+    source: str
+    study: StudyId
+    parts: str
+    new: str
+
+
+class RebuildTask(msgspec.Struct, frozen=True):
+    """A session to rebuild, and the name of its part."""
+
+    part: str
+    plan: SessionPlan
+
+
+class WriteTask(msgspec.Struct, frozen=True):
+    """A file to write from the parts of some sessions, in their order."""
+
+    name: str
+    table: str
+    parts: tuple[str, ...]
+
+
+def make_job(places: JobPlaces, secret: bytes, salt: bytes, detector: Any) -> BuildJob:
+    """Make a job in whatever process; ``detector`` is ``True`` for this version's own, None for no second pass."""
+    if detector is True:
+        from privacy_filter.detectors import default_detector  # noqa: PLC0415 - rules are loaded where they are used
+
+        detector = default_detector()
+    return BuildJob(places, RecipientSecretKey(Secret(secret)), salt, detector)
+
+
+class BuildJob:
+    """The tasks of one build."""
+
+    def __init__(self, places: JobPlaces, secret: RecipientSecretKey, salt: bytes, detector: Detector | None) -> None:
+        self._places = places
+        self._source = SegmentSource(places.source)
+        self._secret = secret
+        self._pseudonyms = Pseudonyms(salt)
+        self._second = None if detector is None else SecondPass(detector, Secret(salt).derive("overt second pass 1"))
+
+    def run(self, task: str, item: bytes) -> bytes:
+        """Do one item: keys for ``inspect``, a session's plan for ``rebuild``, a file for ``write``."""
+        if task == INSPECT:
+            keys = msgspec.msgpack.decode(item, type=list[str])
+            return msgspec.msgpack.encode([self._inspect(key) for key in keys])
+        if task == REBUILD:
+            return msgspec.msgpack.encode(self._rebuild(msgspec.msgpack.decode(item, type=RebuildTask)))
+        return msgspec.msgpack.encode(self._write(msgspec.msgpack.decode(item, type=WriteTask)))
+
+    def _inspect(self, key: str) -> Facts:
+        try:
+            data = self._source.read(key)
+        except DatasetError as error:
+            return Facts(key=key, code=error.code, detail=error.message)
+        return inspect(key, data, study=self._places.study, secret=self._secret)
+
+    def _rebuild(self, task: RebuildTask) -> SessionResult:
+        """Rebuild a session; its part takes its place whole, so that a build that is stopped leaves none by half."""
+        target = Path(self._places.parts) / task.part
+        unfinished = target.with_name(f"{task.part}.{os.getpid()}.new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        result = rebuild_session(
+            task.plan, load=self._load, folder=unfinished, pseudonyms=self._pseudonyms, second=self._second
+        )
+        (unfinished / RESULT).write_bytes(msgspec.msgpack.encode(result))
+        shutil.rmtree(target, ignore_errors=True)
+        unfinished.rename(target)
+        return result
+
+    def _write(self, task: WriteTask) -> WrittenFile:
+        target = Path(self._places.new) / task.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        parts = [Path(self._places.parts) / part for part in task.parts]
+        rows = write_table(task.table, parts, target)
+        return describe_file(Path(self._places.new), target, rows)
+
+    def _load(self, key: str) -> SegmentContent:
+        return open_segment(key, self._source.read(key), study=self._places.study, secret=self._secret)
+
+
+def read_result(part: Path) -> SessionResult | None:
+    """Read the result of a session that an earlier build rebuilt; None if there is none that is whole."""
+    try:
+        return msgspec.msgpack.decode((part / RESULT).read_bytes(), type=SessionResult)
+    except (OSError, msgspec.DecodeError):
+        return None

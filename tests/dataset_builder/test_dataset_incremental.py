@@ -1,0 +1,217 @@
+"""Builds that go on from the last one, and builds by other runners: the same bytes, whatever was there before."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dataset_builder import job, work
+from dataset_builder.build import BuildProgress
+from dataset_builder.check import check
+from dataset_builder.engine import Engine, Recipe, map_items
+from dataset_builder.report import Reused
+from event_model.errors import DatasetError
+from tests.dataset_builder.dataset_world import (
+    HOUR_MS,
+    NOON_MS,
+    Clock,
+    Contributor,
+    closed,
+    events_of,
+    opened,
+    start,
+    typed,
+)
+
+_daft_pipes = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+"""Daft leaves the pipes of its worker processes to the garbage collector, which warns of each."""
+
+
+def _session(text: str, hour: float = 0) -> list[Any]:
+    return events_of([start(), opened("fn main() {}\n"), *typed(text, at=11), closed()],
+                     clock=Clock(NOON_MS + int(hour * HOUR_MS)))  # fmt: skip
+
+
+def _files(out: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "dataset.work"
+
+
+def test_only_what_is_new_is_opened_and_written(alice: Contributor, run: Any, out: Path, folder: Path) -> None:
+    for day in range(3):
+        alice.seal(_session(f"day {day}", hour=24 * day))
+    assert run(work=folder).reused == Reused(0, 0, 0)
+    alice.seal(_session("later", hour=72))
+    # The splits of four occasions are not those of three: of the old files, only those whose rows stay are taken over.
+    report = run(work=folder)
+    assert (report.reused.objects, report.reused.sessions) == (3, 3)
+    assert 0 < report.reused.files < 9
+    incremental = _files(out)
+    run()
+    assert _files(out) == incremental
+    assert run(work=folder).reused == Reused(4, 4, 12)
+    assert _files(out) == incremental
+
+
+def test_what_was_erased_is_gone_from_the_dataset_and_the_work_folder(
+    alice: Contributor, receiver: Path, run: Any, out: Path, folder: Path
+) -> None:
+    bob = Contributor(receiver, 2)
+    alice.seal(_session("of alice"))
+    bob.seal(_session("of bob", hour=1))
+    run(work=folder)
+    parts = set((folder / "parts").iterdir())
+    for path in receiver.rglob("*.overt"):
+        if bob.pseudonym in str(path):
+            path.unlink()
+    assert run(work=folder).counts.documents == 1
+    assert len(set((folder / "parts").iterdir())) == 1 == len(parts) - 1
+    assert all(bob.pseudonym.encode() not in data for data in _files(folder).values())
+    rebuilt = _files(out)
+    run()
+    assert _files(out) == rebuilt
+
+
+def test_a_build_that_was_stopped_goes_on_where_it_was(alice: Contributor, run: Any, out: Path, folder: Path) -> None:
+    for hour in range(4):
+        alice.seal(_session(f"hour {hour}", hour=hour))
+
+    def stop(step: BuildProgress) -> None:
+        if step.stage == "rebuild" and step.done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(work=folder, progress=stop)
+    assert not out.exists()
+    report = run(work=folder)
+    assert report.reused.objects == 4
+    assert report.reused.sessions >= 2
+    resumed = _files(out)
+    run()
+    assert _files(out) == resumed
+
+
+def test_a_part_that_is_not_whole_is_made_again(alice: Contributor, run: Any, out: Path, folder: Path) -> None:
+    alice.seal(_session("abc"))
+    run(work=folder)
+    whole = _files(out)
+    (part,) = (folder / "parts").iterdir()
+    (part / job.RESULT).unlink()
+    (out / "dataset.json").unlink()
+    for path in sorted(out.rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    assert run(work=folder).reused == Reused(1, 0, 0)
+    assert _files(out) == whole
+
+
+def test_a_file_that_was_changed_is_written_again(alice: Contributor, run: Any, out: Path, folder: Path) -> None:
+    alice.seal(_session("abc"))
+    run(work=folder)
+    whole = _files(out)
+    (changed,) = out.glob("events/*/*/train.parquet")
+    changed.write_bytes(changed.read_bytes()[:-1] + b"!")
+    assert run(work=folder).reused.files == 2
+    assert _files(out) == whole
+    assert check(out).ok
+
+
+def test_other_code_or_another_salt_takes_nothing_over(
+    alice: Contributor, run: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice.seal(_session("abc"))
+    run(work=folder)
+    assert run(work=folder, salt=b"another salt of 32 bytes or more").reused == Reused(0, 0, 0)
+    run(work=folder)
+    monkeypatch.setattr(work, "code_digest", lambda: "of another version")
+    assert run(work=folder).reused == Reused(0, 0, 0)
+
+
+def test_two_builds_do_not_share_a_work_folder(alice: Contributor, run: Any, folder: Path) -> None:
+    alice.seal(_session("abc"))
+    caught: list[str] = []
+
+    def again(step: BuildProgress) -> None:
+        if step.stage == "rebuild" and not caught:
+            with pytest.raises(DatasetError) as error:
+                run(work=folder)
+            caught.append(error.value.code)
+
+    run(work=folder, progress=again)
+    assert caught == ["build-running"]
+
+
+def test_a_folder_of_somebody_else_is_left_alone(alice: Contributor, run: Any, folder: Path) -> None:
+    alice.seal(_session("abc"))
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("mine")
+    with pytest.raises(DatasetError) as caught:
+        run(work=folder)
+    assert caught.value.code == "target-taken"
+
+
+@_daft_pipes
+def test_several_processes_give_the_same_bytes(
+    alice: Contributor, run: Any, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataset_builder.build.SMALL_BYTES", 0)
+    for hour in range(6):
+        alice.seal(_session(f"hour {hour}", hour=hour), per_segment=5)
+    run(engine=Engine(workers=1), second_pass=True)
+    alone = _files(out)
+    run(engine=Engine(workers=2), second_pass=True)
+    assert _files(out) == alone
+
+
+RAY = """
+import sys
+from pathlib import Path
+import dataset_builder.build as builder
+from dataset_builder.engine import Engine, Runner
+from tests.dataset_builder.dataset_world import RECIPIENT, SALT, manifest
+builder.build(source=Path(sys.argv[1]), manifest=manifest(), secret=RECIPIENT, out=Path(sys.argv[2]), salt=SALT,
+              engine=Engine(Runner.RAY, workers=2))
+"""
+
+
+def test_ray_gives_the_same_bytes(alice: Contributor, receiver: Path, run: Any, out: Path, tmp_path: Path) -> None:
+    for hour in range(4):
+        alice.seal(_session(f"hour {hour}", hour=hour))
+    run()
+    root = Path(__file__).parents[2]
+    subprocess.run(
+        [sys.executable, "-c", RAY, str(receiver), str(tmp_path / "by-ray")],
+        check=True, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, timeout=300,
+    )  # fmt: skip
+    assert _files(tmp_path / "by-ray") == _files(out)
+
+
+class _Failing:
+    def run(self, task: str, item: bytes) -> bytes:
+        if task == "full":
+            raise OSError(28, "No space left on device")
+        raise DatasetError("gone", code="source-changed", hint="again")
+
+
+def make_failing() -> _Failing:
+    return _Failing()
+
+
+@_daft_pipes
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_task_raises_arrives_whole(workers: int) -> None:
+    recipe = Recipe(make_failing)
+    with pytest.raises(DatasetError) as caught:
+        list(map_items(recipe, "x", [b"1", b"2"], Engine(workers=workers)))
+    assert (caught.value.code, caught.value.hint) == ("source-changed", "again")
+    with pytest.raises(OSError, match="No space") as full:
+        list(map_items(recipe, "full", [b"1", b"2"], Engine(workers=workers)))
+    assert full.value.errno == 28
