@@ -40,6 +40,7 @@ from event_model.events import (
 from event_model.ids import DocumentId
 from event_model.levels import Level
 from event_model.page_events import PageClose
+from local_store.store import Store
 from privacy_filter.detectors import Detector, default_detector
 
 MAX_ALARM_S = 6 * 3600.0
@@ -100,12 +101,16 @@ class Door:
             detector=detector or default_detector(),
             permissions=permissions,
             notify=door._notify,
+            opened=door._store_opened,
         )
         await door._sessions.activate()
         door._watch = Watch(home / "consent", lambda: door._refresh(now=True))
         door._watch.start()
         door._set_alarm()
         return door
+
+    async def _store_opened(self, store: Store) -> None:
+        """Read what a door of another kind must know before anything is offered."""
 
     # --- what collectors offer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 
 from capture_gate.channel import Channel
@@ -27,7 +27,7 @@ from privacy_filter.detectors import Detector
 from privacy_filter.redactor import Redactor
 
 SESSION_BYTES = 16
-WORKSPACE_TAG_BYTES = 8
+TAG_BYTES = 8
 FILTER_FAILED = "filter-failed"
 
 
@@ -59,6 +59,7 @@ class Sessions:
         detector: Detector,
         permissions: Permissions,
         notify: Callable[[], None],
+        opened: Callable[[Store], Awaitable[None]],
     ) -> None:
         self._home = home
         self._source = source
@@ -69,6 +70,7 @@ class Sessions:
         self._detector = detector
         self._permissions = permissions
         self._notify = notify
+        self._opened = opened
         self._keys: DeviceKeys | None = None
         self._writer: Writer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -138,10 +140,9 @@ class Sessions:
         if self._writer is not None:
             await self._writer.ready()
 
-    async def commit(self) -> None:
-        """Bring what is buffered to disk."""
-        if self._writer is not None:
-            await self._writer.commit()
+    async def commit(self) -> bool:
+        """Bring what is buffered to disk; false when it is not durable on return."""
+        return self._writer is None or await self._writer.commit()
 
     async def forget(self, since_ms: int) -> int:
         """Forget every event since a time, in all sessions, and begin new ones; gives how many events went."""
@@ -174,9 +175,15 @@ class Sessions:
         """Name a working copy for one study: a keyed tag, equal for equal roots, that tells no one the path."""
         if location is None or location.root is None:
             return ""
-        key = self._installation().derive(f"overt workspace tag 1 {study}").reveal()
-        path = str(location.root).encode("utf-8", "surrogatepass")
-        return hmac.digest(key, path, "sha256")[:WORKSPACE_TAG_BYTES].hex()
+        return self._tag(f"overt workspace tag 1 {study}", str(location.root))
+
+    def client_tag(self, study: StudyId, client: str) -> str:
+        """Name a browser profile for one study, likewise."""
+        return self._tag(f"overt client tag 1 {study}", client)
+
+    def _tag(self, purpose: str, text: str) -> str:
+        key = self._installation().derive(purpose).reveal()
+        return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")[:TAG_BYTES].hex()
 
     async def _end_all(self) -> None:
         await self.commit()
@@ -190,6 +197,7 @@ class Sessions:
             return
         self._keys = await asyncio.to_thread(open_custody, self._home)
         self.store = await Store.open(self._home, self._keys, clock=self._clock)
+        await self._opened(self.store)
         self._writer = Writer(
             store=self.store,
             clock=self._clock,

@@ -47,3 +47,23 @@ class GateStatus(msgspec.Struct, frozen=True):
     reasons: tuple[Refusal, ...]
     studies: tuple[StudyStatus, ...]
     paused_until_ms: int | None = None
+
+
+class StudyTerms(msgspec.Struct, frozen=True):
+    """What a person agreed to, as a collector shows it. ``purposes`` are id, DPV term and sentence."""
+
+    study: StudyId
+    title: str
+    version: int
+    controller: str
+    contact: str
+    notice: str
+    purposes: tuple[tuple[str, str, str], ...]
+    origins: tuple[str, ...]
+    levels: dict[str, str]
+    secret_fields: tuple[str, ...]
+    hold_s: int
+    retention_days: int
+    end_ms: int
+    live: bool
+    refusal: Refusal | None = None

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
 import msgspec
 
 from event_model.errors import FormatError
-from event_model.events import FILLER, CommandRun, DocumentEdit, DocumentOpen, Event, Finding, Mask
+from event_model.events import CommandRun, DocumentEdit, DocumentOpen, Event, Finding, Mask
 from event_model.levels import Level
 from event_model.page_events import PageBody
 from privacy_filter.pages import lower_page, mask_page
+from privacy_filter.shapes import to_filler, to_shape
 
 MASKED_FIELDS = frozenset({"text", "inserted", "path"})
 """The fields of a document's event that a mask may name; those of pages are named by ``page_texts``."""
@@ -37,7 +37,7 @@ def lower_level(event: Event, level: Level) -> Event:
     """
     if event.level <= level:
         return event
-    change = to_shape if level is Level.SHAPE else _to_filler
+    change = to_shape if level is Level.SHAPE else to_filler
     body = event.body
     if isinstance(body, DocumentEdit):
         body = msgspec.structs.replace(body, inserted=change(body.inserted))
@@ -53,13 +53,8 @@ def lower_level(event: Event, level: Level) -> Event:
     elif isinstance(body, CommandRun) and level is Level.RHYTHM:
         body = msgspec.structs.replace(body, command="")
     elif isinstance(body, PageBody):
-        body = lower_page(body, level, to_shape)
+        body = lower_page(body, level)
     return msgspec.structs.replace(event, level=level, body=body)
-
-
-def to_shape(text: str) -> str:
-    """Replace each character by its class: ``A``, ``a`` and ``0`` for letters and digits, the rest as it is."""
-    return text.translate(_SHAPES)
 
 
 def placeholder(finding: Finding, number: int | None = None) -> str:
@@ -85,38 +80,5 @@ def _masked(event: Event, masks: list[Mask]) -> Event:
         end = mask.offset + mask.length
         if text is None or end > len(text):
             raise FormatError(f"a mask of event {event.index} lies outside its {mask.field!r}", code="mask-invalid")
-        changes[mask.field] = text[: mask.offset] + _to_filler(text[mask.offset : end]) + text[end:]
+        changes[mask.field] = text[: mask.offset] + to_filler(text[mask.offset : end]) + text[end:]
     return msgspec.structs.replace(event, body=msgspec.structs.replace(event.body, **changes))
-
-
-class _Shapes(dict[int, str]):
-    """The class of each character, found when it is first seen."""
-
-    def __missing__(self, code: int) -> str:
-        sign = chr(code)
-        category = unicodedata.category(sign)
-        if category in {"Lu", "Lt"}:
-            shape = "A"
-        elif category[0] in "LM":
-            shape = "a"
-        elif category[0] == "N":
-            shape = "0"
-        else:
-            shape = sign
-        self[code] = shape
-        return shape
-
-
-class _Fillers(dict[int, str]):
-    """Filler for every character but the line ends."""
-
-    def __missing__(self, code: int) -> str:
-        return FILLER
-
-
-_SHAPES = _Shapes()
-_FILLERS = _Fillers({ord("\n"): "\n", ord("\r"): "\r"})
-
-
-def _to_filler(text: str) -> str:
-    return text.translate(_FILLERS)

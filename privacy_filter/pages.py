@@ -5,7 +5,7 @@ A page's texts come whole, one event at a time: they need no history but that of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -21,10 +21,13 @@ from event_model.page_events import (
     OutlineNode,
     PageBody,
     PageOutline,
+    PageText,
     PointerTrail,
     page_texts,
     with_page_texts,
 )
+from privacy_filter.routes import route_template
+from privacy_filter.shapes import to_shape
 
 _AREA = ("width", "height", "x", "y", "tab", "form")
 
@@ -50,13 +53,17 @@ def collapsed(body: KeyRhythm) -> KeyRhythm:
     return msgspec.structs.replace(body, keys="", intervals=())
 
 
-def lower_page(body: PageBody, level: Level, shape: Callable[[str], str]) -> PageBody:
-    """Reduce a page's event to a level below ``content``; ``shape`` replaces characters by their class."""
+def lower_page(body: PageBody, level: Level) -> PageBody:
+    """Reduce a page's event to a level below ``content``; an address keeps its origin at ``shape``."""
     if isinstance(body, FieldChange):
         body = msgspec.structs.replace(body, value="")
     if level is Level.SHAPE:
-        return with_page_texts(body, {each.field: shape(each.text) for each in page_texts(body)})
+        return with_page_texts(body, {each.field: _shape(each) for each in page_texts(body)})
     return _to_rhythm(body)
+
+
+def _shape(text: PageText) -> str:
+    return route_template(text.text, Level.SHAPE) if text.field == "route" else to_shape(text.text)
 
 
 def _to_rhythm(body: PageBody) -> PageBody:

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from event_model.levels import Level
 from privacy_filter.detectors.values import is_worded, looks_random
-from privacy_filter.masks import to_shape
+from privacy_filter.shapes import to_shape
 
 ID = ":id"
 """What stands in a template where an address has a value of its own."""
