@@ -18,6 +18,7 @@ OvertError
 │   └── StoreConflict       two writers disagreed about what is next
 ├── UploadError             the receiver could not be reached, or gave an answer that is no receipt
 ├── ReceiverError           the receiver refuses a request; carries the HTTP status
+├── AuditError              a study's audit log that was rewritten, or a proof or statement that does not hold
 └── DatasetError            a dataset can't be built or checked
 
 Every error has a stable ``code`` for scripts and a ``hint`` that says what the person can do.
@@ -155,6 +156,13 @@ class ReceiverError(OvertError):
     def __init__(self, message: str, *, status: int, code: str | None = None, hint: str | None = None) -> None:
         super().__init__(message, code=code, hint=hint)
         self.status = status
+
+
+class AuditError(OvertError):
+    """A study's audit log that was rewritten or forked, or a proof or statement that does not hold."""
+
+    code = "log-invalid"
+    default_hint = "Keep what `overt audit` shows, and ask the study's contact and the other participants."
 
 
 class DatasetError(OvertError):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -15,15 +13,19 @@ from starlette.routing import Route
 
 from event_model.clock import Clock, SystemClock
 from event_model.envelope import MAX_ENVELOPE_BYTES
-from event_model.errors import OvertError, ReceiverError, StoreError
+from event_model.errors import AuditError, OvertError, ReceiverError, StoreError
 from event_model.ids import Pseudonym, StudyId
 from event_model.keys import encode_key
-from event_model.signed import MAX_DOCUMENT_BYTES
+from event_model.roles import STUDY_ROLES, Roles, StudyRoles, read_roles
+from event_model.signed import MAX_DOCUMENT_BYTES, open_document
+from ingest_server.http import json_answer, problem, read_body
+from ingest_server.log_routes import LogRoutes
+from ingest_server.log_service import StudyLogs
 from ingest_server.metadata import Metadata
 from ingest_server.objects import DirectoryObjects, Objects
 from ingest_server.rows import Participant
 from ingest_server.service import Answer, Receiver
-from ingest_server.settings import BODY_DEADLINE_S, ReceiverSettings
+from ingest_server.settings import ReceiverSettings
 from ingest_server.sqlite_metadata import SqliteMetadata
 
 RETRY_AFTER_S = 30
@@ -45,13 +47,15 @@ def create_app(
     opened.
     """
     notes = metadata or SqliteMetadata(settings.data / "receiver.sqlite3")
+    clock = clock or SystemClock()
     receiver = Receiver(
         settings.studies,
         key=settings.key,
         objects=objects or DirectoryObjects(settings.data),
         metadata=notes,
-        clock=clock or SystemClock(),
+        clock=clock,
     )
+    logs = StudyLogs(study_roles(settings), key=settings.key, metadata=notes, clock=clock)
     routes = _Routes(receiver, key=encode_key(settings.key.verify_key.raw))
 
     @asynccontextmanager
@@ -66,6 +70,7 @@ def create_app(
             Route(f"{_PARTICIPANT}/consent", routes.consent, methods=["PUT"]),
             Route(f"{_PARTICIPANT}/segments/{{epoch}}/{{number}}", routes.segment, methods=["PUT"]),
             Route(f"{_PARTICIPANT}/deletions", routes.deletion, methods=["POST"]),
+            *LogRoutes(logs).routes(),
         ],
         exception_handlers={
             OvertError: _overt_error,
@@ -77,29 +82,38 @@ def create_app(
     )
 
 
+def study_roles(settings: ReceiverSettings) -> dict[StudyId, Roles]:
+    """Read who does what in each study. OvertError: if a list is malformed, or of no study that is served."""
+    owners = {signed.payload.id: signed.key for signed in settings.studies}
+    lists = {open_document(STUDY_ROLES, data, StudyRoles).payload.study: data for data in settings.roles}
+    for study in lists.keys() - owners.keys():
+        raise AuditError(f"a list of roles is of {study}, which is not served", code="roles-foreign")
+    return {study: read_roles(lists.get(study), study=study, owner=key) for study, key in owners.items()}
+
+
 class _Routes:
     def __init__(self, receiver: Receiver, *, key: str) -> None:
         self._receiver = receiver
         self._key = key
 
     async def health(self, _request: Request) -> Response:
-        return _json(200, {"status": "ok"})
+        return json_answer(200, {"status": "ok"})
 
     async def describe(self, _request: Request) -> Response:
         studies = [{"id": study, "versions": versions} for study, versions in sorted(self._receiver.studies.items())]
-        return _json(200, {"service": "overt-receiver", "version": 1, "key": self._key, "studies": studies})
+        return json_answer(200, {"service": "overt-receiver", "version": 1, "key": self._key, "studies": studies})
 
     async def consent(self, request: Request) -> Response:
-        data = await _body(request, MAX_DOCUMENT_BYTES)
+        data = await read_body(request, MAX_DOCUMENT_BYTES)
         return _answer(await self._receiver.put_consent(_participant(request), data))
 
     async def segment(self, request: Request) -> Response:
         epoch, number = _number(request, "epoch"), _number(request, "number")
-        data = await _body(request, MAX_ENVELOPE_BYTES)
+        data = await read_body(request, MAX_ENVELOPE_BYTES)
         return _answer(await self._receiver.put_segment(_participant(request), epoch, number, data))
 
     async def deletion(self, request: Request) -> Response:
-        data = await _body(request, MAX_DOCUMENT_BYTES)
+        data = await read_body(request, MAX_DOCUMENT_BYTES)
         return _answer(await self._receiver.delete(_participant(request), data))
 
 
@@ -115,60 +129,31 @@ def _number(request: Request, name: str) -> int:
     return int(text)
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    """Read a body of at most ``limit`` bytes. ReceiverError: 408, 413."""
-    declared = request.headers.get("content-length", "0")
-    if len(declared) > 15 or int(declared) > limit:
-        raise _too_large(limit)
-    data = bytearray()
-    try:
-        async with asyncio.timeout(BODY_DEADLINE_S):
-            async for chunk in request.stream():
-                data += chunk
-                if len(data) > limit:
-                    raise _too_large(limit)
-    except TimeoutError as error:
-        raise ReceiverError("the body took too long", status=408, code="body-timeout") from error
-    return bytes(data)
-
-
-def _too_large(limit: int) -> ReceiverError:
-    return ReceiverError(f"a body has at most {limit} bytes here", status=413, code="body-too-large")
-
-
 def _answer(answer: Answer) -> Response:
     return Response(answer.body, status_code=answer.outcome.value, media_type="application/json")
 
 
-def _json(status: int, content: object) -> Response:
-    return Response(msgspec.json.encode(content), status_code=status, media_type="application/json")
-
-
-def _problem(status: int, code: str, message: str) -> Response:
-    return _json(status, {"code": code, "message": message})
-
-
 async def _overt_error(_request: Request, error: Exception) -> Response:
     if isinstance(error, ReceiverError):
-        response = _problem(error.status, error.code, error.message)
+        response = problem(error.status, error.code, error.message)
         if error.status == 413:
             response.headers["connection"] = "close"
         return response
     if isinstance(error, StoreError):
-        response = _problem(503, "unavailable", "the receiver can't store anything at present")
+        response = problem(503, "unavailable", "the receiver can't store anything at present")
         response.headers["retry-after"] = str(RETRY_AFTER_S)
         return response
-    return _problem(500, "internal", "the receiver failed")
+    return problem(500, "internal", "the receiver failed")
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return _problem(status, "not-found" if status == 404 else "not-allowed", "no such address or method")
+    return problem(status, "not-found" if status == 404 else "not-allowed", "no such address or method")
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:
-    return _problem(400, "disconnected", "the sender went away")
+    return problem(400, "disconnected", "the sender went away")
 
 
 async def _crash(_request: Request, _error: Exception) -> Response:
-    return _problem(500, "internal", "the receiver failed")
+    return problem(500, "internal", "the receiver failed")

@@ -6,12 +6,15 @@ so a segment, a withdrawal and a deletion never overtake one another, whatever r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from event_model.ids import RecordId
-from ingest_server.rows import ConsentRow, DeletionRow, Participant, SegmentRow, Standing
+from event_model.ids import RecordId, StudyId
+from event_model.merkle import Node
+from ingest_server.rows import ConsentRow, DeletionRow, LogRow, Participant, SegmentRow, Standing
+
+T = TypeVar("T")
 
 
 class Metadata(Protocol):
@@ -29,8 +32,8 @@ class Metadata(Protocol):
         """Read one consent record."""
         ...
 
-    async def save_consent(self, participant: Participant, row: ConsentRow) -> None:
-        """Keep a consent record, in place of an earlier state of it.
+    async def save_consent(self, participant: Participant, row: ConsentRow, entry: LogRow | None = None) -> None:
+        """Keep a consent record, in place of an earlier state of it, and tell the log.
 
         A withdrawal ends those that it superseded too.
         """
@@ -52,8 +55,20 @@ class Metadata(Protocol):
         """Begin a deletion of single segments: each becomes a tombstone; says how many had been stored."""
         ...
 
-    async def complete_deletion(self, digest: str, completed_ms: int) -> None:
-        """Note that the objects of a deletion are gone."""
+    async def complete_deletion(self, study: StudyId, digest: str, completed_ms: int, entry: LogRow) -> None:
+        """Note that the objects of a deletion are gone, and tell the log."""
+        ...
+
+    async def append_entry(self, study: StudyId, entry: LogRow) -> int:
+        """Add an entry to a study's log and give its index; the same occasion is told once."""
+        ...
+
+    async def log_entries(self, study: StudyId, start: int, end: int) -> list[bytes]:
+        """Read entries of a study's log from ``start`` up to ``end``."""
+        ...
+
+    async def log_view(self, study: StudyId, view: Callable[[int, Node], T]) -> T:
+        """Work out something from the size of a study's log and its complete nodes."""
         ...
 
     def close(self) -> None:

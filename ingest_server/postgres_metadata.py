@@ -34,6 +34,9 @@ LOCK_CLASS = 0x6F76
 _SCHEMA_LOCK = -1
 """The second key under which tables are made; stripes are 0 and up."""
 
+_LOGS_LOCK = -2
+"""The second key under which entries are added to audit logs: one for all, so that no two wait for each other."""
+
 
 class PostgresMetadata(SqlMetadata):
     """The notes in a PostgreSQL database, shared by any number of replicas.
@@ -77,6 +80,9 @@ class PostgresMetadata(SqlMetadata):
         """Give back connections."""
         self._claims.dispose()
         super().close()
+
+    def _lock_logs(self, connection: sql.Connection) -> None:
+        connection.execute(sql.select(sql.func.pg_advisory_xact_lock(LOCK_CLASS, _LOGS_LOCK)))
 
     async def _acquire(self, stripe: int) -> sql.Connection:
         while True:

@@ -56,6 +56,13 @@ class DeletionRow(msgspec.Struct, frozen=True):
     completed_ms: int | None
 
 
+class LogRow(msgspec.Struct, frozen=True):
+    """An entry for a study's audit log. ``occasion`` names what it tells about: the same is told once."""
+
+    data: bytes
+    occasion: str
+
+
 class Standing(msgspec.Struct, frozen=True):
     """What is known when a segment arrives.
 

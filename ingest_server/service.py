@@ -20,6 +20,7 @@ from event_model.envelope import Envelope, EnvelopeHeader, parse_envelope
 from event_model.errors import CryptoError, FormatError, ReceiverError
 from event_model.ids import StudyId
 from event_model.keys import SigningKey, pseudonym_of
+from event_model.log_entries import LogEntry, LogKind, subject_of
 from event_model.receipts import (
     DELETION_RECEIPT,
     DELETION_REQUEST,
@@ -29,10 +30,12 @@ from event_model.receipts import (
     SegmentReceipt,
 )
 from event_model.signed import Signed, open_document, sign_document
+from ingest_server.log_service import log_row
 from ingest_server.metadata import Metadata
 from ingest_server.objects import Objects, participant_prefix, segment_key
 from ingest_server.rows import (
     ConsentRow,
+    LogRow,
     Participant,
     SegmentRow,
     Standing,
@@ -106,7 +109,7 @@ class Receiver:
                 raise ReceiverError("this consent was withdrawn", status=403, code="consent-withdrawn")
             if before == record:
                 return _consent_answer(Outcome.UNCHANGED, record)
-            await self._metadata.save_consent(participant, record)
+            await self._metadata.save_consent(participant, record, self._told(participant, before, record))
         return _consent_answer(Outcome.CREATED, record)
 
     async def put_segment(self, participant: Participant, epoch: int, number: int, data: bytes) -> Answer:
@@ -138,8 +141,30 @@ class Receiver:
             erased = await self._bury(participant, request) if begun is None else begun.segments_erased
             await self._objects.erase(await self._doomed(participant, request.payload))
             completed_ms = self._clock.wall_ms()
-            await self._metadata.complete_deletion(request.digest, completed_ms)
+            entry = LogEntry(
+                kind=LogKind.DELETION,
+                study=participant.study,
+                at_ms=completed_ms,
+                subject=subject_of(participant.study, participant.pseudonym),
+                digest=request.digest,
+                count=erased,
+            )
+            await self._metadata.complete_deletion(
+                participant.study, request.digest, completed_ms, log_row(entry, f"deletion {request.digest}")
+            )
         return Answer(Outcome.CREATED, self._deletion_receipt(participant, request.digest, erased, completed_ms))
+
+    def _told(self, participant: Participant, before: ConsentRow | None, after: ConsentRow) -> LogRow | None:
+        """Give the log's entry for a consent that is given or taken back, if it is the first that tells of it."""
+        if after.state is ConsentState.WITHDRAWN:
+            kind = LogKind.WITHDRAWAL
+        elif before is None and after.state is ConsentState.GIVEN:
+            kind = LogKind.ENROLMENT
+        else:
+            return None
+        subject = subject_of(participant.study, participant.pseudonym)
+        entry = LogEntry(kind=kind, study=participant.study, at_ms=self._clock.wall_ms(), subject=subject)
+        return log_row(entry, f"{kind.value} {participant.pseudonym} {after.record}")
 
     def _known(self, study: StudyId) -> dict[str, Signed[StudyManifest]]:
         versions = self._manifests.get(study)

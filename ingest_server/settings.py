@@ -13,6 +13,12 @@ from event_model.signed import Signed
 BODY_DEADLINE_S = 300.0
 """How long one request's body may take: 4 MiB at 15 kB/s. A slower sender gives up its connection."""
 
+DRAIN_BYTES = 16 << 20
+"""So much of a body that is too large is read and thrown away, so that its sender gets the answer."""
+
+DRAIN_S = 20.0
+"""And for no longer than this."""
+
 
 class ReceiverSettings(msgspec.Struct, frozen=True):
     """Where a receiver keeps what it takes, for which studies, and the key that signs its receipts.
@@ -24,3 +30,5 @@ class ReceiverSettings(msgspec.Struct, frozen=True):
     data: Path
     studies: tuple[Signed[StudyManifest], ...]
     key: SigningKey
+    roles: tuple[bytes, ...] = ()
+    """Signed lists of members, at most one for each study; see ``event_model.roles``."""

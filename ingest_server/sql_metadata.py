@@ -13,13 +13,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consent_ledger.record import ConsentState
 from event_model.errors import StoreUnwritable
-from event_model.ids import RecordId
-from ingest_server import tables
+from event_model.ids import RecordId, StudyId
+from event_model.merkle import Node
+from ingest_server import sql_log, tables
 from ingest_server.group_commit import GroupCommit, GroupRead
 from ingest_server.prepared import Prepared
 from ingest_server.rows import (
     ConsentRow,
     DeletionRow,
+    LogRow,
     Participant,
     SegmentRow,
     Standing,
@@ -71,8 +73,8 @@ class SqlMetadata:
         """Read one consent record."""
         return await self._read(lambda connection: _consent(connection, participant, record))
 
-    async def save_consent(self, participant: Participant, row: ConsentRow) -> None:
-        """Keep a consent record, in place of an earlier state of it."""
+    async def save_consent(self, participant: Participant, row: ConsentRow, entry: LogRow | None = None) -> None:
+        """Keep a consent record, in place of an earlier state of it, and tell the log."""
 
         def change(connection: sql.Connection) -> None:
             table = tables.CONSENTS
@@ -82,6 +84,8 @@ class SqlMetadata:
             if row.state is ConsentState.WITHDRAWN:
                 superseded = mine & (table.c.state == ConsentState.SUPERSEDED.value)
                 connection.execute(sql.update(table).where(superseded).values(state=row.state.value))
+            if entry is not None:
+                self._append(connection, participant.study, entry)
 
         await self._write(change)
 
@@ -135,14 +139,40 @@ class SqlMetadata:
 
         return await self._write(change)
 
-    async def complete_deletion(self, digest: str, completed_ms: int) -> None:
-        """Note that the objects of a deletion are gone."""
+    async def complete_deletion(self, study: StudyId, digest: str, completed_ms: int, entry: LogRow) -> None:
+        """Note that the objects of a deletion are gone, and tell the log."""
         done = sql.update(tables.DELETIONS).where(tables.DELETIONS.c.digest == digest)
-        await self._write(lambda connection: connection.execute(done.values(completed_ms=completed_ms)))
+
+        def change(connection: sql.Connection) -> None:
+            connection.execute(done.values(completed_ms=completed_ms))
+            self._append(connection, study, entry)
+
+        await self._write(change)
+
+    async def append_entry(self, study: StudyId, entry: LogRow) -> int:
+        """Add an entry to a study's log and give its index; the same occasion is told once."""
+        return await self._write(lambda connection: self._append(connection, study, entry))
+
+    async def log_entries(self, study: StudyId, start: int, end: int) -> list[bytes]:
+        """Read entries of a study's log from ``start`` up to ``end``."""
+        return await self._read(lambda connection: sql_log.entries_of(connection, study, start, end))
+
+    async def log_view(self, study: StudyId, view: Callable[[int, Node], T]) -> T:
+        """Work out something from the size of a study's log and its complete nodes."""
+        return await self._read(
+            lambda connection: view(sql_log.size_of(connection, study), sql_log.node_reader(connection, study))
+        )
 
     def close(self) -> None:
         """Give back connections."""
         self._engine.dispose()
+
+    def _append(self, connection: sql.Connection, study: StudyId, entry: LogRow) -> int:
+        self._lock_logs(connection)
+        return sql_log.append(connection, study, entry)
+
+    def _lock_logs(self, connection: sql.Connection) -> None:
+        """Keep other replicas from appending until this transaction ends; a database with one writer need not."""
 
     async def _read(self, query: Callable[[sql.Connection], T]) -> T:
         with database_errors():

@@ -49,3 +49,29 @@ DELETIONS = sql.Table(
     sql.Column("segments_erased", sql.BigInteger, nullable=False),
     sql.Column("completed_ms", sql.BigInteger),
 )
+
+LOG_HEADS = sql.Table(
+    "log_heads",
+    METADATA,
+    sql.Column("study", sql.String(63), primary_key=True),
+    sql.Column("size", sql.BigInteger, nullable=False),
+)
+
+LOG_ENTRIES = sql.Table(
+    "log_entries",
+    METADATA,
+    sql.Column("study", sql.String(63), primary_key=True),
+    sql.Column("index", sql.BigInteger, primary_key=True, autoincrement=False),
+    sql.Column("data", sql.LargeBinary, nullable=False),
+    sql.Column("occasion", sql.String(64), nullable=False),
+    sql.UniqueConstraint("study", "occasion"),
+)
+
+LOG_NODES = sql.Table(
+    "log_nodes",
+    METADATA,
+    sql.Column("study", sql.String(63), primary_key=True),
+    sql.Column("level", sql.Integer, primary_key=True, autoincrement=False),
+    sql.Column("index", sql.BigInteger, primary_key=True, autoincrement=False),
+    sql.Column("hash", sql.LargeBinary, nullable=False),
+)

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from event_model.errors import (
+    AuditError,
     ConsentError,
     CryptoError,
     DatasetError,
@@ -52,6 +53,7 @@ EXIT_CODES: tuple[tuple[type[OvertError], int], ...] = (
     (UploadError, 7),
     (ReceiverError, 8),
     (DatasetError, 9),
+    (AuditError, 10),
 )
 """0 is success, 1 another error of ours, 2 a wrong command line, 130 an interrupt."""
 

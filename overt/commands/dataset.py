@@ -14,10 +14,10 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from consent_ledger.manifest import read_manifest
-from event_model.errors import DatasetError, KeyUnavailable
-from event_model.keys import RecipientSecretKey, encode_key
-from overt.commands.study import STUDY_KEY
+from event_model.errors import DatasetError
+from event_model.keys import RecipientSecretKey
 from overt.console import console, json_option, print_json, table
+from overt.custody import open_key
 from overt.keyfiles import read_recipient_key
 
 
@@ -32,7 +32,9 @@ def dataset() -> None:
 @dataset.command()
 @click.argument("source")
 @click.option("--study", type=click.Path(path_type=Path, exists=True), required=True, help="The signed manifest.")
-@click.option("--key", type=click.Path(path_type=Path), required=True, help="study.key, which opens the segments.")
+@click.option("--key", type=click.Path(path_type=Path), help="study.key, where it was never split.")
+@click.option("--share", "shares", type=click.Path(path_type=Path), multiple=True, help="A custodian's share. Repeat.")
+@click.option("--purpose", help="What the data are opened for, in words that every participant can read.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write.")
 @click.option("--second-pass/--no-second-pass", default=True, help="Filter again, with this version's rules (default).")
 @click.option("--work", type=click.Path(path_type=Path), help="What one build leaves to the next; OUT.work by default.")
@@ -42,7 +44,8 @@ def dataset() -> None:
 @click.option("--ray-address", help="A Ray cluster, whose machines see SOURCE and --work under the same paths.")
 @json_option
 def build(
-    source: str, study: Path, key: Path, out: Path, work: Path | None, ray_address: str | None, workers: int | None,
+    source: str, study: Path, key: Path | None, shares: tuple[Path, ...], purpose: str | None, out: Path,
+    work: Path | None, ray_address: str | None, workers: int | None,
     *, second_pass: bool, fresh: bool, ray: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Build a dataset in OUT from SOURCE: the receiver's data folder, or s3://BUCKET/PREFIX.
@@ -52,17 +55,17 @@ def build(
     opened, and what was erased since is gone; a build that was stopped goes on where it was.
 
     \b
-    overt dataset build /srv/overt --study study.json --key study.key --out dataset/
+    overt dataset build /srv/overt --study study.json --out dataset/ \\
+        --share custodian-1.share --share custodian-3.share --purpose "Train the completion model, first round"
+
+    A split key takes enough shares and a purpose. Both stand in the study's audit log, where every participant can
+    read them, before anything is opened.
     """
+    if (key is None) == (not shares):
+        raise click.UsageError("give --key, or --share for each custodian and --purpose")
     builder, engines = _load("dataset_builder.build"), _load("dataset_builder.engine")
     manifest = read_manifest(study.read_bytes())
-    secret = read_recipient_key(key)
-    if encode_key(secret.public.raw) not in manifest.payload.recipients:
-        raise KeyUnavailable(
-            f"{key} is not a key of the study {manifest.payload.id}",
-            code="key-foreign",
-            hint=f"The study is sealed to other keys; give the {STUDY_KEY} that was made with it.",
-        )
+    opened = open_key(manifest.payload, key=key, shares=shares, purpose=purpose)
     columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console(), disable=as_json) as bar:
         tasks: dict[str, TaskID] = {}
@@ -76,10 +79,10 @@ def build(
         report = builder.build(
             source=source,
             manifest=manifest.payload,
-            secret=secret,
+            secret=opened.secret,
             out=out,
             # Names stay the same from build to build, and tell nothing without the study's private key.
-            salt=_salt(secret, manifest.payload.id),
+            salt=_salt(opened.secret, manifest.payload.id),
             progress=progress,
             second_pass=second_pass,
             engine=engines.Engine(

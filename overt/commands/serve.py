@@ -18,6 +18,8 @@ from overt.keyfiles import read_signing_key
               help="A signed manifest whose participants may send. Repeatable.")  # fmt: skip
 @click.option("--key", type=click.Path(path_type=Path), required=True, help="receiver.key, which signs receipts.")
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Where sealed segments are kept.")
+@click.option("--roles", type=click.Path(path_type=Path, exists=True, dir_okay=False), multiple=True,
+              help="A study's roles.json: its custodians and auditors. Repeatable.")  # fmt: skip
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; put TLS in front of it.")
 @click.option("--port", type=int, default=8443, show_default=True, help="The port; 0 takes a free one.")
 @click.option("--database", envvar="OVERT_DATABASE",
@@ -26,7 +28,7 @@ from overt.keyfiles import read_signing_key
 @click.option("--s3-endpoint", envvar="AWS_ENDPOINT_URL", help="The URL of an S3 server that is not Amazon's.")
 @json_option
 def serve(
-    studies: tuple[Path, ...], key: Path, data: Path, host: str, port: int,
+    studies: tuple[Path, ...], key: Path, data: Path, roles: tuple[Path, ...], host: str, port: int,
     database: str | None, bucket: str | None, s3_endpoint: str | None, *, as_json: bool,
 ) -> None:  # fmt: skip
     """Run a receiver: it takes sealed segments and keeps what it cannot read.
@@ -59,7 +61,8 @@ def serve(
                 code="key-foreign",
                 hint="Devices would believe no receipt; give the receiver.key that was made with the study.",
             )
-    settings = server.ReceiverSettings(data=data, studies=manifests, key=signer)
+    lists = tuple(path.read_bytes() for path in roles)
+    settings = server.ReceiverSettings(data=data, studies=manifests, key=signer, roles=lists)
     server.serve(
         settings, host=host, port=port, clock=SystemClock(), ready=ready,
         objects=s3_objects.S3Objects(bucket, endpoint=s3_endpoint) if bucket else None,

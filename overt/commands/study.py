@@ -14,6 +14,7 @@ from consent_ledger.study import StudyManifest, WorkspaceRule
 from consent_ledger.study_toml import manifest_from_toml, study_template
 from event_model.errors import ManifestError
 from event_model.keys import RECIPIENT_SECRET_BYTES, SEED_BYTES, RecipientSecretKey, Secret, SigningKey, encode_key
+from overt.commands import custody
 from overt.commands.consent import show_offer
 from overt.console import console, json_option, print_json
 from overt.keyfiles import read_signing_key, write_recipient_key, write_signing_key
@@ -35,7 +36,11 @@ def study() -> None:
     $EDITOR typing-2026/study.toml
     overt study sign typing-2026
     overt study check typing-2026/study.json
+    overt study keys split typing-2026
     """
+
+
+study.add_command(custody.keys)
 
 
 @study.command()

@@ -10,7 +10,7 @@ from consent_ledger.record import ConsentState
 from event_model.errors import StoreUnwritable
 from event_model.ids import Pseudonym, RecordId, StudyId
 from ingest_server.metadata import Metadata
-from ingest_server.rows import ConsentRow, Participant, SegmentRow
+from ingest_server.rows import ConsentRow, LogRow, Participant, SegmentRow
 from ingest_server.sqlite_metadata import SqliteMetadata
 from tests.ingest_server.backends import Backend
 
@@ -53,7 +53,7 @@ async def test_bury_leaves_tombstones_that_keep_the_chain(metadata: Metadata) ->
     deletion = await metadata.deletion("d1")
     assert deletion is not None
     assert (deletion.segments_erased, deletion.completed_ms) == (1, None)
-    await metadata.complete_deletion("d1", 5)
+    await metadata.complete_deletion(ALICE.study, "d1", 5, LogRow(b"{}", "o1"))
     deletion = await metadata.deletion("d1")
     assert deletion is not None
     assert deletion.completed_ms == 5
