@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "study": ("overt.commands.study", "For the study owner: new, sign, check"),
     "serve": ("overt.commands.serve", "Run a receiver"),
     "dataset": ("overt.commands.dataset", "Build and check training data"),
+    "simulate": ("overt.commands.simulate", "A synthetic fleet: people who do not exist, for trials and load tests"),
     "demo": ("overt.commands.demo", "All of it on this machine, in a throw-away folder, in a minute"),
 }
 

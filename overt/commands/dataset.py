@@ -117,11 +117,13 @@ def build(
     "--source", type=click.Path(path_type=Path, exists=True, file_okay=False), help="The receiver's data folder."
 )
 @click.option("--key", type=click.Path(path_type=Path), help="study.key; goes with --source.")
+@click.option("--truth", type=click.Path(path_type=Path, exists=True), help="What `overt simulate` planted.")
 @json_option
-def check(folder: Path, source: Path | None, key: Path | None, *, as_json: bool) -> None:
+def check(folder: Path, source: Path | None, key: Path | None, truth: Path | None, *, as_json: bool) -> None:
     """Replay every document of a built dataset from its edits and compare. Exit code 9 when anything is wrong.
 
-    With --source and --key, prove also that it holds nothing which was erased at the receiver since.
+    With --source and --key, prove also that it holds nothing which was erased at the receiver since; with --truth, that
+    none of the values planted in a simulated fleet stands anywhere in it.
     """
     if (source is None) != (key is None):
         raise click.UsageError("--source and --key go together")
@@ -131,17 +133,28 @@ def check(folder: Path, source: Path | None, key: Path | None, *, as_json: bool)
         study = _load("dataset_builder.card").read_card(folder).study.id
         salt = _salt(read_recipient_key(key), study)
         stale = _load("dataset_builder.erased").find_erased(folder, source=source, salt=salt)
+    leaks: tuple[Any, ...] = ()
+    planted: list[Any] = []
+    if truth is not None:
+        finder = _load("dataset_builder.planted")
+        planted = finder.read_truth(truth)
+        leaks = finder.find_planted(folder, planted)
     if as_json:
-        print_json({**msgspec.to_builtins(report), "erased": msgspec.to_builtins(stale)})
+        found = {"erased": stale, "planted": len(planted), "leaks": leaks}
+        print_json({**msgspec.to_builtins(report), **msgspec.to_builtins(found)})
     else:
         click.echo(
             f"{report.documents:,} documents; {report.documents_replayed:,} rebuilt from their edits, identical."
         )
         for problem in report.problems:
             click.secho(f"  {problem}", fg="red")
+        if planted and not leaks:
+            click.echo(f"None of {len(planted):,} planted values stands anywhere in it.")
+        for leak in leaks:
+            click.secho(f"  a planted {leak.kind} stands {leak.times} times in {leak.file}", fg="red")
         for each in stale:
             click.secho(f"  {each.events:,} events of {each.contributor} were erased since: build again", fg="red")
-    if stale or not report.ok:
+    if stale or leaks or not report.ok:
         sys.exit(9)
 
 

@@ -15,6 +15,9 @@ from overt.simulation.plants import Plant
 MAX_BLOCK_CHARS = 1_400
 """A function longer than this is not typed in one go; it is pasted or left alone."""
 
+NEAR_CHARS = 250
+"""What lies so near to the caret (code points) is most often changed next."""
+
 LINES_IN_VIEW = 45
 VERSION = "0.1.0"
 
@@ -35,14 +38,16 @@ class Developer:
         self.places: list[tuple[Plant, str]] = []
         """Where each plant came to stand."""
         self._tasks: tuple[tuple[float, Callable[[File], None]], ...] = (
-            (0.22, self._write_block),
-            (0.24, self._mend_line),
+            (0.03, self._write_block),
+            (0.40, self._mend_line),
             (0.14, self._rename_by_hand),
             (0.06, self._rename_by_command),
-            (0.10, self._write_comment),
-            (0.08, self._move_lines),
+            (0.06, self._write_comment),
+            (0.10, self._move_lines),
+            (0.12, self._remove_something),
+            (0.14, self._indent_lines),
             (0.06, self._undo),
-            (person.delegates, self._ask_agent),
+            (person.delegates / 4, self._ask_agent),
             (0.10, self._read),
         )
         self._waiting: list[str] = []
@@ -51,8 +56,6 @@ class Developer:
         """Do the whole session."""
         desk, client = self.desk, self.desk.person.client
         desk.put(CaptureStart(client[0], client[1], VERSION, client[2]))
-        desk.wait(400)
-        desk.put(EditorFocus(focused=True))
         plants = list(self._plants)
         while desk.edits < self._target:
             file = self._open(plants)
@@ -88,6 +91,8 @@ class Developer:
             text = f"{plant.line}\n{text}"
             self.places.append((plant, path))
         file = self.desk.open(path, "python", text, self._workspace)
+        if file.number == 1:
+            self.desk.put(EditorFocus(focused=True))
         self._look(file, 0)
         return file
 
@@ -185,6 +190,33 @@ class Developer:
         self.desk.go(file, place)
         self.desk.paste(file, line + "\n")
 
+    def _remove_something(self, file: File) -> None:
+        """Take out a line, or what is left of one."""
+        found = self._some_line(file)
+        if found is None:
+            return
+        start, line = found
+        indent = len(line) - len(line.lstrip())
+        cut = 0 if self._source.random() < 0.5 else self._source.randint(indent, len(line))
+        self.desk.select(file, start + cut, start + len(line))
+        self.desk.wait(500)
+        self.desk.replace(file, start + cut, len(line) - cut, "")
+
+    def _indent_lines(self, file: File) -> None:
+        """Move some lines to the right or back, as one transaction of several cursors."""
+        found = self._some_line(file)
+        if found is None:
+            return
+        starts = [found[0]]
+        for _ in range(self._source.randint(0, 4)):
+            after = file.text.find("\n", starts[-1]) + 1
+            if 0 < after < len(file.text) and file.text[after] != "\n":
+                starts.append(after)
+        self.desk.wait(900)
+        back = all(file.text.startswith("    ", start) for start in starts) and self._source.random() < 0.5
+        edits = [(file, start, 4 if back else 0, "" if back else "    ") for start in reversed(starts)]
+        self.desk.joined(edits, Origin.TYPED)
+
     def _undo(self, _file: File) -> None:
         self.desk.wait(900)
         self.desk.take_back(self._source.randint(1, 6))
@@ -217,7 +249,11 @@ class Developer:
             desk.type(file, new[1:])
         else:
             desk.go(file, place + len(old))
-            desk.erase_back(file, len(old))
+            if self._source.random() < 0.6:
+                desk.wait(300)
+                desk.replace(file, place, len(old), "")  # a whole word at once
+            else:
+                desk.erase_back(file, len(old))
             desk.type(file, new)
 
     def _format_and_save(self, file: File) -> None:
@@ -232,8 +268,8 @@ class Developer:
         if not lines:
             return None
         # Work is local: most often the next thing to change is near the last one.
-        near = [match for match in lines if abs(match.start() - file.caret) < 1_500]
-        match = self._source.choice(near if near and self._source.random() < 0.7 else lines)
+        near = [match for match in lines if abs(match.start() - file.caret) < NEAR_CHARS]
+        match = self._source.choice(near if near and self._source.random() < 0.85 else lines)
         return match.start(), match.group()
 
     def _line_start(self, file: File, prefix: str) -> int:

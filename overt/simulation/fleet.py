@@ -13,7 +13,7 @@ from event_model.events import Event
 from event_model.levels import Level
 from overt.simulation.desk import Timed
 from overt.simulation.developer import Developer
-from overt.simulation.people import Person, make_people
+from overt.simulation.people import Person, Role, make_people
 from overt.simulation.plants import Plant, Truth, make_plant
 
 SESSIONS_A_DAY = 2
@@ -101,7 +101,8 @@ def _session(person: Person, plan: FleetPlan, number: int, start_ms: int, source
         Truth(person.number, number, start_ms, where, plant.kind, plant.value, plant.how)
         for plant, where in work.places
     )
-    return SimulatedSession(person, number, start_ms, "lsp", tuple(work.desk.steps), truth)
+    collector = "browser" if person.role is Role.SUPPORT else "lsp"
+    return SimulatedSession(person, number, start_ms, collector, tuple(work.desk.steps), truth)
 
 
 def _day_ms(day: int) -> int:

@@ -11,8 +11,8 @@ import msgspec
 FIRST_NAMES = ("Aino", "Bela", "Carla", "Dmitri", "Esra", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Kaja", "Liam")
 LAST_NAMES = ("Aalto", "Berger", "Costa", "Dvorak", "Eriksen", "Fischer", "Garcia", "Horvat", "Ivanov", "Jansen")
 
-SUPPORT_SHARE = 0.3
-"""How many of a fleet work in the ticket tool; the others write code."""
+SUPPORT = frozenset({2, 5, 8})
+"""Which of every ten people work in the ticket tool; the others write code."""
 
 KEY_MS = 130.0
 """The median time between two keys of a run, as in published keystroke studies (100 to 240 ms)."""
@@ -64,7 +64,7 @@ def _person(number: int, source: random.Random) -> Person:
 
     return Person(
         number=number,
-        role=Role.SUPPORT if source.random() < SUPPORT_SHARE else Role.DEVELOPER,
+        role=Role.SUPPORT if number % 10 in SUPPORT else Role.DEVELOPER,
         name=f"{source.choice(FIRST_NAMES)} {source.choice(LAST_NAMES)}",
         key_ms=around(KEY_MS, 0.25),
         key_spread=source.uniform(0.3, 0.6),

@@ -15,6 +15,7 @@ from event_model.levels import Level
 from event_model.signed import Signed
 from overt.commands.study import OWNER_KEY, create_study, load_toml, sign_study
 from overt.keyfiles import read_signing_key
+from overt.simulation.tickets import ORIGIN
 
 TITLE = "A simulated fleet: nobody is recorded"
 RECEIVER_URL = "http://127.0.0.1:8443"
@@ -28,7 +29,7 @@ def found_study(folder: Path, *, workspaces: Path, start_ms: int, end_ms: int) -
     manifest = msgspec.structs.replace(
         manifest,
         kinds=dict.fromkeys(KINDS, Level.CONTENT),
-        scope=ScopeRules(workspaces=(WorkspaceRule(path=f"{workspaces}/**"),)),
+        scope=ScopeRules(workspaces=(WorkspaceRule(path=f"{workspaces}/**"),), web_origins=(ORIGIN,)),
         start=_date(start_ms - DAY_MS),
         end=_date(end_ms),
         hold_s=0,
