@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("overt.commands.events", "Your own data, as JSON Lines"),
     "verify": ("overt.commands.events", "Check every byte of the local store"),
     "sync": ("overt.commands.sync", "Send what is past its hold, sealed; erase what you asked to erase"),
+    "audit": ("overt.commands.audit", "Who joined, what was erased, who opened the data for what: verified"),
     "keys": ("overt.commands.keys", "Back up this installation's keys, and put a backup in place of lost ones"),
     "lsp": ("overt.commands.lsp", "The sidecar that an editor starts (stdio)"),
     "study": ("overt.commands.study", "For the study owner: new, sign, check"),

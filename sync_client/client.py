@@ -16,13 +16,14 @@ import httpx
 from consent_ledger.grants import Grant
 from consent_ledger.ledger import Ledger
 from event_model.clock import Clock, SystemClock
-from event_model.errors import OvertError, StoreConflict, UploadError
+from event_model.errors import AuditError, OvertError, StoreConflict, UploadError
 from event_model.ids import StudyId
 from event_model.keys import Secret
 from event_model.receipts import DELETION_REQUEST, DeletionRequest
 from event_model.signed import Signed, open_document
 from local_store.model import SegmentInfo, SegmentState
 from local_store.store import Store
+from sync_client.audit import AuditFolder, follow_log
 from sync_client.couriers import SegmentCourier, Sleep, StillGiven, Superseded, carry_deletion
 from sync_client.planner import UNREACHABLE, Ending, Stop
 from sync_client.report import Problem, Stage, SyncIncomplete, SyncProgress, SyncReport, Tally
@@ -48,11 +49,13 @@ async def sync(
     study: StudyId | None = None,
     sleep: Sleep = asyncio.sleep,
     deadlines: Deadlines | None = None,
+    audit: AuditFolder | None = None,
 ) -> SyncReport:
     """Send deletion requests, then what is past its hold, of one study or of all; give what was done.
 
     Everything is tried before SyncIncomplete (an UploadError) tells what could not be done: nothing is lost then, and
-    its ``report`` says what was. ``http`` is used as it is (proxies, certificates); else one is made per receiver.
+    its ``report`` says what was. ``http`` is used as it is (proxies, certificates); else one is made per receiver. With
+    ``audit``, each study's audit log is followed first, and a study whose log was rewritten is sent nothing.
     """
     run = _Run(
         store,
@@ -64,6 +67,7 @@ async def sync(
         progress=progress or (lambda _: None),
         sleep=sleep,
         deadlines=deadlines or Deadlines(),
+        audit=audit,
     )
     report = await run.everything(study)
     if report.problems:
@@ -86,7 +90,9 @@ class _Run:
         progress: Progress,
         sleep: Sleep,
         deadlines: Deadlines,
+        audit: AuditFolder | None,
     ) -> None:
+        self._audit = audit
         self._store = store
         self._ledger = ledger
         self._installation = installation
@@ -122,9 +128,24 @@ class _Run:
         blocked = await self._carry_deletions(only)
         again = False
         for grant in self._grants(only):
-            if grant.study not in blocked:
+            if grant.study not in blocked and await self._log_holds(grant):
                 again |= await self._carry_study(grant)
         return again
+
+    async def _log_holds(self, grant: Grant) -> bool:
+        """Follow a study's audit log; say whether it goes on where it ended. Not to be reached is no proof of guilt."""
+        manifest = grant.manifest
+        url = manifest.receiver.url
+        if self._audit is None or url in self._away:
+            return True
+        try:
+            await follow_log(self._transport(url), self._audit, study=grant.study, key=manifest.receiver_key)
+        except AuditError as error:
+            self._problem(grant.study, error)
+            return False
+        except OvertError:
+            return True
+        return True
 
     def _finish_withdrawals(self) -> None:
         try:

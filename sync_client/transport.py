@@ -57,8 +57,10 @@ class Transport:
         self.bytes_sent = 0
         """Body bytes handed to the network, all tries together."""
 
-    async def send(self, method: str, path: str, body: bytes, *, may_go: Callable[[], bool]) -> Answer:
-        """Send a body and read the answer; what the network does wrong becomes an answer of status 0.
+    async def send(
+        self, method: str, path: str, body: bytes, *, may_go: Callable[[], bool], limit: int = MAX_ANSWER_BYTES
+    ) -> Answer:
+        """Send a body and read the answer, up to ``limit``; what the network does wrong becomes one of status 0.
 
         Withdrawn: as soon as ``may_go`` says no; the rest of the body stays here.
         """
@@ -77,19 +79,19 @@ class Transport:
         )
         try:
             async with asyncio.timeout(self._deadlines.request_s):
-                return await self._exchange(request)
+                return await self._exchange(request, limit)
         except TimeoutError:
             return Answer(0, note=f"no answer within {self._deadlines.request_s:g} s")
         except httpx.HTTPError as error:
             return Answer(0, note=f"{type(error).__name__}: {error}"[:300])
 
-    async def _exchange(self, request: httpx.Request) -> Answer:
+    async def _exchange(self, request: httpx.Request, limit: int) -> Answer:
         response = await self._http.send(request, stream=True, follow_redirects=False)
         try:
             body = bytearray()
             async for chunk in response.aiter_raw():
-                body += chunk[: MAX_ANSWER_BYTES - len(body)]
-                if len(body) >= MAX_ANSWER_BYTES:
+                body += chunk[: limit - len(body)]
+                if len(body) >= limit:
                     break
             return Answer(response.status_code, bytes(body), response.headers.get("retry-after"))
         finally:

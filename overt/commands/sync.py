@@ -13,6 +13,7 @@ from consent_ledger.grants import Grant
 from event_model.ids import StudyId
 from overt.console import bytes_text, console, json_option, local_time, print_json, table
 from overt.device import Device
+from sync_client.audit import AuditFolder
 from sync_client.client import SyncProgress, SyncReport
 from sync_client.client import sync as sync_all
 
@@ -63,6 +64,7 @@ async def _sync(device: Device, study: StudyId | None, *, quiet: bool) -> tuple[
                 clock=device.clock,
                 progress=progress,
                 study=study,
+                audit=AuditFolder(device.home),
             )
     return recovered, report
 

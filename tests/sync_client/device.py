@@ -19,6 +19,7 @@ from event_model.levels import Level
 from local_store.custody import DeviceKeys
 from local_store.model import SegmentInfo
 from local_store.store import Store
+from sync_client.audit import AuditFolder
 from sync_client.client import SyncReport, sync
 from sync_client.transport import Deadlines
 from tests.ingest_server.kit import NOW, OWNER, RECEIVER_KEY, make_manifest
@@ -47,6 +48,7 @@ class Device:
         self.pseudonym = pseudonym_of(study_signing_key(self.installation, self.study).verify_key)
         self.slept: list[float] = []
         self.deadlines = Deadlines()
+        self.audit: AuditFolder | None = None
         self._next: dict[SessionId, int] = {}
 
     def join(self) -> None:
@@ -103,4 +105,5 @@ class Device:
             random=lambda count: b"\xff" * count,
             sleep=sleep,
             deadlines=self.deadlines,
+            audit=self.audit,
         )
