@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import sys
@@ -92,6 +93,8 @@ def build(
             ),
             work=None if fresh else work or out.with_name(f"{out.name}.work"),
         )
+    card = hashlib.sha256((out / "dataset.json").read_bytes()).hexdigest()
+    opened.tell_built(manifest.payload, digest=card, count=report.counts.objects)
     if as_json:
         print_json(report)
         return

@@ -68,10 +68,12 @@ class House:
         return await ScriptedEditor.start((*OVERT, "lsp"), root=self.work, environment=self.environment, name=name)
 
     async def start_receiver(self) -> None:
-        """Start the receiver and wait until it answers."""
+        """Start the receiver, with the study's roles if there are any, and wait until it answers."""
+        roles = self.study_folder / "roles.json"
         self._receiver = await asyncio.create_subprocess_exec(
             *OVERT, "serve", "--study", str(self.manifest), "--key", str(self.study_folder / "receiver.key"),
             "--data", str(self.received), "--port", str(self._port), "--json",
+            *(("--roles", str(roles)) if roles.exists() else ()),
             stdout=asyncio.subprocess.PIPE, env={**os.environ, **self.environment},
         )  # fmt: skip
         if self._receiver.stdout is None:
