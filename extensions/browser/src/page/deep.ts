@@ -1,0 +1,52 @@
+/** The way through shadow trees: an extension sees open and closed ones alike, the page's own events do not tell. */
+
+interface FirefoxElement {
+  openOrClosedShadowRoot?: ShadowRoot | null;
+}
+
+/** What the platform lets carry a shadow tree, beside custom elements. */
+const HOSTS = /^(?:ARTICLE|ASIDE|BLOCKQUOTE|BODY|DIV|FOOTER|H[1-6]|HEADER|MAIN|NAV|P|SECTION|SPAN|.+-.*)$/i;
+/** Deeper nesting of shadow trees is no page's. */
+const MAX_DEPTH = 32;
+
+/** Gives the shadow tree that an element carries, open or closed. */
+export function shadowOf(element: Element): ShadowRoot | null {
+  if (element.shadowRoot !== null) return element.shadowRoot;
+  if (!HOSTS.test(element.tagName)) return null;
+  if (globalThis.chrome?.dom?.openOrClosedShadowRoot !== undefined) {
+    return element instanceof HTMLElement ? chrome.dom.openOrClosedShadowRoot(element) : null;
+  }
+  return (element as FirefoxElement).openOrClosedShadowRoot ?? null;
+}
+
+/** Gives the element that an event is really about; `point` for those of a pointer, else the focus leads on. */
+export function targetOf(event: Event, point?: { x: number; y: number }): Element {
+  const first = event.composedPath()[0] ?? event.target;
+  let element = first instanceof Element ? first : (document.activeElement ?? document.documentElement);
+  for (let depth = 0; depth < MAX_DEPTH; depth += 1) {
+    const root = shadowOf(element);
+    const inner = root && (point ? root.elementFromPoint(point.x, point.y) : root.activeElement);
+    if (!inner || inner === element || inner.getRootNode() !== root) break;
+    element = inner;
+  }
+  return element;
+}
+
+/** Gives the element above, out of a shadow tree into its host. */
+export function parentOf(element: Element): Element | null {
+  if (element.parentElement !== null) return element.parentElement;
+  const root = element.parentNode;
+  return root instanceof ShadowRoot ? root.host : null;
+}
+
+/** Finds the nearest element that matches, from this one up, through shadow trees. */
+export function closestDeep(element: Element, selector: string): Element | null {
+  let at: Element | null = element;
+  for (let depth = 0; at !== null && depth < MAX_DEPTH; depth += 1) {
+    const found: Element | null = at.closest(selector);
+    if (found !== null) return found;
+    const root: Node = at.getRootNode();
+    at = root instanceof ShadowRoot ? root.host : null;
+  }
+  return null;
+}

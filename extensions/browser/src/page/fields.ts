@@ -1,0 +1,132 @@
+/** Follows what is entered into forms: that a field changed, the class of what it holds, and that a form was sent. */
+
+import { contentClass, lengthBucket, looksLikeCard } from "../shared/classify.ts";
+import type { FieldContent } from "../shared/events.ts";
+import { targetOf } from "./deep.ts";
+import { holdsPrivate } from "./privates.ts";
+import { formNumber, type Recorder } from "./recorder.ts";
+import { isShown } from "./visible.ts";
+
+/** Characters of a value that are kept at most. */
+const MAX_VALUE = 4000;
+/** Elements in a rich text; more of them are read without their layout. */
+const MAX_LAID_OUT = 500;
+
+interface Entered {
+  content: FieldContent;
+  value: string;
+  checked: boolean | null;
+}
+
+type Control = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
+
+const BY_TYPE: Record<string, FieldContent> = {
+  date: "date",
+  "datetime-local": "date",
+  month: "date",
+  week: "date",
+  time: "date",
+  number: "digits",
+  range: "other",
+  color: "other",
+};
+
+export function followFields(recorder: Recorder): void {
+  const dirty = new Set<Element>();
+  const write = (field: Element): void => {
+    dirty.delete(field);
+    if (recorder.wants("field.change") && field.isConnected) writeChange(recorder, field);
+  };
+  const changed = (event: Event): void => {
+    const target = targetOf(event);
+    if (isControl(target)) write(target);
+  };
+  const submitted = (event: Event): void => {
+    const form = event.target;
+    if (!(form instanceof HTMLFormElement)) return;
+    for (const field of dirty) if (form.contains(field)) write(field);
+    writeSubmit(recorder, form, (event as SubmitEvent).submitter);
+  };
+  recorder.on(window, ["input"], (event) => {
+    const target = targetOf(event);
+    recorder.enter(target);
+    const field = recorder.secrets.fieldOf(target);
+    if (field !== null && recorder.mayLook(field)) dirty.add(field);
+  });
+  recorder.on(window, ["change"], changed);
+  recorder.on(window, ["submit"], submitted);
+  recorder.on(window, ["focusout"], () => {
+    for (const field of dirty) if (!isControl(field) || field.getRootNode() !== document) write(field);
+  });
+  recorder.onRoot((root) => {
+    recorder.on(root, ["change"], changed);
+    recorder.on(root, ["submit"], submitted);
+  });
+  recorder.beforeLeaving(() => {
+    for (const field of dirty) write(field);
+  });
+}
+
+function writeSubmit(recorder: Recorder, form: HTMLFormElement, submitter: HTMLElement | null): void {
+  const about = submitter ?? form;
+  if (!recorder.wants("form.submit") || !recorder.mayLook(about)) return;
+  recorder.settle();
+  recorder.emit({
+    kind: "form.submit",
+    element: recorder.about("form.submit", about),
+    form: formNumber(form),
+  });
+  recorder.sink.flush();
+}
+
+function writeChange(recorder: Recorder, field: Element): void {
+  if (!recorder.mayLook(field)) return;
+  const entered = isControl(field) ? enteredInto(field) : enteredAsText(field);
+  if (entered === null || looksLikeCard(entered.value)) return;
+  recorder.settle();
+  recorder.acted(field);
+  recorder.emit({
+    kind: "field.change",
+    element: recorder.about("field.change", field),
+    length: lengthBucket(entered.content === "file" || entered.checked !== null ? "" : entered.value),
+    ...entered,
+    value: cut(entered.value),
+    form: isControl(field) ? formNumber(field.form) : 0,
+  });
+}
+
+function isControl(element: Element): element is Control {
+  return (
+    element instanceof HTMLInputElement ||
+    element instanceof HTMLTextAreaElement ||
+    element instanceof HTMLSelectElement
+  );
+}
+
+function enteredInto(control: Control): Entered | null {
+  if (control instanceof HTMLSelectElement) {
+    const value = Array.from(control.selectedOptions, (option) => option.label).join(", ");
+    return { content: "choice", value, checked: null };
+  }
+  const { type, value } = control;
+  if (type === "hidden" || type === "password") return null;
+  if (control instanceof HTMLInputElement && (type === "checkbox" || type === "radio")) {
+    return { content: "toggle", value: "", checked: control.checked };
+  }
+  if (type === "file") return { content: "file", value: "", checked: null };
+  const byType = value === "" ? "empty" : BY_TYPE[type];
+  return { content: byType ?? contentClass(value), value, checked: null };
+}
+
+function enteredAsText(element: Element): Entered {
+  const hidden = holdsPrivate(element) || !isShown(element);
+  const laidOut = element instanceof HTMLElement && element.getElementsByTagName("*").length <= MAX_LAID_OUT;
+  const text = hidden ? "" : laidOut ? element.innerText : (element.textContent ?? "");
+  return { content: hidden ? "other" : contentClass(text), value: text, checked: null };
+}
+
+function cut(value: string): string {
+  const head = value.slice(0, MAX_VALUE);
+  // Half of a pair is no character.
+  return /[\uD800-\uDBFF]$/.test(head) ? head.slice(0, -1) : head;
+}

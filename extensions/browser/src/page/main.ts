@@ -1,0 +1,146 @@
+/** The content script: does nothing until the worker says that this page may be captured, and stops at its word. */
+
+import type { SignTexts, ToPage } from "../shared/wire.ts";
+import { followFields } from "./fields.ts";
+import { followKeys } from "./keys.ts";
+import { Outbox } from "./outbox.ts";
+import { followPointer } from "./pointer.ts";
+import { frameIsPrivate } from "./privates.ts";
+import { Recorder } from "./recorder.ts";
+import { Secrets } from "./secrets.ts";
+import { Sign } from "./sign.ts";
+import { closePage, followView, openPage } from "./view.ts";
+
+/** The sign is looked at so often, in milliseconds, and whenever a batch leaves. */
+const LOOK_MS = 500;
+/** A page that has no body yet is waited for at most so long, in milliseconds. */
+const BODY_MS = 3000;
+
+class Page {
+  readonly #top = window === window.parent;
+  readonly #secrets = new Secrets();
+  readonly #outbox: Outbox;
+  #recorder: Recorder | null = null;
+  #sign: Sign | null = null;
+  #shown = false;
+  #looked = 0;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor() {
+    this.#outbox = new Outbox(
+      this.#top,
+      (message) => this.#hear(message),
+      () => this.#stop(),
+      () => this.#isShown(LOOK_MS),
+    );
+    window.addEventListener("pagehide", () => this.#leave());
+    window.addEventListener("pageshow", (event) => {
+      if (event.persisted) this.#outbox.connect();
+    });
+  }
+
+  connect(): void {
+    this.#outbox.connect();
+  }
+
+  #hear(message: ToPage): void {
+    if (message.type === "start") this.#start(message);
+    else if (message.type === "stop") this.#stop();
+    else if (message.type === "flush") {
+      this.#recorder?.settle();
+      this.#outbox.flush();
+    }
+  }
+
+  #start(message: Extract<ToPage, { type: "start" }>): void {
+    if (frameIsPrivate()) return;
+    this.#secrets.list(message.secretFields);
+    if (this.#recorder !== null) {
+      this.#recorder.allow(message.levels);
+      this.#outbox.send({ type: "sign", shown: this.#shown });
+      this.#outbox.resend();
+      return;
+    }
+    const recorder = new Recorder(
+      message.levels,
+      this.#secrets,
+      this.#putUp(message.sign),
+      this.#outbox,
+      () => this.#shown,
+    );
+    this.#recorder = recorder;
+    this.#isShown(0);
+    this.#timer = setInterval(() => this.#isShown(0), LOOK_MS);
+    openPage(recorder);
+    followView(recorder);
+    followPointer(recorder);
+    followKeys(recorder);
+    followFields(recorder);
+    this.#outbox.flush();
+  }
+
+  /** Only the tab's own page shows the sign; the worker stops its frames when it can't. */
+  #putUp(texts: SignTexts): Sign | null {
+    if (!this.#top) return null;
+    this.#sign = new Sign(texts);
+    this.#sign.show();
+    return this.#sign;
+  }
+
+  /** Looks whether the sign can be seen, unless that was done a moment ago. What was seen in between is dropped. */
+  #isShown(freshMs: number): boolean {
+    const now = performance.now();
+    if (this.#recorder === null) return false;
+    if (now - this.#looked < freshMs) return this.#shown;
+    this.#looked = now;
+    const shown = this.#sign === null ? !this.#top : this.#sign.isSeen();
+    if (shown !== this.#shown) {
+      this.#shown = shown;
+      if (!shown) this.#outbox.clear();
+      this.#outbox.send({ type: "sign", shown });
+    }
+    return shown;
+  }
+
+  #leave(): void {
+    if (this.#recorder !== null) {
+      closePage(this.#recorder);
+      this.#outbox.flush();
+    }
+    this.#stop();
+    this.#outbox.disconnect();
+  }
+
+  #stop(): void {
+    clearInterval(this.#timer);
+    this.#recorder?.stop();
+    this.#recorder = null;
+    this.#sign?.hide();
+    this.#sign = null;
+    this.#shown = false;
+    this.#outbox.clear();
+  }
+}
+
+/** Waits for something to put the sign into. */
+function whenBody(work: () => void): void {
+  if (document.readyState !== "loading") {
+    work();
+    return;
+  }
+  const timer = setTimeout(run, BODY_MS);
+  function run(): void {
+    clearTimeout(timer);
+    document.removeEventListener("DOMContentLoaded", run);
+    work();
+  }
+  document.addEventListener("DOMContentLoaded", run);
+}
+
+// A page that got the script twice (at install, and by a second way) runs one.
+const marked = globalThis as { overtPage?: boolean };
+if (!marked.overtPage && document.documentElement instanceof HTMLElement) {
+  marked.overtPage = true;
+  const page = new Page();
+  whenBody(() => page.connect());
+}

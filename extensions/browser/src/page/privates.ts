@@ -1,0 +1,67 @@
+/** Regions that the page marks as private: for overt, or for other recorders. Nothing from within is looked at. */
+
+import { closestDeep } from "./deep.ts";
+
+/** Ours, and the marks by which pages ask rrweb, PostHog, Sentry, OpenReplay, Clarity and others to hide a region. */
+const PRIVATE = [
+  "[data-overt-private]",
+  ".rr-block",
+  ".rr-mask",
+  ".rr-ignore",
+  ".ph-no-capture",
+  ".ph-mask",
+  ".ph-sensitive",
+  ".ph-ignore-input",
+  "[data-sentry-block]",
+  "[data-sentry-mask]",
+  "[data-sentry-ignore]",
+  ".sentry-block",
+  ".sentry-mask",
+  ".sentry-ignore",
+  "[data-openreplay-hidden]",
+  "[data-openreplay-obscured]",
+  "[data-openreplay-masked]",
+  "[data-clarity-mask]:not([data-clarity-mask=false i])",
+  "[data-hj-suppress]",
+  "[data-dd-privacy=hidden]",
+  "[data-dd-privacy^=mask]",
+  ".dd-privacy-hidden",
+  ".dd-privacy-mask",
+  "[data-fs-element=exclude]",
+  ".fs-exclude",
+  ".fs-mask",
+  ".amp-block",
+  ".amp-mask",
+  ".highlight-block",
+  ".highlight-mask",
+  "[data-private]:not([data-private=false i])",
+].join(",");
+
+/** Says whether an element lies in a private region of its document. */
+export function isPrivate(element: Element): boolean {
+  return closestDeep(element, PRIVATE) !== null;
+}
+
+/** Says whether there is a private region within an element. */
+export function holdsPrivate(element: Element): boolean {
+  return element.querySelector(PRIVATE) !== null;
+}
+
+/** Says whether an element itself is marked; for walks that come from above. */
+export function isMarkedPrivate(element: Element): boolean {
+  return element.matches(PRIVATE);
+}
+
+/** Says whether this document is a frame that stands in a private region. What can't be seen across origins is not. */
+export function frameIsPrivate(): boolean {
+  try {
+    let view: Window = window;
+    while (view.frameElement) {
+      if (isPrivate(view.frameElement)) return true;
+      view = view.parent;
+    }
+  } catch {
+    // A frame of another origin: its embedder can't be asked, and was granted by itself.
+  }
+  return false;
+}

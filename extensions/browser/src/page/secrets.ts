@@ -1,0 +1,155 @@
+/** Secret fields: what is typed there gives no event at all. Once secret, a field stays secret. */
+
+import { globMatcher } from "../shared/globs.ts";
+import { completesSecret, namesSecret } from "../shared/secret_names.ts";
+import { closestDeep } from "./deep.ts";
+import { ownText } from "./text.ts";
+
+/** What a person can enter something into. */
+export const FIELD =
+  "input,textarea,select,[contenteditable]:not([contenteditable=false i])," +
+  "[role=textbox],[role=searchbox],[role=combobox],[role=spinbutton]";
+const NOT_TYPED = /^(?:button|checkbox|radio|submit|reset|image|range|color|file)$/i;
+/** For so long a field that was found harmless is not looked at again, in milliseconds. */
+const TRUSTED_MS = 1000;
+/** At most so often the whole page is searched for passwords, in milliseconds. */
+const SCAN_MS = 1000;
+/** Boxes for one character each are how one-time codes are asked for. */
+const CODE_BOX_LENGTH = 1;
+
+/** Knows which fields of this page are secret. */
+export class Secrets {
+  readonly #ever = new WeakSet<Element>();
+  readonly #harmlessUntil = new WeakMap<Element, number>();
+  readonly #names = new Set<string>();
+  readonly #roots = new WeakSet<Node>();
+  readonly #observer: MutationObserver;
+  #listed: (text: string) => boolean = () => false;
+  #scanned = Number.NEGATIVE_INFINITY;
+
+  constructor() {
+    this.#observer = new MutationObserver((records) => {
+      for (const { target, oldValue } of records) {
+        if (oldValue?.toLowerCase() === "password" && target instanceof Element) this.#remember(target);
+      }
+    });
+    this.watch(document);
+  }
+
+  /** Takes over the study's list of field names. */
+  list(globs: readonly string[]): void {
+    this.#listed = globMatcher(globs);
+  }
+
+  /** Follows the passwords of a document or shadow tree from now on. */
+  watch(root: Node): void {
+    if (this.#roots.has(root)) return;
+    this.#roots.add(root);
+    this.#observer.observe(root, {
+      subtree: true,
+      attributes: true,
+      attributeFilter: ["type"],
+      attributeOldValue: true,
+    });
+    this.#scan(root);
+  }
+
+  /** Looks for passwords before a click may turn one into plain text, or put another field in its place. */
+  beforeClick(target: Element, now: number): void {
+    this.#settle();
+    this.watch(target.getRootNode());
+    if (now - this.#scanned < SCAN_MS) return;
+    this.#scanned = now;
+    this.#scan(target.getRootNode());
+  }
+
+  /** Gives the field that an element is or lies in. */
+  fieldOf(element: Element): Element | null {
+    return closestDeep(element, FIELD);
+  }
+
+  /** Says whether an element is, or lies in, a secret field. */
+  covers(element: Element, now: number): boolean {
+    const field = this.fieldOf(element);
+    return field !== null && this.#isSecret(field, now);
+  }
+
+  /** Keeps a field as secret from now on. */
+  #remember(element: Element): void {
+    this.#ever.add(element);
+    for (const name of [element.getAttribute("name"), element.id]) if (name) this.#names.add(name);
+  }
+
+  #scan(root: Node): void {
+    if (!(root instanceof Document || root instanceof DocumentFragment)) return;
+    for (const field of root.querySelectorAll("input[type=password i]")) this.#remember(field);
+  }
+
+  /** Reads what was observed but not yet delivered. */
+  #settle(): void {
+    for (const { target, oldValue } of this.#observer.takeRecords()) {
+      if (oldValue?.toLowerCase() === "password" && target instanceof Element) this.#remember(target);
+    }
+  }
+
+  #isSecret(field: Element, now: number): boolean {
+    this.#settle();
+    if (this.#ever.has(field)) return true;
+    if (field instanceof HTMLInputElement && field.type === "password") {
+      this.#remember(field);
+      return true;
+    }
+    if ((this.#harmlessUntil.get(field) ?? 0) > now) return false;
+    if (this.#looksSecret(field)) {
+      this.#ever.add(field);
+      return true;
+    }
+    this.#harmlessUntil.set(field, now + TRUSTED_MS);
+    return false;
+  }
+
+  #looksSecret(field: Element): boolean {
+    if (field instanceof HTMLInputElement && NOT_TYPED.test(field.type)) return this.#listedBy(field);
+    this.watch(field.getRootNode());
+    const masked = getComputedStyle(field).getPropertyValue("-webkit-text-security");
+    return (
+      (masked !== "" && masked !== "none") ||
+      (field instanceof HTMLInputElement && field.maxLength === CODE_BOX_LENGTH) ||
+      completesSecret(field.getAttribute("autocomplete") ?? "") ||
+      this.#namesOf(field).some((name) => this.#names.has(name) || this.#listed(name) || namesSecret(name)) ||
+      this.#hostIsSecret(field)
+    );
+  }
+
+  #listedBy(field: Element): boolean {
+    return this.#namesOf(field).some((name) => this.#listed(name));
+  }
+
+  /** A component that wraps a field says what it is on its host. */
+  #hostIsSecret(field: Element): boolean {
+    const root = field.getRootNode();
+    if (!(root instanceof ShadowRoot)) return false;
+    const host = root.host;
+    return (
+      host.getAttribute("type")?.toLowerCase() === "password" ||
+      completesSecret(host.getAttribute("autocomplete") ?? "") ||
+      this.#namesOf(host).some((name) => this.#listed(name) || namesSecret(name)) ||
+      this.#hostIsSecret(host)
+    );
+  }
+
+  #namesOf(field: Element): string[] {
+    const attributes = ["name", "id", "aria-label", "placeholder", "title", "label"];
+    const names = attributes.map((name) => field.getAttribute(name) ?? "");
+    return [...names, ...labelsOf(field)].filter((name) => name !== "").map((name) => name.slice(0, 200));
+  }
+}
+
+function labelsOf(field: Element): string[] {
+  const root = field.getRootNode();
+  const ids = (field.getAttribute("aria-labelledby") ?? "").split(/\s+/).filter((id) => id !== "");
+  const named =
+    root instanceof Document || root instanceof ShadowRoot ? ids.map((id) => root.getElementById(id)) : [];
+  const labels = "labels" in field ? Array.from((field as HTMLInputElement).labels ?? []) : [];
+  return [...named, ...labels].flatMap((label) => (label === null ? [] : [ownText(label)]));
+}

@@ -1,0 +1,114 @@
+/** What each level leaves of an event. Lowering is done in the page, again in the worker, again by the gate. */
+
+import type { Level } from "./events.ts";
+import type { WireBody, WireElement } from "./wire.ts";
+
+const RANK: Record<Level, number> = { rhythm: 0, shape: 1, content: 2 };
+const LETTER_UPPER = /[\p{Lu}\p{Lt}]/gu;
+const LETTER_OTHER = /[\p{L}\p{M}]/gu;
+const DIGIT = /\p{N}/gu;
+
+/** Longest accessible name or title, in code points: a phrase; what is longer is somebody's text. */
+export const MAX_NAME = 120;
+
+const NOTHING: WireElement = {
+  role: "",
+  name: "",
+  name_from: "none",
+  context: "",
+  context_role: "",
+  path: "",
+  box: [0, 0, 0, 0],
+};
+
+/** Gives the higher of two levels. */
+export function higher(one: Level | undefined, other: Level): Level {
+  return one !== undefined && RANK[one] > RANK[other] ? one : other;
+}
+
+/** Replaces each character by its class: A, a, 0, the rest as it is. */
+export function shape(text: string): string {
+  return text
+    .replace(LETTER_UPPER, "\u0000")
+    .replace(LETTER_OTHER, "a")
+    .replaceAll("\u0000", "A")
+    .replace(DIGIT, "0");
+}
+
+/** Cuts a text to so many code points, with its white space joined. */
+export function phrase(text: string, most: number = MAX_NAME): string {
+  const joined = text
+    .slice(0, most * 4)
+    .replace(/\s+/gu, " ")
+    .trim();
+  return joined.length <= most ? joined : Array.from(joined).slice(0, most).join("");
+}
+
+/** Reduces an event to a level. What is lowered already comes out as it went in. */
+export function lower(body: WireBody, level: Level): WireBody {
+  if (level === "content") return body;
+  return level === "shape" ? toShape(body) : toRhythm(body);
+}
+
+function toShape(body: WireBody): WireBody {
+  switch (body.kind) {
+    case "page.open":
+    case "page.navigate":
+      return { ...body, route: shapeOfRoute(body.route), title: shape(body.title) };
+    case "field.change":
+      return { ...body, element: shaped(body.element), value: "" };
+    case "pointer.click":
+    case "key.rhythm":
+    case "form.submit":
+      return { ...body, element: shaped(body.element) };
+    case "scroll":
+    case "clipboard":
+      return { ...body, element: body.element === null ? null : shaped(body.element) };
+    case "page.outline":
+      return { ...body, nodes: body.nodes.map((node) => ({ ...node, name: shape(node.name) })) };
+    default:
+      return body;
+  }
+}
+
+function shaped(element: WireElement): WireElement {
+  return { ...element, name: shape(element.name), context: shape(element.context) };
+}
+
+function shapeOfRoute(route: string): string {
+  const [, origin = "", path = ""] = /^(https?:\/\/[^/?#]*)([^?#]*)/.exec(route) ?? [];
+  return (
+    origin +
+    path
+      .split("/")
+      .map((segment) => (segment === ":id" ? segment : shape(segment)))
+      .join("/")
+  );
+}
+
+function toRhythm(body: WireBody): WireBody {
+  switch (body.kind) {
+    case "page.open":
+      return { ...body, route: "", title: "", width: 0, height: 0 };
+    case "page.navigate":
+      return { ...body, route: "", title: "" };
+    case "pointer.trail":
+      return { ...body, points: [] };
+    case "pointer.click":
+      return { ...body, element: NOTHING, x: 0, y: 0 };
+    case "scroll":
+      return { ...body, element: body.element && NOTHING, x: 0, y: 0 };
+    case "field.change":
+      return { ...body, element: NOTHING, content: "other", length: "0", value: "", checked: null, form: 0 };
+    case "key.rhythm":
+      return { ...body, element: NOTHING };
+    case "form.submit":
+      return { ...body, element: NOTHING, form: 0 };
+    case "clipboard":
+      return { ...body, element: body.element && NOTHING };
+    case "page.outline":
+      return { ...body, nodes: [] };
+    default:
+      return body;
+  }
+}

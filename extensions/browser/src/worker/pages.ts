@@ -1,0 +1,239 @@
+/** The pages that are open on granted sites, and the second gate in front of each of their messages. */
+
+import { lower } from "../shared/levels.ts";
+import { originOf } from "../shared/origins.ts";
+import {
+  type FromPage,
+  type Level,
+  type Levels,
+  PAGE_KINDS,
+  type ToPage,
+  type WireEvent,
+} from "../shared/wire.ts";
+import type { Decision } from "./gate.ts";
+import type { Queue } from "./queue.ts";
+
+/** Events of one message; a page's batch has fewer. */
+const MAX_EVENTS = 6000;
+const PAGE_ID = /^[A-Za-z0-9-]{1,64}$/;
+
+export interface Surroundings {
+  decide(origin: string | null, incognito: boolean): Promise<Decision>;
+  onAppended(): void;
+  onChange(): void;
+  signTexts(): { label: string; hint: string };
+}
+
+interface Open {
+  port: chrome.runtime.Port;
+  tab: number;
+  top: boolean;
+  origin: string | null;
+  incognito: boolean;
+  capturing: boolean;
+  shown: boolean;
+  page: string | null;
+  refused: string | null;
+  levels: string;
+}
+
+export class Pages {
+  readonly #open = new Map<chrome.runtime.Port, Open>();
+  #chain: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    readonly queue: Queue,
+    readonly around: Surroundings,
+  ) {}
+
+  /** Takes a page's line. What the port says of its sender comes from the browser, not from the page. */
+  connect(port: chrome.runtime.Port): void {
+    const { sender } = port;
+    const tab = sender?.tab?.id;
+    if (sender?.id !== chrome.runtime.id || tab === undefined) {
+      port.disconnect();
+      return;
+    }
+    const origin = sender.origin === undefined ? originOf(sender.url) : originOf(sender.origin);
+    const incognito = sender.tab?.incognito ?? true;
+    const state = { capturing: false, shown: false, page: null, refused: null, levels: "" };
+    const open = { port, tab, top: sender.frameId === 0, origin, incognito, ...state };
+    this.#open.set(port, open);
+    port.onMessage.addListener((message: FromPage) => void this.#queued(() => this.#hear(open, message)));
+    port.onDisconnect.addListener(() => {
+      this.#open.delete(port);
+      this.around.onChange();
+    });
+  }
+
+  /** Judges every open page anew, and starts or stops it. Stops go out before anything else is read. */
+  judgeAll(): Promise<void> {
+    return this.#queued(async () => {
+      const tops = [...this.#open.values()].sort((one, two) => Number(two.top) - Number(one.top));
+      for (const open of tops) await this.#judge(open);
+      this.around.onChange();
+    });
+  }
+
+  /** Stops every page at once, without asking anything. */
+  stopAll(): void {
+    for (const open of this.#open.values()) this.#stop(open, "stopped");
+    this.around.onChange();
+  }
+
+  /** Stops a page that the bridge refused. */
+  stop(page: string): void {
+    for (const open of this.#open.values()) if (open.page === page) this.#stop(open, "refused");
+    this.around.onChange();
+  }
+
+  /** Asks every page to hand over what it has; for before an update. */
+  flush(): void {
+    for (const open of this.#open.values()) if (open.capturing) this.#send(open, { type: "flush" });
+  }
+
+  /** Writes down that a tab came to the front. */
+  activated(tab: number): Promise<void> {
+    return this.#queued(async () => {
+      const open = this.#top(tab);
+      if (open?.capturing !== true || open.page === null || open.origin === null) return;
+      const decision = await this.around.decide(open.origin, open.incognito);
+      if (!decision.allowed || decision.levels["tab.activate"] === undefined) return;
+      const now = Math.round(performance.timeOrigin + performance.now());
+      const event: WireEvent = {
+        page: open.page,
+        wall_ms: Date.now(),
+        mono_ms: now,
+        body: { kind: "tab.activate" },
+      };
+      await this.queue.append(open.page, open.origin, 0, [event]);
+      this.around.onAppended();
+    });
+  }
+
+  /** Says how a tab stands: whether it is captured, else why not; null for one that we can't see into. */
+  standing(tab: number): { origin: string; capturing: boolean; refused: string | null } | null {
+    const open = this.#top(tab);
+    if (open === undefined || open.origin === null) return null;
+    return { origin: open.origin, capturing: open.capturing && open.shown, refused: this.#why(open) };
+  }
+
+  /** The tabs that are captured now. */
+  capturedTabs(): number[] {
+    const shown = [...this.#open.values()].filter((open) => open.top && open.capturing && open.shown);
+    return [...new Set(shown.map((open) => open.tab))];
+  }
+
+  get count(): number {
+    return this.#open.size;
+  }
+
+  /** Runs `work` when all that came before it is done: no decision is made on something that is about to change. */
+  #queued<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#chain.then(work);
+    this.#chain = next.catch(() => undefined);
+    return next;
+  }
+
+  #top(tab: number): Open | undefined {
+    return [...this.#open.values()].find((open) => open.tab === tab && open.top);
+  }
+
+  #why(open: Open): string | null {
+    return open.capturing && !open.shown ? "sign-hidden" : open.refused;
+  }
+
+  async #hear(open: Open, message: FromPage): Promise<void> {
+    if (!this.#open.has(open.port)) return;
+    if (message.type === "hello") {
+      await this.#judge(open);
+    } else if (message.type === "sign") {
+      open.shown = message.shown === true;
+      for (const other of this.#open.values())
+        if (other.tab === open.tab && !other.top) await this.#judge(other);
+    } else if (message.type === "events") {
+      await this.#take(open, message.n, message.events);
+    }
+    this.around.onChange();
+  }
+
+  async #judge(open: Open): Promise<Levels | null> {
+    const decision = await this.around.decide(open.origin, open.incognito);
+    if (!decision.allowed) {
+      this.#stop(open, decision.code);
+      return null;
+    }
+    // A frame is captured only in a page that bears the sign.
+    const top = open.top ? open : this.#top(open.tab);
+    if (!open.top && !(top?.capturing && top.shown)) {
+      this.#stop(open, "no-sign");
+      return null;
+    }
+    const { levels, secretFields } = decision;
+    const told = JSON.stringify([levels, secretFields]);
+    if (!open.capturing || open.levels !== told) {
+      open.capturing = true;
+      open.refused = null;
+      open.levels = told;
+      this.#send(open, { type: "start", levels, secretFields, sign: this.around.signTexts() });
+    }
+    return levels;
+  }
+
+  async #take(open: Open, n: number, events: readonly WireEvent[]): Promise<void> {
+    const levels = open.capturing ? await this.#judge(open) : null;
+    const top = open.top ? open : this.#top(open.tab);
+    if (levels === null || top?.shown !== true || open.origin === null || !Array.isArray(events)) {
+      this.#send(open, { type: "stop" });
+      return;
+    }
+    const page = events[0]?.page;
+    if (page === undefined || !PAGE_ID.test(page) || !Number.isSafeInteger(n)) return;
+    const kept = events
+      .slice(0, MAX_EVENTS)
+      .filter((event) => event.page === page)
+      .flatMap((event) => this.#admitted(open, top, event, levels));
+    open.page = page;
+    if (kept.length > 0 && (await this.queue.append(page, open.origin, n, kept))) this.around.onAppended();
+    this.#send(open, { type: "ack", n });
+  }
+
+  /** Lowers an event once more, and writes in what only the browser knows. */
+  #admitted(open: Open, top: Open, event: WireEvent, levels: Levels): WireEvent[] {
+    const { page, wall_ms, mono_ms, body } = event;
+    const level = levelOf(body.kind, levels);
+    if (level === null || !Number.isSafeInteger(wall_ms) || !Number.isSafeInteger(mono_ms)) return [];
+    const placed =
+      body.kind === "page.open"
+        ? { ...body, tab: level === "rhythm" ? 0 : open.tab, parent: open.top ? null : top.page }
+        : body;
+    const lowered = { page, wall_ms, mono_ms, body: lower(placed, level) };
+    const named = body.kind === "page.open" || body.kind === "page.navigate";
+    return [named && open.origin !== null ? { ...lowered, url: open.origin } : lowered];
+  }
+
+  #stop(open: Open, why: string): void {
+    open.refused = why;
+    if (open.capturing) this.#send(open, { type: "stop" });
+    open.capturing = false;
+    open.levels = "";
+    if (!open.top) return;
+    for (const other of this.#open.values()) {
+      if (other.tab === open.tab && !other.top && other.capturing) this.#stop(other, why);
+    }
+  }
+
+  #send(open: Open, message: ToPage): void {
+    try {
+      open.port.postMessage(message);
+    } catch {
+      this.#open.delete(open.port);
+    }
+  }
+}
+
+function levelOf(kind: string, levels: Levels): Level | null {
+  if (kind === "capture.gap") return "content";
+  const known = PAGE_KINDS.find((each) => each === kind);
+  return known === undefined ? null : (levels[known] ?? null);
+}

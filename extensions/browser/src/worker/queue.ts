@@ -1,0 +1,203 @@
+/**
+ * Events on their way to the bridge, numbered, until it says that they are durable.
+ *
+ * They lie in IndexedDB, so that neither the worker's death nor the browser's end loses one; a page's batch is written
+ * in one transaction with its number, so that a batch that is sent twice is taken once. The memory holds the same rows.
+ */
+
+import type { WireEvent } from "../shared/wire.ts";
+
+/** Rows at most: an hour of busy work without a bridge. What comes beyond is counted in a gap. */
+export const MAX_ROWS = 20_000;
+/** Pages that are remembered, so that a batch sent twice is taken once. */
+const MAX_PAGES = 500;
+
+export interface Row {
+  seq: number;
+  origin: string;
+  event: WireEvent;
+}
+
+/** What is known of a page: the last batch taken, and how it last introduced itself. */
+export interface PageNote {
+  page: string;
+  origin: string;
+  batch: number;
+  open: WireEvent | null;
+  seen: number;
+}
+
+export interface Change {
+  put: Row[];
+  remove: { from: number; to: number } | null;
+  notes: PageNote[];
+  forget: string[];
+  next: number;
+}
+
+/** Where the rows lie. The contract: what `commit` returned from is there at the next `load`, all or nothing. */
+export interface Disk {
+  load(): Promise<{ rows: Row[]; notes: PageNote[]; next: number }>;
+  commit(change: Change): Promise<void>;
+}
+
+export class Queue {
+  #rows: Row[] = [];
+  #notes = new Map<string, PageNote>();
+  #next = 1;
+
+  constructor(
+    readonly disk: Disk,
+    readonly maxRows: number = MAX_ROWS,
+  ) {}
+
+  async load(): Promise<void> {
+    const { rows, notes, next } = await this.disk.load();
+    this.#rows = rows.sort((one, two) => one.seq - two.seq);
+    this.#notes = new Map(notes.map((note) => [note.page, note]));
+    this.#next = Math.max(next, (this.#rows.at(-1)?.seq ?? 0) + 1);
+  }
+
+  get length(): number {
+    return this.#rows.length;
+  }
+
+  note(page: string): PageNote | undefined {
+    return this.#notes.get(page);
+  }
+
+  /** Gives rows after a number: at most so many, and so many characters of JSON. */
+  after(seq: number, most: number, characters: number): Row[] {
+    const start = this.#rows.findIndex((row) => row.seq > seq);
+    const taken: Row[] = [];
+    let size = 0;
+    for (let at = start; at >= 0 && at < this.#rows.length && taken.length < most; at += 1) {
+      const row = this.#rows[at];
+      if (row === undefined) break;
+      size += JSON.stringify(row.event).length;
+      if (taken.length > 0 && size > characters) break;
+      taken.push(row);
+    }
+    return taken;
+  }
+
+  /** Writes a page's batch down; false if it was taken before. `batch` 0 is the worker's own. */
+  async append(page: string, origin: string, batch: number, events: readonly WireEvent[]): Promise<boolean> {
+    const before = this.#notes.get(page);
+    if (batch > 0 && before !== undefined && batch <= before.batch) return false;
+    const put = new Map<number, Row>();
+    for (const event of events) {
+      const row = this.#rows.length < this.maxRows ? this.#added(origin, event) : this.#full(origin, event);
+      put.set(row.seq, row);
+    }
+    const introduced = events.findLast(
+      ({ body }) => body.kind === "page.open" || body.kind === "page.navigate",
+    );
+    const open =
+      introduced === undefined ? (before?.open ?? null) : introduce(before?.open ?? null, introduced);
+    const note = {
+      page,
+      origin,
+      batch: Math.max(batch, before?.batch ?? 0),
+      open,
+      seen: events.at(-1)?.wall_ms ?? 0,
+    };
+    this.#notes.set(page, note);
+    await this.#commit({ put: [...put.values()], notes: [note], forget: this.#tooOld() });
+    return true;
+  }
+
+  /** Removes what the bridge has made durable. */
+  async acked(seq: number): Promise<void> {
+    const first = this.#rows[0]?.seq;
+    this.#rows = this.#rows.filter((row) => row.seq > seq);
+    this.#next = Math.max(this.#next, seq + 1);
+    if (first !== undefined && first <= seq) await this.#commit({ remove: { from: first, to: seq } });
+  }
+
+  /**
+   * Starts again from what the bridge has: numbers follow it without a gap, and every page that goes on introduces
+   * itself first, because a bridge that was started anew knows none.
+   */
+  async resume(acked: number): Promise<void> {
+    const waiting = this.#rows.filter((row) => row.seq > acked);
+    const known = new Set<string>();
+    const rows: Row[] = [];
+    for (const { origin, event } of waiting) {
+      const open = this.#notes.get(event.page)?.open;
+      if (!known.has(event.page) && event.body.kind !== "page.open" && open) {
+        rows.push({ seq: 0, origin, event: { ...open, wall_ms: event.wall_ms, mono_ms: event.mono_ms } });
+      }
+      known.add(event.page);
+      rows.push({ seq: 0, origin, event });
+    }
+    await this.#replace(rows, acked + 1);
+  }
+
+  /** Takes out what has not been sent yet and answers to `unwanted`; the rest moves up. */
+  async drop(sent: number, unwanted: (row: Row) => boolean): Promise<number> {
+    const rest = this.#rows.filter((row) => row.seq <= sent || !unwanted(row));
+    const dropped = this.#rows.length - rest.length;
+    if (dropped > 0) await this.#replace(rest, this.#rows[0]?.seq ?? this.#next);
+    return dropped;
+  }
+
+  async #replace(rows: readonly Row[], first: number): Promise<void> {
+    const from = Math.min(this.#rows[0]?.seq ?? first, first);
+    const to = Math.max(this.#rows.at(-1)?.seq ?? first, first);
+    this.#rows = rows.map((row, at) => ({ ...row, seq: first + at }));
+    this.#next = first + this.#rows.length;
+    await this.#commit({ put: this.#rows, remove: { from, to } });
+  }
+
+  #added(origin: string, event: WireEvent): Row {
+    const row = { seq: this.#next, origin, event };
+    this.#next += 1;
+    this.#rows.push(row);
+    return row;
+  }
+
+  /** Counts an event for which there is no room in the gap at the end, which stands in its place. */
+  #full(origin: string, event: WireEvent): Row {
+    const lost = event.body.kind === "capture.gap" ? event.body.count : 1;
+    const last = this.#rows.at(-1);
+    if (last?.event.page === event.page && last.event.body.kind === "capture.gap") {
+      const body = { ...last.event.body, count: last.event.body.count + lost };
+      const row = { ...last, event: { ...last.event, body } };
+      this.#rows[this.#rows.length - 1] = row;
+      return row;
+    }
+    return this.#added(origin, {
+      ...gapless(event),
+      body: { kind: "capture.gap", count: lost, reason: "queue-full" },
+    });
+  }
+
+  #tooOld(): string[] {
+    if (this.#notes.size <= MAX_PAGES) return [];
+    const waiting = new Set(this.#rows.map((row) => row.event.page));
+    const old = [...this.#notes.values()]
+      .filter((note) => !waiting.has(note.page))
+      .sort((one, two) => one.seen - two.seen)
+      .slice(0, this.#notes.size - MAX_PAGES)
+      .map((note) => note.page);
+    for (const page of old) this.#notes.delete(page);
+    return old;
+  }
+
+  #commit(change: Partial<Change>): Promise<void> {
+    return this.disk.commit({ put: [], remove: null, notes: [], forget: [], ...change, next: this.#next });
+  }
+}
+
+function gapless(event: WireEvent): WireEvent {
+  const { page, wall_ms, mono_ms } = event;
+  return { page, wall_ms, mono_ms, body: event.body };
+}
+
+/** Keeps how a page would introduce itself now: as it opened, at the place where it is. */
+function introduce(before: WireEvent | null, event: WireEvent): WireEvent {
+  const { body } = event;
+  if (body.kind !== "page.navigate" || before?.body.kind !== "page.open") return event;
+  return { ...before, body: { ...before.body, route: body.route, title: body.title } };
+}

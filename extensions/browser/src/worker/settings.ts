@@ -1,0 +1,58 @@
+/** What the extension keeps for itself: an id of this browser profile, and what the person answered. */
+
+import type { State } from "../shared/wire.ts";
+import type { Answers } from "./gate.ts";
+import type { Invitation } from "./handshake.ts";
+
+/** What was last heard from the bridge; in memory only, gone with the browser. */
+export interface Heard {
+  state: State;
+  at: number;
+}
+
+/** Gives the profile's id: 32 random hex digits, made once. */
+export async function profileId(): Promise<string> {
+  const { profile } = await chrome.storage.local.get<{ profile?: string }>("profile");
+  if (profile !== undefined) return profile;
+  const made = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  );
+  await chrome.storage.local.set({ profile: made.join("") });
+  return made.join("");
+}
+
+export async function answers(): Promise<Answers> {
+  const kept = await chrome.storage.local.get<{ answers?: Answers }>("answers");
+  return kept.answers ?? {};
+}
+
+/** Keeps an answer; one about a newer version replaces those about older ones. */
+export async function keepAnswer(study: string, key: string, origin: string, yes: boolean): Promise<Answers> {
+  const before = await answers();
+  const others = Object.entries(before).filter(([other]) => other === key || !other.startsWith(`${study}@`));
+  const after = {
+    ...Object.fromEntries(others),
+    [key]: { ...before[key], [origin]: yes ? "yes" : "no" },
+  } as Answers;
+  await chrome.storage.local.set({ answers: after });
+  return after;
+}
+
+export async function invitation(): Promise<Invitation | null> {
+  const kept = await chrome.storage.session.get<{ invitation?: Invitation }>("invitation");
+  return kept.invitation ?? null;
+}
+
+export async function keepInvitation(value: Invitation | null): Promise<void> {
+  if (value === null) await chrome.storage.session.remove("invitation");
+  else await chrome.storage.session.set({ invitation: value });
+}
+
+export async function heard(): Promise<Heard | null> {
+  const kept = await chrome.storage.session.get<{ heard?: Heard }>("heard");
+  return kept.heard ?? null;
+}
+
+export async function keepHeard(value: Heard): Promise<void> {
+  await chrome.storage.session.set({ heard: value });
+}
