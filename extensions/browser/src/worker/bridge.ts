@@ -119,11 +119,13 @@ export class Bridge {
         this.#asked.delete(id);
         reject(new BridgeRefused("no-answer", method));
       }, REQUEST_MS);
-      const done = (): void => clearTimeout(timer);
-      this.#asked.set(id, {
-        resolve: (value) => (done(), resolve(value)),
-        reject: (reason) => (done(), reject(reason)),
-      });
+      const done =
+        <T>(end: (value: T) => void) =>
+        (value: T): void => {
+          clearTimeout(timer);
+          end(value);
+        };
+      this.#asked.set(id, { resolve: done(resolve), reject: done(reject) });
       this.#send({ type: "request", id, method, params });
     });
   }

@@ -1,0 +1,130 @@
+"""Real browsers with the real extension: Chromium through Playwright, Firefox through WebDriver BiDi.
+
+The extension has no host permission when it is installed, and no program can press the browser's own prompt. So
+Chromium starts with a copy that has the host permissions of the test, and gets the real manifest back before anything
+is done: a grant stays with the extension's id. Consent is given by clicks in the extension's own window.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import BrowserContext, Page, Worker, async_playwright
+
+EXTENSION = Path(__file__).parents[1] / "extensions" / "browser"
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_ID = "jgmeocpkhillfhbiacilaffohadcdhld"
+FIREFOX_ID = "browser@overt"
+HOST_NAME = "org.overt.bridge"
+
+
+def built(browser: str) -> Path:
+    """Give the folder of a built extension. FileNotFoundError: if it was not built."""
+    folder = EXTENSION / "dist" / browser
+    if not (folder / "manifest.json").exists():
+        raise FileNotFoundError(f"{folder} is not built: run `make extensions`")
+    return folder
+
+
+def pattern_of(origin: str) -> str:
+    """Give the match pattern of an origin."""
+    return f"{origin}/*"
+
+
+class Chromium:
+    """A running Chromium with the extension, in a home of its own."""
+
+    def __init__(self, context: BrowserContext, home: Path) -> None:
+        """Use ``chromium``."""
+        self.context = context
+        self.home = home
+        self.base = f"chrome-extension://{CHROMIUM_ID}"
+
+    @property
+    def profile(self) -> Path:
+        """The browser's profile folder."""
+        return self.home / ".config" / "chromium"
+
+    async def worker(self) -> Worker:
+        """Give the extension's worker, once there is one that runs."""
+        while True:
+            for worker in self.context.service_workers:
+                if worker.url.startswith(self.base):
+                    return worker
+            await self.context.wait_for_event("serviceworker")
+
+    async def window(self, name: str) -> Page:
+        """Open one of the extension's own pages."""
+        page = await self.context.new_page()
+        await page.goto(f"{self.base}/{name}.html")
+        return page
+
+    async def consent(self, origins: Sequence[str]) -> None:
+        """Say yes to origins, by clicks in the extension's window."""
+        page = await self.window("welcome")
+        for origin in origins:
+            question = page.locator("fieldset.question", has_text=origin)
+            await question.get_by_role("button").nth(1).click()
+            await page.locator("fieldset.question", has_text=origin).locator(
+                "button[aria-pressed=true]"
+            ).nth(0).wait_for()
+        await page.close()
+
+    async def ask(self, question: dict[str, object]) -> Any:
+        """Ask the worker what a window of the extension would ask."""
+        page = await self.window("options")
+        try:
+            return await page.evaluate("question => chrome.runtime.sendMessage(question)", question)
+        finally:
+            await page.close()
+
+
+@contextlib.asynccontextmanager
+async def chromium(
+    home: Path, origins: Sequence[str], *, headless: bool = True, args: Sequence[str] = (), grant: bool = True
+) -> AsyncIterator[Chromium]:
+    """Run Chromium with the extension, and the host permission for origins already granted."""
+    folder = home / "extension"
+    if not folder.exists():
+        shutil.copytree(built("chromium"), folder)
+        if grant:
+            await _grant(home, folder, origins, headless=headless)
+    async with async_playwright() as playwright:
+        context = await playwright.chromium.launch_persistent_context(
+            **_launch(home, folder, args), headless=headless
+        )
+        try:
+            yield Chromium(context, home)
+        finally:
+            await context.close()
+
+
+async def _grant(home: Path, folder: Path, origins: Sequence[str], *, headless: bool) -> None:
+    """Let the browser note the permission: it stays with the extension's id when the manifest no longer asks."""
+    manifest = folder / "manifest.json"
+    real = manifest.read_text("utf-8")
+    manifest.write_text(json.dumps({**json.loads(real), "host_permissions": [pattern_of(each) for each in origins]}))
+    async with async_playwright() as playwright:
+        context = await playwright.chromium.launch_persistent_context(**_launch(home, folder, ()), headless=headless)
+        await Chromium(context, home).worker()
+        await context.close()
+    manifest.write_text(real)
+
+
+def _launch(home: Path, folder: Path, args: Sequence[str]) -> dict[str, Any]:
+    return {
+        "user_data_dir": str(home / ".config" / "chromium"),
+        "executable_path": CHROMIUM,
+        "env": {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANGUAGE": "en", **_display()},
+        "args": ["--no-sandbox", f"--load-extension={folder}", f"--disable-extensions-except={folder}", *args],
+    }
+
+
+def _display() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("DISPLAY", "XAUTHORITY") if name in os.environ}
