@@ -89,7 +89,7 @@ function shapeOfRoute(route: string): string {
 function toRhythm(body: WireBody): WireBody {
   switch (body.kind) {
     case "page.open":
-      return { ...body, route: "", title: "", width: 0, height: 0 };
+      return { ...body, tab: 0, route: "", title: "", width: 0, height: 0 };
     case "page.navigate":
       return { ...body, route: "", title: "" };
     case "pointer.trail":

@@ -8,6 +8,7 @@ import {
   type Levels,
   PAGE_KINDS,
   type ToPage,
+  type WireBody,
   type WireEvent,
 } from "../shared/wire.ts";
 import type { Decision } from "./gate.ts";
@@ -33,6 +34,7 @@ interface Open {
   capturing: boolean;
   shown: boolean;
   page: string | null;
+  closed: boolean;
   refused: string | null;
   levels: string;
 }
@@ -56,14 +58,11 @@ export class Pages {
     }
     const origin = sender.origin === undefined ? originOf(sender.url) : originOf(sender.origin);
     const incognito = sender.tab?.incognito ?? true;
-    const state = { capturing: false, shown: false, page: null, refused: null, levels: "" };
+    const state = { capturing: false, shown: false, page: null, closed: false, refused: null, levels: "" };
     const open = { port, tab, top: sender.frameId === 0, origin, incognito, ...state };
     this.#open.set(port, open);
     port.onMessage.addListener((message: FromPage) => void this.#queued(() => this.#hear(open, message)));
-    port.onDisconnect.addListener(() => {
-      this.#open.delete(port);
-      this.around.onChange();
-    });
+    port.onDisconnect.addListener(() => void this.#queued(() => this.#gone(open)));
   }
 
   /** Judges every open page anew, and starts or stops it. Stops go out before anything else is read. */
@@ -96,18 +95,7 @@ export class Pages {
   activated(tab: number): Promise<void> {
     return this.#queued(async () => {
       const open = this.#top(tab);
-      if (open?.capturing !== true || open.page === null || open.origin === null) return;
-      const decision = await this.around.decide(open.origin, open.incognito);
-      if (!decision.allowed || decision.levels["tab.activate"] === undefined) return;
-      const now = Math.round(performance.timeOrigin + performance.now());
-      const event: WireEvent = {
-        page: open.page,
-        wall_ms: Date.now(),
-        mono_ms: now,
-        body: { kind: "tab.activate" },
-      };
-      await this.queue.append(open.page, open.origin, 0, [event]);
-      this.around.onAppended();
+      if (open?.capturing) await this.#own(open, { kind: "tab.activate" });
     });
   }
 
@@ -157,6 +145,24 @@ export class Pages {
     this.around.onChange();
   }
 
+  /** A page that could not say that it closes (a frame whose page went first, a crash) is closed here. */
+  async #gone(open: Open): Promise<void> {
+    this.#open.delete(open.port);
+    if (open.capturing && open.page !== null && !open.closed) await this.#own(open, { kind: "page.close" });
+    this.around.onChange();
+  }
+
+  /** Writes down what the worker itself knows of a page. */
+  async #own(open: Open, body: WireBody): Promise<void> {
+    const decision = await this.around.decide(open.origin, open.incognito);
+    if (open.page === null || open.origin === null || !decision.allowed) return;
+    if (levelOf(body.kind, decision.levels) === null) return;
+    const mono = Math.round(performance.timeOrigin + performance.now());
+    const event: WireEvent = { page: open.page, wall_ms: Date.now(), mono_ms: mono, body };
+    await this.queue.append(open.page, open.origin, 0, [event]);
+    this.around.onAppended();
+  }
+
   async #judge(open: Open): Promise<Levels | null> {
     const decision = await this.around.decide(open.origin, open.incognito);
     if (!decision.allowed) {
@@ -194,6 +200,7 @@ export class Pages {
       .filter((event) => event.page === page)
       .flatMap((event) => this.#admitted(open, top, event, levels));
     open.page = page;
+    open.closed = kept.some((event) => event.body.kind === "page.close");
     if (kept.length > 0 && (await this.queue.append(page, open.origin, n, kept))) this.around.onAppended();
     this.#send(open, { type: "ack", n });
   }
@@ -204,9 +211,7 @@ export class Pages {
     const level = levelOf(body.kind, levels);
     if (level === null || !Number.isSafeInteger(wall_ms) || !Number.isSafeInteger(mono_ms)) return [];
     const placed =
-      body.kind === "page.open"
-        ? { ...body, tab: level === "rhythm" ? 0 : open.tab, parent: open.top ? null : top.page }
-        : body;
+      body.kind === "page.open" ? { ...body, tab: open.tab, parent: open.top ? null : top.page } : body;
     const lowered = { page, wall_ms, mono_ms, body: lower(placed, level) };
     const named = body.kind === "page.open" || body.kind === "page.navigate";
     return [named && open.origin !== null ? { ...lowered, url: open.origin } : lowered];

@@ -1,0 +1,106 @@
+"""A page with planted strings: serves it, does with it what its file says, and knows what to look for."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from benchmarks.browser_hands import Hands
+
+
+class Typed(msgspec.Struct, frozen=True):
+    """A string that is typed: ``steps`` lead to the field, the last one types."""
+
+    name: str
+    value: str
+    steps: list[list[Any]]
+    secret_field: bool = False
+
+
+class Canaries(msgspec.Struct, frozen=True):
+    """What to do with a page, and every string that may not be found."""
+
+    url_path: str
+    typed: list[Typed]
+    static: dict[str, str]
+    files: dict[str, str] = {}
+    after: list[list[Any]] = []
+
+    @property
+    def strings(self) -> dict[str, str]:
+        """Every canary by its name."""
+        return {**{each.name: each.value for each in self.typed}, **self.static}
+
+
+
+
+def read_canaries(path: Path) -> Canaries:
+    """Read a file such as canaries.json. msgspec.ValidationError: if it is none."""
+    return msgspec.json.decode(path.read_bytes(), type=Canaries)
+
+
+@contextlib.contextmanager
+def serve_page(page: bytes, files: Mapping[str, str]) -> Iterator[str]:
+    """Serve a page at every path but those of its files; gives the origin."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = urlsplit(self.path).path
+            body = files[path].encode() if path in files else page
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Set-Cookie", "session=CANCOOKIEvalue")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+async def act(hands: Hands, canaries: Canaries) -> None:
+    """Do everything that the file says, in its order."""
+    for typed in canaries.typed:
+        await _do(hands, typed.steps, typed.value)
+    await _do(hands, canaries.after, "")
+
+
+async def _do(hands: Hands, steps: Sequence[Sequence[Any]], value: str) -> None:
+    frame: str | None = None
+    for step, *arguments in steps:
+        match step:
+            case "frame":
+                frame = arguments[0]
+            case "click":
+                count = int(arguments[1].get("clickCount", 1)) if len(arguments) > 1 else 1
+                await hands.click(arguments[0], frame, count)
+            case "press":
+                await hands.press(arguments[0])
+            case "type":
+                await hands.type(value)
+            case "eval":
+                await hands.evaluate(arguments[0])
+            case "select":
+                await hands.select(arguments[0], arguments[1], frame)
+            case "move":
+                await hands.move(*(float(each) for each in arguments))
+            case _:
+                raise ValueError(f"unknown step {json.dumps(step)}")

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { WireBody, WireEvent } from "../src/shared/wire.ts";
+import { type Change, type Disk, type PageNote, Queue, type Row } from "../src/worker/queue.ts";
+
+/** Keeps what was committed, as the browser's database does; what was not, is gone with the worker. */
+class Kept implements Disk {
+  rows = new Map<number, Row>();
+  notes = new Map<string, PageNote>();
+  next = 1;
+
+  async load() {
+    return { rows: [...this.rows.values()], notes: [...this.notes.values()], next: this.next };
+  }
+
+  async commit({ put, remove, notes, forget, next }: Change) {
+    for (const seq of [...this.rows.keys()])
+      if (remove && seq >= remove.from && seq <= remove.to) this.rows.delete(seq);
+    for (const row of put) this.rows.set(row.seq, structuredClone(row));
+    for (const note of notes) this.notes.set(note.page, structuredClone(note));
+    for (const page of forget) this.notes.delete(page);
+    this.next = next;
+  }
+}
+
+const O = "https://t.example";
+const open: WireBody = {
+  kind: "page.open",
+  tab: 1,
+  route: `${O}/`,
+  title: "",
+  width: 1,
+  height: 1,
+  parent: null,
+};
+
+function event(page: string, body: WireBody = { kind: "tab.activate" }, wall = 1000): WireEvent {
+  return { page, wall_ms: wall, mono_ms: wall, body };
+}
+
+function numbers(queue: Queue): number[] {
+  return queue.after(0, 1e6, 1e9).map((row) => row.seq);
+}
+
+function kinds(queue: Queue): string[] {
+  return queue.after(0, 1e6, 1e9).map((row) => row.event.body.kind);
+}
+
+async function loaded(disk: Disk, maxRows?: number): Promise<Queue> {
+  const queue = new Queue(disk, maxRows);
+  await queue.load();
+  return queue;
+}
+
+test("events are numbered without gaps, also over the worker's death", async () => {
+  const disk = new Kept();
+  await (await loaded(disk)).append("a", O, 1, [event("a", open), event("a")]);
+  const queue = await loaded(disk);
+  await queue.append("a", O, 2, [event("a")]);
+  assert.deepEqual(numbers(queue), [1, 2, 3]);
+});
+
+test("a batch that is sent twice is taken once, also over the worker's death", async () => {
+  const disk = new Kept();
+  assert.equal(await (await loaded(disk)).append("a", O, 1, [event("a", open)]), true);
+  const queue = await loaded(disk);
+  assert.equal(await queue.append("a", O, 1, [event("a", open)]), false);
+  assert.equal(await queue.append("b", O, 1, [event("b", open)]), true);
+  assert.equal(queue.length, 2);
+});
+
+test("what is acknowledged is gone from the disk, and its numbers are not given again", async () => {
+  const disk = new Kept();
+  const queue = await loaded(disk);
+  await queue.append("a", O, 1, [event("a", open), event("a")]);
+  await queue.acked(2);
+  assert.equal(disk.rows.size, 0);
+  const again = await loaded(disk);
+  await again.append("a", O, 2, [event("a")]);
+  assert.deepEqual(numbers(again), [3]);
+});
+
+test("a full queue counts what it can't take, in place", async () => {
+  const queue = await loaded(new Kept(), 3);
+  await queue.append("a", O, 1, [event("a", open), event("a"), event("a"), event("a"), event("a")]);
+  await queue.append("a", O, 2, [event("a")]);
+  const rows = queue.after(0, 10, 1e6);
+  assert.deepEqual(
+    rows.map((row) => row.event.body.kind),
+    ["page.open", "tab.activate", "tab.activate", "capture.gap"],
+  );
+  assert.deepEqual(rows[3]?.event.body, { kind: "capture.gap", count: 3, reason: "queue-full" });
+});
+
+test("after a restart every page that goes on introduces itself, at the place where it is now", async () => {
+  const disk = new Kept();
+  const queue = await loaded(disk);
+  await queue.append("a", O, 1, [event("a", open)]);
+  await queue.append("a", O, 2, [
+    event("a", { kind: "page.navigate", route: `${O}/list`, title: "L", cause: "push" }),
+  ]);
+  await queue.acked(2);
+  await queue.append("a", O, 3, [event("a", { kind: "tab.activate" }, 7000)]);
+  await queue.append("b", O, 1, [event("b", open)]);
+  await queue.resume(2);
+  assert.deepEqual(kinds(queue), ["page.open", "tab.activate", "page.open"]);
+  assert.deepEqual(numbers(queue), [3, 4, 5]);
+  const [first] = queue.after(0, 1, 1e6);
+  assert.equal(first?.event.body.kind === "page.open" && first.event.body.route, `${O}/list`);
+  assert.equal(first?.event.wall_ms, 7000);
+});
+
+test("a bridge that took more than it could say is believed", async () => {
+  const queue = await loaded(new Kept());
+  await queue.append("a", O, 1, [event("a", open), event("a"), event("a")]);
+  await queue.resume(3);
+  assert.equal(queue.length, 0);
+  await queue.append("a", O, 2, [event("a")]);
+  assert.deepEqual(numbers(queue), [4]);
+});
+
+test("what is taken back leaves no gap, and what was sent stays", async () => {
+  const disk = new Kept();
+  const queue = await loaded(disk);
+  await queue.append("a", O, 1, [event("a", open), event("a", undefined, 2000), event("a", undefined, 9000)]);
+  await queue.append("b", O, 1, [event("b", open, 1000)]);
+  assert.equal(await queue.drop(1, (row) => row.event.wall_ms >= 2000), 2);
+  assert.deepEqual(numbers(queue), [1, 2]);
+  assert.deepEqual(
+    [...disk.rows.values()].map((row) => row.event.page),
+    ["a", "b"],
+  );
+});
+
+test("a batch keeps to its number and size", async () => {
+  const queue = await loaded(new Kept());
+  await queue.append(
+    "a",
+    O,
+    1,
+    Array.from({ length: 20 }, () => event("a")),
+  );
+  assert.equal(queue.after(0, 7, 1e6).length, 7);
+  const size = JSON.stringify(event("a")).length;
+  assert.equal(queue.after(5, 100, size * 3).length, 3);
+  assert.equal(queue.after(5, 100, 1).length, 1);
+});

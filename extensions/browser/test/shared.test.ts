@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { contentClass, lengthBucket, looksLikeCard } from "../src/shared/classify.ts";
+import { globMatcher } from "../src/shared/globs.ts";
+import { originMatches, originOf, patternFor } from "../src/shared/origins.ts";
+import { routeTemplate } from "../src/shared/routes.ts";
+import { completesSecret, namesSecret } from "../src/shared/secret_names.ts";
+import { asSteps, simplify } from "../src/shared/trail.ts";
+
+const O = "https://t.example";
+
+test("a route keeps the names of places and nothing that says about what", () => {
+  const cases: [string, string][] = [
+    ["/orders/4711/edit", "/orders/:id/edit"],
+    ["/page/CANPATHSEG?token=CANQTOKEN#CANHASH", "/page/:id?token"],
+    ["/users/9f8b3c2a-1111-4222-8333-444455556666", "/users/:id"],
+    ["/lab/tree/Untitled.ipynb", "/lab/tree/:id"],
+    ["/api/v2/settings;jsessionid=AAAA", "/api/v2/settings"],
+    ["/reset/deadbeefcafe", "/reset/:id"],
+    ["/a%20name/x", "/:id/x"],
+    ["/list?filter=Alice&Zoe%20M=1&q=a%26b", "/list?filter&q"],
+    ["/", "/"],
+  ];
+  for (const [path, route] of cases) assert.equal(routeTemplate(O, O + path), O + route);
+});
+
+test("a frame without an address of its own has the bare origin", () => {
+  assert.equal(routeTemplate(O, "about:srcdoc"), `${O}/`);
+  assert.equal(routeTemplate(O, "https://t.example.evil.example/secret"), `${O}/`);
+});
+
+test("an origin matches as a whole, port included", () => {
+  assert.ok(originMatches("https://t.example:8443", "https://t.example:8443"));
+  assert.ok(originMatches("https://*.t.example", "https://a.b.t.example"));
+  for (const other of [
+    "https://t.example",
+    "http://t.example:8443",
+    "https://t.example:84430",
+    "https://t.example:8443.evil.example",
+  ]) {
+    assert.ok(!originMatches("https://t.example:8443", other), other);
+  }
+  assert.ok(!originMatches("https://*.t.example", "https://t.example"));
+  assert.ok(!originMatches("https://*.t.example", "https://evil-t.example"));
+  assert.ok(!originMatches("https://*.t.example", "https://a.t.example:8443"));
+});
+
+test("a permission pattern has its port only where the browser reads it", () => {
+  assert.equal(patternFor("http://127.0.0.1:8080", true), "http://127.0.0.1:8080/*");
+  assert.equal(patternFor("http://127.0.0.1:8080", false), "http://127.0.0.1/*");
+  assert.equal(patternFor("https://*.t.example", true), "https://*.t.example/*");
+  for (const wrong of [
+    "*://*",
+    "https://*",
+    "file:///etc",
+    "<all_urls>",
+    "https://a/b",
+    "https://a*b.example",
+  ]) {
+    assert.equal(patternFor(wrong, true), null, wrong);
+  }
+});
+
+test("only addresses of the web have an origin", () => {
+  assert.equal(originOf("https://a.example/x?y"), "https://a.example");
+  for (const none of [undefined, "about:blank", "chrome://version", "null", "file:///x"])
+    assert.equal(originOf(none), null);
+});
+
+test("values have classes and lengths, never themselves", () => {
+  const cases: [string, string, string][] = [
+    ["", "empty", "0"],
+    ["Anna Müller", "words", "5-16"],
+    ["a@b.example", "email", "5-16"],
+    ["+49 30 1234567", "phone", "5-16"],
+    ["2026-02-01", "date", "5-16"],
+    ["https://a.example/x", "url", "17-64"],
+    ["12", "digits", "1-4"],
+    ["x = 3;", "text", "5-16"],
+    ["word ".repeat(60), "words", "257+"],
+  ];
+  for (const [value, kind, length] of cases)
+    assert.deepEqual([contentClass(value), lengthBucket(value)], [kind, length]);
+});
+
+test("a card's number is known by its check digit", () => {
+  assert.ok(looksLikeCard("4111 1111 1111 1111"));
+  assert.ok(!looksLikeCard("4111 1111 1111 1112"));
+  assert.ok(!looksLikeCard("order 4111111111111111"));
+});
+
+test("names of secret fields are known in several languages and spellings", () => {
+  const secret =
+    "password newPassword user_pwd pin cardPin one-time-code otpCode Kennwort Passwort-wiederholen Kreditkartennummer " +
+    "cvc2 api_key clientSecret mot-de-passe contraseña пароль 密码 パスワード TOTP tan iban";
+  for (const name of secret.split(" ")) assert.ok(namesSecret(name), name);
+  const plain =
+    "email fullname subject spinner opinion shipping tangent company message passenger compass title step1";
+  for (const name of plain.split(" ")) assert.ok(!namesSecret(name), name);
+  assert.ok(completesSecret("section-a cc-number"));
+  assert.ok(completesSecret("one-time-code"));
+  assert.ok(!completesSecret("email"));
+});
+
+test("globs of a study match whole names, without case", () => {
+  const matches = globMatcher(["iban", "*_pin", "a.b?"]);
+  for (const name of ["IBAN", "card_pin", "a.bc"]) assert.ok(matches(name), name);
+  for (const name of ["ibans", "pin", "axbc"]) assert.ok(!matches(name), name);
+  assert.ok(!globMatcher([])(""));
+});
+
+test("a trail keeps corners and leaves out what lies on the way", () => {
+  const line = Array.from({ length: 50 }, (_, at) => ({ t: at * 50, x: at * 10, y: 0 }));
+  assert.deepEqual(asSteps(simplify(line, 3)), [
+    [0, 0, 0],
+    [2450, 490, 0],
+  ]);
+  const corner = [...line, { t: 2500, x: 490, y: 200 }];
+  assert.equal(simplify(corner, 3).length, 3);
+});
