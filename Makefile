@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 PACKAGES := event_model consent_ledger privacy_filter local_store capture_gate lsp_collector browser_bridge \
 	sync_client ingest_server dataset_builder overt
 READY := $(VENV)/.ready
+BROWSER := extensions/browser
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults check format lint types imports lock bench clean
+.PHONY: help setup demo test faults check format lint types imports lock bench clean extensions
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -22,7 +23,7 @@ $(READY): requirements/dev.txt pyproject.toml scripts/setup.sh
 demo: $(READY) ## the main job on this machine, in a throw-away folder, in a minute
 	$(BIN)/overt demo
 
-test: $(READY) ## all tests, with a real editor
+test: $(READY) extensions ## all tests, with a real editor and real browsers
 	sh scripts/system_packages.sh
 	$(BIN)/pytest -n auto --dist loadgroup
 
@@ -30,6 +31,13 @@ faults: $(READY) ## the long form of the fault tests: a thousand kills, every sy
 	OVERT_FAULTS=long $(BIN)/pytest tests/faults
 
 check: lint types imports test ## everything that CI runs
+
+extensions: $(BROWSER)/node_modules/.ready ## build and check the browser extension
+	cd $(BROWSER) && npm run --silent check
+
+$(BROWSER)/node_modules/.ready: $(BROWSER)/package-lock.json
+	cd $(BROWSER) && npm ci --silent
+	@touch $@
 
 format: $(READY) ## format the code and mend what can be mended
 	$(BIN)/ruff format .

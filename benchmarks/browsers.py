@@ -71,9 +71,12 @@ class Chromium:
         for origin in origins:
             question = page.locator("fieldset.question", has_text=origin)
             await question.get_by_role("button").nth(1).click()
-            await page.locator("fieldset.question", has_text=origin).locator(
-                "button[aria-pressed=true]"
-            ).nth(0).wait_for()
+            await (
+                page.locator("fieldset.question", has_text=origin)
+                .locator("button[aria-pressed=true]")
+                .nth(0)
+                .wait_for()
+            )
         await page.close()
 
     async def ask(self, question: dict[str, object]) -> Any:
@@ -96,9 +99,7 @@ async def chromium(
         if grant:
             await _grant(home, folder, origins, headless=headless)
     async with async_playwright() as playwright:
-        context = await playwright.chromium.launch_persistent_context(
-            **_launch(home, folder, args), headless=headless
-        )
+        context = await playwright.chromium.launch_persistent_context(**_launch(home, folder, args), headless=headless)
         try:
             yield Chromium(context, home)
         finally:

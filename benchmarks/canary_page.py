@@ -40,8 +40,6 @@ class Canaries(msgspec.Struct, frozen=True):
         return {**{each.name: each.value for each in self.typed}, **self.static}
 
 
-
-
 def read_canaries(path: Path) -> Canaries:
     """Read a file such as canaries.json. msgspec.ValidationError: if it is none."""
     return msgspec.json.decode(path.read_bytes(), type=Canaries)
@@ -62,7 +60,7 @@ def serve_page(page: bytes, files: Mapping[str, str]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_: object) -> None:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

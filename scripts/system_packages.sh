@@ -5,6 +5,12 @@ missing=
 command -v nvim >/dev/null || missing="$missing neovim"
 command -v git >/dev/null || missing="$missing git"
 command -v chromium >/dev/null || missing="$missing chromium"
+command -v firefox-esr >/dev/null || missing="$missing firefox-esr"
+command -v node >/dev/null || missing="$missing nodejs"
+command -v npm >/dev/null || missing="$missing npm"
+command -v Xvfb >/dev/null || missing="$missing xvfb"
+command -v openbox >/dev/null || missing="$missing openbox"
+command -v xdotool >/dev/null || missing="$missing xdotool"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

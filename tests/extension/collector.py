@@ -17,10 +17,10 @@ from typing import Any
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-ALL_KINDS = (
-    "page.open page.navigate page.close tab.activate page.focus pointer.trail pointer.click scroll field.change "
-    "key.rhythm form.submit clipboard page.outline"
-).split()
+from event_model.events import kind_of
+from event_model.page_events import PAGE_TYPES
+
+ALL_KINDS = [kind_of(body) for body in PAGE_TYPES]
 HOST = """#!{python} -I
 import json, struct, sys
 size = struct.unpack("=I", sys.stdin.buffer.read(4))[0]
@@ -137,9 +137,7 @@ class Collector:
         hello = json.loads(await connection.recv())
         nonce = secrets.token_urlsafe(16)
         parts = (hello["profile"], origin, str(self.port), hello["nonce"], nonce)
-        await connection.send(
-            json.dumps({"type": "challenge", "nonce": nonce, "proof": self._proof("bridge", *parts)})
-        )
+        await connection.send(json.dumps({"type": "challenge", "nonce": nonce, "proof": self._proof("bridge", *parts)}))
         answer = json.loads(await connection.recv())
         return origin if hmac.compare_digest(answer["proof"], self._proof("client", *parts)) else None
 
