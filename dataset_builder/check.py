@@ -18,7 +18,7 @@ from dataset_builder.layout import examples_file, is_table_file, table_files
 from dataset_builder.next_edit import CURSOR, REGION_END, REGION_START, Example, example_digest
 from dataset_builder.plan import Split
 from dataset_builder.read import columns_of, documents
-from dataset_builder.session_check import EventRow, MaskRow, check_session
+from dataset_builder.session_check import EventRow, MaskRow, PageRow, check_session
 from dataset_builder.tables import TABLES, schema_of
 from event_model.errors import DatasetError
 
@@ -173,16 +173,17 @@ class _Check:
         """Replay every session of a split from its events, next to its documents and masks."""
         lives = _Groups(documents(self._out, split=split), key=lambda life: (life.contributor, life.session))
         masks = _Groups(self._rows("masks", split, MaskRow), key=lambda row: row.who)
+        pages = _Groups(self._rows("pages", split, PageRow), key=lambda row: row.who)
         for who, rows in groupby(self._rows("events", split, EventRow), key=lambda row: row.who):
             self._claim(who, split, f"events, {split}")
-            found = check_session(self._counted(rows), lives.take(who), masks.take(who))
+            found = check_session(self._counted(rows), lives.take(who), masks.take(who), pages.take(who))
             self._documents += found.documents
             self._replayed += found.replayed
             self._exact += found.exact
             self._spans += found.spans
             for code, detail in found.problems:
                 self._add(code, f"{split} {who[0]}/{who[1]}", detail)
-        for table, left in (("documents", lives.left), ("masks", masks.left)):
+        for table, left in (("documents", lives.left), ("masks", masks.left), ("pages", pages.left)):
             if left is not None:
                 self._add("rows-stray", f"{table}, {split}", f"rows of {left[0]}/{left[1]} have no events")
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import msgspec
 
+from dataset_builder.activities import Activities
 from dataset_builder.bursts import Burst
 from dataset_builder.names import Placeholders, Pseudonyms
 from dataset_builder.next_edit import NextEdits
+from dataset_builder.pages import PageRows
 from dataset_builder.parts import PartWriter
 from dataset_builder.plan import SessionPlan
 from dataset_builder.replay import Life, SessionReplay
@@ -66,6 +68,8 @@ class _Session:
         self._examples = NextEdits(
             contributor=plan.contributor, session=plan.session, slots=self._slots, names=self._names
         )
+        self._pages = PageRows(plan)
+        self._activities = Activities(plan, source)
         self._replay = SessionReplay(slots=self._slots, on_life=self._on_life, on_burst=self._on_burst)
         self._counts: Counter[str] = Counter()
         self._who = (plan.contributor, plan.session)
@@ -79,12 +83,15 @@ class _Session:
         steps = self._replay.feed(chunk.events, masks)
         self._part.add("events", self._rows.events(steps, chunk.first_seq))
         self._part.add("masks", self._rows.masks(chunk))
+        self._part.add("pages", self._pages.rows(chunk.events, masks, chunk.first_seq))
+        self._part.add("activities", self._activities.feed(steps))
         self._counts["masks"] += len(chunk.masks)
         self._counts["masks_second_pass"] += len(chunk.more_masks)
 
     def end(self) -> None:
         """End the replay, and with it every document that is still open."""
         self._replay.end()
+        self._part.add("activities", self._activities.end())
 
     @property
     def result(self) -> SessionResult:

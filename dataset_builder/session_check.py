@@ -11,6 +11,7 @@ from dataset_builder.read import DocumentLife, MaskedSpan
 from dataset_builder.text import BlockText
 from event_model.errors import PositionError
 from event_model.events import FILLER, DocumentEdit, kind_of
+from event_model.page_events import INTERVALS
 
 _EDIT_KIND = kind_of(DocumentEdit)
 _SHOWN = frozenset(FILLER + "\n\r")
@@ -55,6 +56,33 @@ class MaskRow(msgspec.Struct, frozen=True, gc=False):
         return self.contributor, self.session
 
 
+class PageRow(msgspec.Struct, frozen=True, gc=False):
+    """The columns of ``pages`` that the check needs."""
+
+    contributor: str
+    session: str
+    index: int
+    route: str
+    title: str | None
+    value: str | None
+    name: str | None
+    context: str | None
+    keys: str | None
+    nodes: list[dict[str, object]] | None
+
+    @property
+    def who(self) -> tuple[str, str]:
+        """The session it belongs to."""
+        return self.contributor, self.session
+
+    def text(self, field: str) -> str:
+        """Give the text that a mask names."""
+        if field.startswith("nodes."):
+            number = int(field.split(".")[1])
+            return str(self.nodes[number]["name"]) if self.nodes and number < len(self.nodes) else ""
+        return str(getattr(self, field.removeprefix("element."), None) or "")
+
+
 class SessionFindings(msgspec.Struct):
     """What was found in one session."""
 
@@ -70,7 +98,7 @@ class SessionFindings(msgspec.Struct):
 
 
 def check_session(
-    events: Iterable[EventRow], lives: Sequence[DocumentLife], masks: Sequence[MaskRow]
+    events: Iterable[EventRow], lives: Sequence[DocumentLife], masks: Sequence[MaskRow], pages: Sequence[PageRow] = ()
 ) -> SessionFindings:
     """Check one session's rows against each other; the events in the order of their index."""
     found = SessionFindings(documents=len(lives), exact=sum(life.exact for life in lives))
@@ -95,7 +123,11 @@ def check_session(
     for life in lives:
         key = life.document, life.life
         _check_life(life, texts[key].text(), edits[key], applied[key], found)
-    _check_masks(masks, lives, inserted, found)
+    on_pages = {page.index: page for page in pages}
+    _check_masks([mask for mask in masks if mask.index not in on_pages], lives, inserted, found)
+    for mask in masks:
+        if (page := on_pages.get(mask.index)) is not None:
+            _check_page_mask(page, mask, found)
     return found
 
 
@@ -151,3 +183,13 @@ def _check_masks(
         shown = text[mask.offset : mask.offset + mask.length]
         if len(shown) != mask.length or not _SHOWN.issuperset(shown):
             found.add("mask-open", f"the mask of event {mask.index} shows text")
+
+
+def _check_page_mask(page: PageRow, mask: MaskRow, found: SessionFindings) -> None:
+    if mask.field == INTERVALS:
+        if page.keys:
+            found.add("mask-open", f"the masked rhythm of event {mask.index} shows keys")
+        return
+    shown = page.text(mask.field)[mask.offset : mask.offset + mask.length]
+    if len(shown) != mask.length or not _SHOWN.issuperset(shown):
+        found.add("mask-open", f"the mask of event {mask.index} shows text")

@@ -26,8 +26,15 @@ class Column(msgspec.Struct, frozen=True):
     @property
     def type_name(self) -> str:
         """The type as the documentation writes it; a question mark says that a value may be missing."""
-        name = "list of {start, length, placeholder}" if pa.types.is_list(self.type) else str(self.type)
-        return name + "?" if self.nullable else name
+        return _type_name(self.type) + "?" if self.nullable else _type_name(self.type)
+
+
+def _type_name(kind: pa.DataType) -> str:
+    if pa.types.is_list(kind):
+        return f"list of {_type_name(kind.value_type)}"
+    if pa.types.is_struct(kind):
+        return "{" + ", ".join(field.name for field in kind) + "}"
+    return str(kind)
 
 
 def _c(name: str, kind: pa.DataType, unit: str, meaning: str) -> Column:
@@ -112,7 +119,7 @@ MASKS: Final = (
     _c("seq", pa.int64(), "events", "The event's place among all events of the contributor."),
     _c("index", pa.int64(), "events", "The event's place in the session."),
     _n("document", pa.int64(), "", "The event's document."),
-    _c("field", pa.string(), "", "The masked field: text (initial_text), inserted or path."),
+    _c("field", pa.string(), "", "The masked field: text (initial_text), inserted, path, or one of a page's event."),
     _c("offset", pa.int64(), "code points", "Where in the field the masked span begins."),
     _c("length", pa.int64(), "code points", "How long it is."),
     _c("finding", pa.int64(), "", "The finding it belongs to, by its number in the session."),
@@ -122,7 +129,83 @@ MASKS: Final = (
     _c("found_by", pa.string(), "", "Who masked it: device, or builder in the second pass."),
 )
 
-TABLES: Final = {"events": EVENTS, "documents": DOCUMENTS, "masks": MASKS}
+_NODE = pa.struct(
+    [
+        ("depth", pa.int32()),
+        ("role", pa.string()),
+        ("name", pa.string()),
+        ("name_from", pa.string()),
+        ("states", pa.list_(pa.string())),
+    ]
+)
+_NUMBERS = pa.list_(pa.int32())
+
+PAGES: Final = (
+    *_WHO,
+    _c("seq", pa.int64(), "events", "Place among all events of the contributor."),
+    _c("index", pa.int64(), "events", "Place in the session, counted from 0."),
+    _c("time", _TIME, "ms", "When it happened, by the contributor's clock."),
+    _c("delta_ms", pa.int64(), "ms", "Monotonic time since the session's event before."),
+    _c("level", pa.string(), "", "What was kept: rhythm, shape or content."),
+    _c("kind", pa.string(), "", "What happened, such as pointer.click."),
+    _c("page", pa.int64(), "", "The page, by its number in the session."),
+    _c("route", pa.string(), "", "The page's route template at that moment; empty where it is not known."),
+    _n("role", pa.string(), "", "The element's ARIA role."),
+    _n("name", pa.string(), "", "Its accessible name; filler where it is masked."),
+    _n("name_from", pa.string(), "", "Where the name comes from: none, author or content."),
+    _n("context", pa.string(), "", "What it stands in: the name of a row, dialog, form, landmark or heading."),
+    _n("context_role", pa.string(), "", "The role of that."),
+    _n("path", pa.string(), "", "Its structural path: tag names with their place among equals."),
+    _n("box", _NUMBERS, "px", "Its box in the viewport: x, y, width, height."),
+    _n("keys", pa.string(), "", "Rhythm: a letter a key, its class alone: c, d, n, e, t, m or o."),
+    _n("intervals", _NUMBERS, "ms", "Rhythm: the time since the key before, the first one 0."),
+    _n("points", _NUMBERS, "ms, px", "Trail: time since the point before, x and y of each point, one after the other."),
+    _n("nodes", pa.list_(_NODE), "", "Outline: what stood around an action, in reading order."),
+    _n("tab", pa.int64(), "", "Opening: the tab's number."),
+    _n("title", pa.string(), "", "Opening, navigating: the page's title; filler where it is masked."),
+    _n("width", pa.int64(), "px", "Opening: the viewport's width."),
+    _n("height", pa.int64(), "px", "Opening: the viewport's height."),
+    _n("parent", pa.int64(), "", "Opening: the page of which this is a frame."),
+    _n("cause", pa.string(), "", "Navigating: push, replace, traverse, reload, fragment or unknown."),
+    _n("focused", pa.bool_(), "", "Focus: whether the page has it."),
+    _n("visible", pa.bool_(), "", "Focus: whether the page can be seen."),
+    _n("x", pa.int64(), "px", "Clicks: from the element's left edge. Scrolls: where to."),
+    _n("y", pa.int64(), "px", "Clicks: from the element's top edge. Scrolls: where to."),
+    _n("button", pa.int32(), "", "Clicks: the button, 0 the main one."),
+    _n("count", pa.int32(), "", "Clicks: 1 single, 2 double, 3 triple."),
+    _n("modifiers", pa.int32(), "", "Clicks: 1 alt, 2 control, 4 meta, 8 shift, added."),
+    _n("content", pa.string(), "", "Fields: the class of what is in it."),
+    _n("length", pa.string(), "code points", "Fields: how long that is, roughly."),
+    _n("value", pa.string(), "", "Fields: what is in it, at level content; filler where it is masked."),
+    _n("checked", pa.bool_(), "", "Fields: whether it is ticked."),
+    _n("form", pa.int64(), "", "Fields, forms: the form's number in the page; 0 is none."),
+    _n("action", pa.string(), "", "Clipboard: copy, cut or paste."),
+)
+
+ACTIVITIES: Final = (
+    *_WHO,
+    _c("task", pa.int64(), "", "The task in the session, counted from 1."),
+    _c("first_index", pa.int64(), "events", "Place in the session of the window's first event."),
+    _c("last_index", pa.int64(), "events", "Place in the session of the window's last event."),
+    _c("time", _TIME, "ms", "When the window's first event happened."),
+    _c("activity", pa.string(), "", "What was being done; see below."),
+    _c("confidence", pa.int32(), "percent", "How sure that is."),
+    _c("language", pa.string(), "", "The language of most of the window's events; empty where there is none."),
+    _c("application", pa.string(), "", "Where most of it happened: editor or browser."),
+    _c("source", pa.string(), "", "The collector that saw it."),
+    _c("events", pa.int64(), "events", "Events of the window."),
+    _c("edits", pa.int64(), "events", "Edits of the window."),
+    _c("inserted", pa.int64(), "code points", "What the window's edits put in."),
+    _c("deleted", pa.int64(), "code points", "What the window's edits took out."),
+)
+
+TABLES: Final = {
+    "events": EVENTS,
+    "documents": DOCUMENTS,
+    "masks": MASKS,
+    "pages": PAGES,
+    "activities": ACTIVITIES,
+}
 """Every table and its columns."""
 
 NEXT_EDIT: Final = (

@@ -15,6 +15,7 @@ from overt.simulation.desk import Timed
 from overt.simulation.developer import Developer
 from overt.simulation.people import Person, Role, make_people
 from overt.simulation.plants import Plant, Truth, make_plant
+from overt.simulation.support import Support
 
 SESSIONS_A_DAY = 2
 EDITS_A_SESSION = 500
@@ -95,7 +96,12 @@ def sessions_of(person: Person, plan: FleetPlan) -> Iterator[SimulatedSession]:
 def _session(person: Person, plan: FleetPlan, number: int, start_ms: int, source: random.Random) -> SimulatedSession:
     edits = max(40, int(source.lognormvariate(math.log(plan.edits), 0.4)))
     plants: tuple[Plant, ...] = (make_plant(source),) if source.random() < PLANT_RATE else ()
-    work = Developer(person, source, edits=edits, plants=plants, workspace=f"workspace-{source.randrange(WORKSPACES)}")
+    work: Developer | Support
+    if person.role is Role.SUPPORT:
+        work = Support(person, source, events=edits, plants=plants)
+    else:
+        workspace = f"workspace-{source.randrange(WORKSPACES)}"
+        work = Developer(person, source, edits=edits, plants=plants, workspace=workspace)
     work.work()
     truth = tuple(
         Truth(person.number, number, start_ms, where, plant.kind, plant.value, plant.how)

@@ -248,7 +248,7 @@ def test_progress_tells_every_stage(alice: Contributor, run: Any) -> None:
         ("rebuild", 0, 2),
         ("rebuild", 1, 2),
         ("rebuild", 2, 2),
-        *(("write", done, 6) for done in range(7)),
+        *(("write", done, 8) for done in range(9)),
     ]
     assert [(each.done, each.total) for each in told if each.stage == "inspect"] == [(0, 4), (4, 4)]
 
