@@ -87,18 +87,21 @@ class Overt:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._session = SessionId(os.urandom(16).hex())
+        self._session: SessionId | None = None
         self._next = self._sealed = 0
 
     async def open(self) -> None:
-        """Open the store and begin a session."""
+        """Open the store."""
         keys = DeviceKeys(Secret(bytes(32)), Secret(b"1" * 32), "file")
         self._store = await Store.open(self._folder, keys, clock=SystemClock())
-        await self._store.begin_session(study=_STUDY, session=self._session, source="lsp")
 
     async def append(self, events: Sequence[Event]) -> None:
         """Append to the journal, as the gate does."""
         if events:
+            if self._session is None:
+                self._session = SessionId(os.urandom(16).hex())
+                self._next = self._sealed = 0
+                await self._store.begin_session(study=_STUDY, session=self._session, source="lsp")
             events = self._numbered(events)
             self._next = events[-1].index + 1
             await self._store.append(PendingBatch(STAMP, **self._whose(), events=tuple(events)))
@@ -112,9 +115,12 @@ class Overt:
         await self.settle()
 
     async def settle(self) -> None:
-        """Seal everything."""
+        """Seal everything, and end the session, as when an editor is closed."""
         while self._sealed < self._next:
             await self._seal()
+        if self._session is not None:
+            await self._store.end_session(self._session)
+            self._session = None
 
     async def size_bytes(self) -> Size:
         """Count the bodies of segments and chunks, and the whole database."""
@@ -131,6 +137,7 @@ class Overt:
         await self._store.close()
 
     async def _seal(self) -> None:
+        assert self._session is not None
         upto = min(self._next, self._sealed + MAX_SEGMENT_EVENTS)
         events = await self._store.pending(self._session, upto)
         batch = MaskedBatch(STAMP, **self._whose(), events=events, masks=(), findings=())

@@ -91,6 +91,17 @@ def one_of(values: Sequence[Any], index: int) -> Any:
     return values[index]
 
 
+def page_fields(body: PageBody) -> dict[str, Any]:
+    """Give the fields of an event of a page, without its kind. SegmentError: if it is outside the schema."""
+    fields: dict[str, Any] = msgspec.to_builtins(body)
+    try:
+        msgspec.convert(fields, type=type(body))
+    except msgspec.ValidationError as error:
+        raise SegmentError("an event of a page outside the schema") from error
+    del fields["kind"]
+    return fields
+
+
 class _Walk:
     """What writer and reader both know at each event."""
 
@@ -189,12 +200,8 @@ class BodyWriter(_Walk):
 
     def put_page(self, body: PageBody) -> Row:
         """Write any event of a page: its fields as JSON, which compresses well as they are much alike."""
-        fields = msgspec.to_builtins(body)
-        try:
-            msgspec.convert(fields, type=type(body))
-        except msgspec.ValidationError as error:
-            raise SegmentError("an event of a page outside the schema") from error
-        del fields["kind"], fields["document"]
+        fields = page_fields(body)
+        del fields["document"]
         text = msgspec.json.encode(fields).decode()
         self.texts.append(text)
         return self.step(body.document), len(text)

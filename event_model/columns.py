@@ -93,6 +93,11 @@ class Writer:
         self._parts.append(bytes((width,)))
         self._planes(values, width)
 
+    def zeros(self, count: int) -> None:
+        """Write a column of ``count`` zeros."""
+        if count:
+            self._parts.append(bytes(1))
+
     def _planes(self, values: Sequence[int], width: int) -> None:
         if width == 1:
             self._parts.append(bytes(values))

@@ -19,7 +19,7 @@ from event_model.body_columns import (
     BodyWriter,
     one_of,
 )
-from event_model.columns import unzigzag
+from event_model.columns import unzigzag, zigzag
 from event_model.errors import SegmentError
 from event_model.events import Body, DocumentEdit, Event, Origin
 from event_model.ids import DocumentId
@@ -32,24 +32,25 @@ SMALL = 4
 class EditWriter:
     """Gives each edit a code and collects the inserted texts."""
 
-    __slots__ = ("_code_of", "_columns", "_known", "_style_row", "_styles", "_walk", "inserted")
+    __slots__ = ("_code_of", "_columns", "_known", "_style_row", "_walk", "inserted")
 
     def __init__(self, walk: BodyWriter, columns: Sequence[list[int]], code_of: Callable[[bytes], int]) -> None:
         self._walk = walk
         self._columns = columns
         self._code_of = code_of
-        self._known: dict[tuple[int, int, int, int, int], int] = {}
-        self._styles: dict[bytes, int] = {}
+        self._known: dict[bytes, dict[tuple[int, int, int], int]] = {}
         self._style_row = b""
         self.inserted: list[str] = []
 
     def codes(self, events: Sequence[Event]) -> list[int]:
         """Give the codes of a run of edits. SegmentError: if one holds what the schema excludes."""
         codes: list[int] = []
-        walk, known, inserted = self._walk, self._known, self.inserted
-        cursors = walk.cursors
-        style = -1
+        append, take = codes.append, self.inserted.append
+        walk = self._walk
         level = origin = confidence = joined = None
+        known: dict[tuple[int, int, int], int] = {}
+        document = walk.document
+        cursor = walk.cursors.get(document, 0)
         for event in events:
             body = event.body
             assert type(body) is DocumentEdit
@@ -61,39 +62,57 @@ class EditWriter:
                 or body.joined is not joined
             ):
                 level, origin, confidence, joined = event.level, body.origin, body.confidence, body.joined
-                style = self._set_style(level, origin, confidence, joined)
-            document, position, deleted, text = body.document, body.position, body.deleted, body.inserted
-            if not (0 <= position <= MAX_COUNT and 0 <= deleted <= MAX_COUNT):
+                known = self._set_style(level, origin, confidence, joined)
+            position, deleted, text = body.position, body.deleted, body.inserted
+            if not 0 <= position <= MAX_COUNT:
                 raise SegmentError("a position outside the schema")
-            step = 0 if document == walk.document else walk.step(document)
-            jump = position - cursors.get(document, 0)
-            jump = 2 * jump if jump >= 0 else -2 * jump - 1
             length = len(text)
-            cursors[document] = position + length
-            inserted.append(text)
-            # A key of five small numbers, so that the dict stays small: what is not small is all one to it.
-            if step < SMALL and jump < SMALL and deleted < SMALL and length < SMALL:
-                key = style, step, jump, deleted, length
-                code = known.get(key)
+            take(text)
+            if body.document == document:
+                code = known.get((position - cursor, deleted, length))
                 if code is None:
-                    code = known[key] = self._code(step, jump, deleted, length)
+                    code = self._code(known, 0, position - cursor, deleted, length)
             else:
-                code = self._code(step, jump, deleted, length)
-            codes.append(code)
+                walk.cursors[document] = cursor
+                document = body.document
+                step = walk.step(document)
+                # What another document's edit looks like comes once in a while: it is not looked up by its numbers.
+                code = self._code({}, step, position - walk.cursors[document], deleted, length)
+            cursor = position + length
+            append(code)
+        walk.cursors[document] = cursor
         return codes
 
-    def _set_style(self, level: Level, origin: Origin, confidence: int, joined: bool) -> int:  # noqa: FBT001
+    def _set_style(
+        self,
+        level: Level,
+        origin: Origin,
+        confidence: int,
+        joined: bool,  # noqa: FBT001
+    ) -> dict[tuple[int, int, int], int]:
+        """Begin with edits of other constants; gives what codes are known for them."""
         if not 0 <= confidence <= MAX_CONFIDENCE:
             raise SegmentError("a confidence outside 0 to 100")
-        row = bytes((EDIT, LEVELS.index(level), ORIGINS.index(origin), confidence, FLAGS.index(joined)))
-        self._style_row = row
-        return self._styles.setdefault(row, len(self._styles))
+        self._style_row = bytes((EDIT, LEVELS.index(level), ORIGINS.index(origin), confidence, FLAGS.index(joined)))
+        return self._known.setdefault(self._style_row, {})
 
-    def _code(self, *numbers: int) -> int:
-        for column, number in zip(self._columns, numbers, strict=True):
-            if number >= SMALL:
-                column.append(number)
-        return self._code_of(self._style_row + bytes([number + 1 if number < SMALL else 0 for number in numbers]))
+    def _code(self, known: dict[tuple[int, int, int], int], step: int, jump: int, deleted: int, length: int) -> int:
+        """Give a code by the table of rows; it is known from then on where all its numbers stand in the row."""
+        if not 0 <= deleted <= MAX_COUNT:
+            raise SegmentError("a position outside the schema")
+        folded = zigzag(jump)
+        if step < SMALL and folded < SMALL and deleted < SMALL and length < SMALL:
+            row = bytes((step + 1, folded + 1, deleted + 1, length + 1))
+            code = known[jump, deleted, length] = self._code_of(self._style_row + row)
+            return code
+        numbers = [step, folded, deleted, length]
+        for place, column in enumerate(self._columns):
+            if numbers[place] < SMALL:
+                numbers[place] += 1
+            else:
+                column.append(numbers[place])
+                numbers[place] = 0
+        return self._code_of(self._style_row + bytes(numbers))
 
 
 class EditReader:

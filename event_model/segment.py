@@ -16,6 +16,7 @@ from event_model.body_columns import count
 from event_model.columns import MAX_UNPACKED_BYTES, Reader, Writer, unpack, unzigzag, zigzag
 from event_model.errors import SegmentError
 from event_model.event_columns import MAX_EVENTS, read_events, write_events
+from event_model.event_rows import ROWS_VERSION, decode_rows
 from event_model.events import Event, Finding, Mask
 from event_model.ids import Pseudonym, RecordId, SessionId, StudyId
 
@@ -34,7 +35,6 @@ SEGMENT_LEVEL = 16
 
 _JOURNAL_LEVEL = 3
 """Journal rows live for minutes: what counts is that they are quick to write."""
-
 
 MAX_MASKS = 1 << 20
 """Masks in one segment; a segment has far fewer, and a column must have a bound."""
@@ -111,7 +111,9 @@ def encode_events(events: Sequence[Event]) -> bytes:
 
 
 def decode_events(data: bytes) -> tuple[Event, ...]:
-    """Read what ``encode_events`` wrote. SegmentError: if it is malformed."""
+    """Read what ``encode_events`` or ``encode_rows`` wrote. SegmentError: if it is malformed."""
+    if data[:1] == ROWS_VERSION:
+        return decode_rows(data)
     if data[:1] != EVENTS_VERSION:
         raise SegmentError("events of another version", code="segment-version")
     reader = Reader(unpack(data[1:], MAX_UNPACKED_BYTES))

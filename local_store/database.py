@@ -68,6 +68,10 @@ class Database:
     def __init__(self, connection: _Connection) -> None:
         self._connection = connection
         self._process = os.getpid()
+        self._begun = 0
+        """Functions given to the thread; counted by the event loop alone."""
+        self._ended = 0
+        """Functions that the thread is done with; counted by the thread alone, also after a cancellation."""
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -113,10 +117,23 @@ class Database:
         """Run a function on the database's thread, between transactions."""
         return await self._run(work)
 
+    @property
+    def idle(self) -> bool:
+        """Whether the thread has nothing to do: then no one else is in the store before the next await."""
+        return self._begun == self._ended and os.getpid() == self._process
+
     async def _run(self, work: Callable[[], T]) -> T:
         if os.getpid() != self._process:
             raise StoreError("the store was opened before a fork; open it again", code="store-forked")
-        return await self._connection.run(work)
+
+        def counted() -> T:
+            try:
+                return work()
+            finally:
+                self._ended += 1
+
+        self._begun += 1
+        return await self._connection.run(counted)
 
 
 def explain(error: sqlite3.Error) -> OvertError:

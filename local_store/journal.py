@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,43 +18,38 @@ import msgspec
 
 from event_model.admission import PendingBatch
 from event_model.errors import DecryptError, SegmentError, StoreConflict, StoreDamaged
+from event_model.event_rows import encode_rows
 from event_model.events import Event
 from event_model.ids import SessionId, StudyId
 from event_model.keys import Secret
-from event_model.segment import MAX_SEGMENT_EVENTS, decode_events, encode_events
+from event_model.segment import decode_events, encode_events
 from local_store import vault
 from local_store.files import unwritable
 from local_store.forgetting import fill_holes
 from local_store.model import Damage
 from local_store.sessions import Keys, SessionRow, all_sessions, get_session
-from local_store.tail import TailChunk, TailFile, read_chunks
+from local_store.tail import NEW_SUFFIX, TailChunk, TailFile, read_chunks
 
 INDEX_BITS = 32
 """A session has fewer events than that: at 100 a second it would last a year and four months."""
 
-MERGE_EVENTS = 2048
+MERGE_EVENTS = 4096
 """So many events in small chunks are put into one: at that size the columns cost little more than in a segment."""
 
-MERGE_BYTES = 64 * 1024
+MERGE_BYTES = 96 * 1024
 """What a session's file holds at most: the reserve is room enough to bring it into rows when the disk is full."""
 
-LARGE_EVENTS = 512
-"""A chunk of so many events goes into a row at once."""
-
-MERGE_CHUNKS = 256
+MERGE_CHUNKS = 1024
 """So many small chunks are put into one, however few events they hold."""
 
 _SUFFIX = ".tail"
 
-REKEY_EVENTS = MAX_SEGMENT_EVENTS
+REKEY_EVENTS = 8192
 """What is left after sealing is put under a new key at once if it is no more than this; else when it is sealed."""
 
 
 _Key = tuple[int, Secret]
 """A key's row number, and the key."""
-
-_Span = tuple[int, int]
-"""First index and count."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -82,7 +78,7 @@ class _Chunk(msgspec.Struct, frozen=True):
 class _Tail:
     """What the writer of a session remembers, so that an append reads nothing."""
 
-    __slots__ = ("batch", "chunks", "encoded_bytes", "events", "file", "key", "key_no", "row")
+    __slots__ = ("batch", "chunks", "events", "file", "key", "key_no", "row", "size")
 
     def __init__(self, row: SessionRow, key_no: int, key: Secret) -> None:
         self.row = row
@@ -91,22 +87,22 @@ class _Tail:
         self.file: TailFile | None = None
         self.batch: PendingBatch | None = None
         self.chunks = 0
-        self.encoded_bytes = 0
+        self.size = 0
         self.events: list[Event] = []
 
-    def takes(self, batch: PendingBatch, encoded: bytes) -> bool:
-        """Say whether a batch can go into the file: small, of the same session as the last, and following it."""
+    def follows(self, batch: PendingBatch) -> bool:
+        """Say whether a batch is the session's next, and of the same study, source and consent as the last."""
         last = self.batch
         return (
-            self.file is not None
-            and last is not None
+            last is not None
             and (batch.study, batch.source, batch.consent_record) == (last.study, last.source, last.consent_record)
             and batch.first_index == last.next_index
-            and batch.next_index - batch.first_index == len(batch.events) < LARGE_EVENTS
-            and self.chunks < MERGE_CHUNKS
-            and len(self.events) + len(batch.events) <= MERGE_EVENTS
-            and self.encoded_bytes + len(encoded) <= MERGE_BYTES
+            and batch.next_index - batch.first_index == len(batch.events)
         )
+
+    def has_room(self, batch: PendingBatch) -> bool:
+        """Say whether the file takes so many events."""
+        return self.chunks < MERGE_CHUNKS and len(self.events) + len(batch.events) <= MERGE_EVENTS
 
     def close(self) -> None:
         if self.file is not None:
@@ -123,6 +119,8 @@ class Journal:
         self._tails: dict[SessionId, _Tail] = {}
         self._gathered: dict[SessionId, TailFile | None] = {}
         """In the current transaction: the sessions whose chunks all stand in rows, and their files, which are held."""
+        self.sync_s = float("inf")
+        """How long the last commit to a file took."""
         self._over: set[SessionId] = set()
         """In the current transaction: the sessions whose files go."""
 
@@ -157,72 +155,88 @@ class Journal:
             tail.close()
         self._tails.clear()
 
-    def extend(self, batch: PendingBatch, encoded: bytes, permitted: Callable[[], bool] | None = None) -> bool | None:
+    def extend(
+        self, batch: PendingBatch, permitted: Callable[[], bool] | None = None, *, wait: bool = True
+    ) -> bool | None:
         """Add a chunk to the session's file, durable on return, outside of any transaction.
 
         ``permitted`` is asked while the file is held. False: if it says no. ``None``: if the chunk must go into the
-        rows; nothing was done then. StoreUnwritable: if the disk is full or gives errors.
+        rows; nothing was done then. StoreUnwritable: if the disk is full or gives errors. SegmentError: if an event
+        is outside the schema. BlockingIOError: if another process holds the file, and this is not to ``wait`` for it.
         """
         tail = self._tails.get(batch.session)
-        if tail is None or tail.file is None or not tail.takes(batch, encoded):
+        if tail is None or tail.file is None or not (tail.follows(batch) and tail.has_room(batch)):
             return None
-        file, count = tail.file, len(batch.events)
+        file, count, encoded = tail.file, len(batch.events), encode_rows(batch.events)
+        if tail.size + len(encoded) > MERGE_BYTES:
+            return None
         body = vault.seal_chunk(tail.key, encoded, _about(tail.row, batch.first_index, count), self._keys.random)
         try:
-            file.hold()
+            file.hold(wait=wait)
             try:
                 if not file.stands():
                     return None
                 if permitted is not None and not permitted():
                     return False
+                began = time.perf_counter()
                 file.append(batch.first_index, count, body)
+                self.sync_s = time.perf_counter() - began
             finally:
                 file.let_go()
+        except BlockingIOError:
+            raise
         except OSError as error:
             raise unwritable("the journal", error) from error
         tail.batch = batch
         tail.chunks += 1
-        tail.encoded_bytes += len(encoded)
+        tail.size += len(body)
         tail.events.extend(batch.events)
         return True
 
-    def append(self, connection: sqlite3.Connection, batch: PendingBatch, encoded: bytes) -> None:
-        """Add a row, behind what the file holds; the next chunks can go into the file.
+    def append(self, connection: sqlite3.Connection, batch: PendingBatch) -> None:
+        """Add a row, behind what the file holds or together with it; the next chunks can go into the file.
 
-        StoreConflict: if it does not follow what is there, or its session is another's or over.
+        StoreConflict: if it does not follow what is there, or its session is another's or over. SegmentError: if an
+        event is outside the schema, or it holds too many for one row.
         """
         row = get_session(connection, batch.session)
-        self.gather(connection, row)
-        self._check(connection, row, batch)
-        tail = self._tail(connection, row)
-        self._insert(connection, row, (tail.key_no, tail.key), (batch.first_index, len(batch.events)), encoded)
-        tail.batch = batch
+        if not self._gather(connection, row, batch):
+            self._check(connection, row, batch)
+            tail = self._tail(connection, row)
+            self._insert(connection, row, (tail.key_no, tail.key), batch.events)
+        self._tails[row.session].batch = batch
 
     def gather(self, connection: sqlite3.Connection, row: SessionRow) -> None:
         """Bring the chunks of a session's file into rows, and keep its writer waiting until the transaction is over.
 
         StoreUnwritable: if the file can't be used.
         """
+        self._gather(connection, row)
+
+    def _gather(self, connection: sqlite3.Connection, row: SessionRow, batch: PendingBatch | None = None) -> bool:
+        """Do it; say whether the batch that comes next went into the same row."""
         if row.session in self._gathered:
-            return
+            return False
+        together = False
         try:
             file = self._hold(row.session)
             if file is None:
-                return
+                return False
             tail = self._tails.get(row.session)
             base = self._rows_end(connection, row)
             if tail is not None and tail.events and tail.events[0].index == base and file.stands():
-                self._insert(
-                    connection, row, (tail.key_no, tail.key), (base, len(tail.events)), encode_events(tail.events)
-                )
+                together = batch is not None and tail.follows(batch) and len(batch.events) < MERGE_EVENTS
+                events = [*tail.events, *batch.events] if together and batch is not None else tail.events
+                self._insert(connection, row, (tail.key_no, tail.key), events)
             else:
                 for chunk in _follow(file.chunks(), base):
                     self._put(connection, row, chunk)
             if tail is not None:
-                tail.events, tail.chunks, tail.encoded_bytes = [], 0, 0
+                tail.events, tail.chunks, tail.size = [], 0, 0
             file.spoil()
         except OSError as error:
             raise unwritable("the journal", error) from error
+        return together
 
     def end(self, session: SessionId) -> None:
         """Remove a session's file when the transaction is through; its chunks were brought in before."""
@@ -242,12 +256,13 @@ class Journal:
 
     def sweep(self, connection: sqlite3.Connection) -> None:
         """Remove the files of sessions that are over or forgotten; runs in a reading transaction."""
-        # In this order: a session's row is there before its file.
-        files = {path.name.removesuffix(_SUFFIX): path for path in self._folder.glob("*" + _SUFFIX)}
-        for row in all_sessions(connection, open_only=True) if files else ():
-            files.pop(row.session, None)
-        for path in files.values():
-            _unlink(path)
+        with contextlib.suppress(OSError):  # then they are swept another time
+            # In this order: a session's row is there before its file.
+            files = {path.name.removesuffix(_SUFFIX): path for path in self._folder.glob("*" + _SUFFIX)}
+            for row in all_sessions(connection, open_only=True) if files else ():
+                files.pop(row.session, None)
+            for path in (*files.values(), *self._folder.glob("*" + NEW_SUFFIX)):
+                _unlink(path)
 
     def next_index(self, connection: sqlite3.Connection, row: SessionRow) -> int:
         """One past the session's last durable event."""
@@ -263,8 +278,8 @@ class Journal:
     def size_bytes(self) -> int:
         """Bytes of all files."""
         total = 0
-        for path in self._folder.glob("*" + _SUFFIX):
-            with contextlib.suppress(OSError):  # it may be gone by now
+        with contextlib.suppress(OSError):  # it may be gone by now
+            for path in self._folder.glob("*" + _SUFFIX):
                 total += path.stat().st_size
         return total
 
@@ -315,7 +330,7 @@ class Journal:
         """Put other events in the place of one chunk, under a new key."""
         connection.execute("DELETE FROM journal WHERE place = ?", (_place(row, events[0].index),))
         key = self._keys.add_pending(connection, row)
-        self._insert(connection, row, key, (events[0].index, len(events)), encode_events(events))
+        self._insert(connection, row, key, events)
 
     def replace(self, connection: sqlite3.Connection, row: SessionRow, events: Sequence[Event]) -> None:
         """Put events in the place of all that is pending, under a new key; the old keys are destroyed."""
@@ -325,9 +340,8 @@ class Journal:
         connection.execute("DELETE FROM keys WHERE session = ?", (row.no,))
         if events:
             key = self._keys.add_pending(connection, row)
-            for start in range(0, len(events), MAX_SEGMENT_EVENTS):
-                part = events[start : start + MAX_SEGMENT_EVENTS]
-                self._insert(connection, row, key, (part[0].index, len(part)), encode_events(part))
+            for start in range(0, len(events), REKEY_EVENTS):
+                self._insert(connection, row, key, events[start : start + REKEY_EVENTS])
 
     def _cut(self, connection: sqlite3.Connection, row: SessionRow, upto: int) -> None:
         """Take away what is below ``upto`` and rewrite the chunk that lies across; the rest keeps its key."""
@@ -341,7 +355,7 @@ class Journal:
             connection.execute("DELETE FROM journal WHERE place = ?", (_place(row, chunk.first),))
             if events:
                 key = (chunk.key, self._keys.get(connection, chunk.key))
-                self._insert(connection, row, key, (upto, len(events)), encode_events(events))
+                self._insert(connection, row, key, events)
         connection.execute(
             "DELETE FROM keys WHERE session = ? AND no NOT IN (SELECT key FROM journal WHERE place BETWEEN ? AND ?)",
             (row.no, *_span(row)),
@@ -370,7 +384,7 @@ class Journal:
         """Hold a session's file until the transaction is over; ``None`` if there is none."""
         tail = self._tails.get(session)
         file = tail.file if tail is not None else None
-        file = file or TailFile.open(self._path(session), create=False)
+        file = file or TailFile.open(self._path(session))
         if file is not None:
             self._gathered[session] = file
             file.hold()
@@ -380,11 +394,10 @@ class Journal:
         """Make a session's file ready for the next chunks; if it can't be, they go into rows."""
         tail.file = None
         try:
-            file = file or TailFile.open(self._path(session), create=True)
-            if file is not None:
-                file.begin(tail.key_no)
-                file.let_go()
-                tail.file = file
+            file = file or TailFile.open(self._path(session)) or TailFile.create(self._path(session))
+            file.begin(tail.key_no)
+            file.let_go()
+            tail.file = file
         except OSError:
             if file is not None:
                 file.close()
@@ -398,9 +411,9 @@ class Journal:
             (_place(row, chunk.first), chunk.count, chunk.key, chunk.body),
         )
 
-    def _insert(self, connection: sqlite3.Connection, row: SessionRow, key: _Key, span: _Span, encoded: bytes) -> None:
-        first, count = span
-        body = vault.seal_chunk(key[1], encoded, _about(row, first, count), self._keys.random)
+    def _insert(self, connection: sqlite3.Connection, row: SessionRow, key: _Key, events: Sequence[Event]) -> None:
+        first, count = events[0].index, len(events)
+        body = vault.seal_chunk(key[1], encode_events(events), _about(row, first, count), self._keys.random)
         self._put(connection, row, _Chunk(first, count, key[0], body))
 
     def _rows_end(self, connection: sqlite3.Connection, row: SessionRow) -> int:
@@ -444,11 +457,12 @@ def _follow(chunks: Sequence[TailChunk], base: int) -> list[_Chunk]:
     """Give the chunks from ``base`` on, one after the other; what lies below stands in rows or a segment."""
     found: list[_Chunk] = []
     for chunk in chunks:
+        if chunk.first > base:  # what was before it is damaged
+            found.append(_Chunk(base, chunk.first - base, chunk.key, b""))
+            base = chunk.first
         if chunk.first < 0 or chunk.first == base:
             found.append(_Chunk(base, chunk.count, chunk.key, chunk.body))
             base += chunk.count
-        elif chunk.first > base:
-            break
     return found
 
 

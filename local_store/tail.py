@@ -1,8 +1,11 @@
-"""A session's tail: its newest chunks in a file that only grows, so that a commit is one write and one sync.
+"""A session's tail: its newest chunks in a file that is only added to, so that a commit is one write and one sync.
 
 Only the process that writes the session appends; the rows of the database take the chunks over before anything else is
 done with them. Each chunk says which events it holds, so that one which the rows hold too is passed over, whatever
 was cut off in between. The file's own lock keeps the writer and a transaction of another process apart.
+
+The file has room in advance, zeros, so that most syncs have no new length to write. What tells a commit that was cut
+off from damage: a disk writes sectors whole, a chunk's head never lies across two, and room is made before it is used.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import struct
 import sys
 import time
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -32,8 +36,16 @@ _HEAD_BYTES = _HEAD.size + _CRC.size
 _SECTOR_BYTES = 512
 """What a disk writes whole."""
 
-_SURE_BYTES = 16
-"""So many zeros in a ciphertext are no accident."""
+ROOM_BYTES = 8192
+"""The file's length is a multiple of it: some ninety commits of single keystrokes."""
+
+_END = b"."
+"""Closes a chunk, so that a last sector of which only zeros are there never arrived."""
+
+NEW_SUFFIX = ".new"
+"""A file that is being made; what a crash leaves of it is swept."""
+
+_FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 _TRIES = 100
 _TRY_S = 0.001
@@ -52,35 +64,42 @@ class TailChunk(msgspec.Struct, frozen=True):
 class TailFile:
     """One session's file, open for writing."""
 
-    __slots__ = ("_handle", "_header", "_held", "_size")
+    __slots__ = ("_handle", "_header", "_held", "_room", "_size")
 
     def __init__(self, handle: int) -> None:
         self._handle = handle
         self._header = b""
         self._size = 0
+        self._room = 0
         self._held = False
 
     @classmethod
-    def open(cls, path: Path, *, create: bool) -> TailFile | None:
-        """Open a file; ``None`` if there is none and none is to be made. OSError: if that can't be done."""
-        flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    def open(cls, path: Path) -> TailFile | None:
+        """Open a file; ``None`` if there is none. OSError: if that can't be done."""
         try:
-            return cls(os.open(path, flags))
+            return cls(os.open(path, _FLAGS))
         except FileNotFoundError:
-            if not create:
-                return None
-        handle = os.open(path, flags | os.O_CREAT, PRIVATE_FILE)
-        try:
-            sync_folder(path.parent)
-        except BaseException:
-            os.close(handle)
-            raise
-        return cls(handle)
+            return None
 
-    def hold(self) -> None:
-        """Wait for the file's lock, and take it. OSError: if the file system has none."""
+    @classmethod
+    def create(cls, path: Path) -> TailFile:
+        """Make a file that is whole from its first moment on. OSError: if that can't be done."""
+        new = path.with_suffix(NEW_SUFFIX)
+        handle = os.open(new, _FLAGS | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
+        try:
+            _write(handle, _HEADER.pack(_MAGIC, 0).ljust(ROOM_BYTES, b"\0"), 0)
+            os.fsync(handle)
+        finally:
+            os.close(handle)  # Windows renames no open file
+        new.replace(path)
+        sync_folder(path.parent)
+        return cls(os.open(path, _FLAGS))
+
+    def hold(self, *, wait: bool = True) -> None:
+        """Take the lock. OSError: if the file system has none. BlockingIOError: if it is held, without ``wait``."""
         if not self._held:
-            _lock(self._handle, wait=True)
+            if not _lock(self._handle, wait=wait, share=False):
+                raise BlockingIOError
             self._held = True
 
     def let_go(self) -> None:
@@ -98,12 +117,12 @@ class TailFile:
             self._handle = -1
 
     def begin(self, key: int) -> None:
-        """Empty the file, for chunks under a key."""
+        """Overwrite what the file holds, for chunks under a key. OSError: if that fails."""
         self._header = b""
-        os.ftruncate(self._handle, 0)
         header = _HEADER.pack(_MAGIC, key)
-        _write(self._handle, header, 0)
-        self._header, self._size = header, len(header)
+        self._wipe(header)
+        os.ftruncate(self._handle, ROOM_BYTES)
+        self._header, self._size, self._room = header, len(header), ROOM_BYTES
 
     def stands(self) -> bool:
         """Say whether the file is still as this writer left it; asked while it is held."""
@@ -115,17 +134,20 @@ class TailFile:
     def append(self, first: int, count: int, body: bytes) -> None:
         """Write a chunk, durable on return. OSError: if that fails; then it is taken back, and nothing more goes in."""
         head = _HEAD.pack(len(body), first, count)
-        record = b"".join((head, _CRC.pack(zlib.crc32(head)), body))
+        record = b"".join((head, _CRC.pack(zlib.crc32(head)), body, _END))
         header, self._header = self._header, b""
+        at = _head_at(self._size)
+        end = at + len(record)
+        room = max(self._room, -(-end // ROOM_BYTES) * ROOM_BYTES)
         try:
-            _write(self._handle, record, self._size)
+            _write(self._handle, record if room == self._room else record.ljust(room - at, b"\0"), at)
             _sync(self._handle)
         except OSError:
             with contextlib.suppress(OSError):
-                os.ftruncate(self._handle, self._size)
+                _write(self._handle, bytes(self._room - at), at)
+                os.ftruncate(self._handle, self._room)
             raise
-        self._header = header
-        self._size += len(record)
+        self._header, self._size, self._room = header, end, room
 
     def spoil(self) -> None:
         """Make the writer, whoever it is, look into the database before it goes on."""
@@ -134,9 +156,16 @@ class TailFile:
             _write(self._handle, b"-", 0)
 
     def empty(self) -> None:
-        """Take everything out."""
+        """Overwrite what the file holds, and take it out. OSError: if that fails."""
         self._header = b""
-        os.ftruncate(self._handle, 0)
+        os.lseek(self._handle, 0, os.SEEK_SET)
+        self._wipe(b"-" + os.read(self._handle, _HEADER.size)[1:])
+        os.ftruncate(self._handle, ROOM_BYTES)
+
+    def _wipe(self, header: bytes) -> None:
+        """Put a header and zeros in the place of everything: what stood there is in rows by now."""
+        _write(self._handle, header.ljust(os.fstat(self._handle).st_size, b"\0"), 0)
+        _sync(self._handle)
 
     def chunks(self) -> list[TailChunk]:
         """Read all chunks; asked while it is held."""
@@ -155,10 +184,10 @@ def read_chunks(path: Path) -> list[TailChunk]:
     except FileNotFoundError:
         return []
     try:
-        if os.fstat(handle).st_size <= _HEADER.size:
+        if not os.fstat(handle).st_size:
             return []
         for _ in range(_TRIES):
-            if _lock(handle, wait=False):
+            if _lock(handle, wait=False, share=True):
                 break
             time.sleep(_TRY_S)
         return _parse(_read_all(handle))
@@ -167,45 +196,85 @@ def read_chunks(path: Path) -> list[TailChunk]:
 
 
 def _parse(data: bytes) -> list[TailChunk]:
-    if len(data) < _HEADER.size:
+    if not data:
         return []
-    # The first byte may have been spoilt, which concerns the writer alone.
-    magic, key = _HEADER.unpack_from(data)
     chunks: list[TailChunk] = []
+    # The first byte may have been spoilt, which concerns the writer alone.
+    magic, key = _HEADER.unpack(data[: _HEADER.size].ljust(_HEADER.size, b"\0"))
     if magic[1:] != _MAGIC[1:]:
-        return [_lost(chunks, key)] if any(data) else []
-    at = _HEADER.size
-    while len(data) - at >= _HEAD_BYTES:
-        head = data[at : at + _HEAD.size]
-        length, first, count = _HEAD.unpack(head)
-        start = at + _HEAD_BYTES
-        if _CRC.unpack_from(data, at + _HEAD.size)[0] != zlib.crc32(head):
-            if any(head):
+        chunks.append(_lost(chunks, -1))
+    begun, at = 0, _HEADER.size
+    while (at := _head_at(at)) + _HEAD_BYTES <= len(data):
+        head = _head(data, at)
+        if head is None:
+            later = _resume(data, at, chunks)
+            if later == len(data) and any(data[at : at + _HEAD_BYTES]):
                 chunks.append(_lost(chunks, key))
-            break
-        end = start + length
-        if end > len(data) or (end == len(data) and _is_torn(data, start)):
+            at = later
+            continue
+        length, first, count = head
+        begun, start, at = at, at + _HEAD_BYTES, at + _HEAD_BYTES + length + len(_END)
+        if at > len(data) or (_is_last(data, at) and _is_torn(data, start, at)):
             break  # a commit that was cut off: nobody was told that it is durable
-        chunks.append(TailChunk(first, count, key, data[start:end]))
-        at = end
+        chunks.append(TailChunk(first, count, key, data[start : start + length]))
+    # A file is made at its first length and grows by as much: what began behind the last such length had room before.
+    whole = len(data) // ROOM_BYTES * ROOM_BYTES
+    if len(data) != whole and (not whole or begun > whole):
+        chunks.append(_lost(chunks, key))
     return chunks
 
 
-def _lost(chunks: list[TailChunk], key: int) -> TailChunk:
-    """What stands behind a damaged head can't be found any more; it is reported as one event."""
-    first = chunks[-1].first + chunks[-1].count if chunks else -1
-    return TailChunk(first, 1, key, b"")
+def _head_at(at: int) -> int:
+    """Give the place of a chunk's head, from ``at`` on: where it lies in one sector."""
+    left = _SECTOR_BYTES - at % _SECTOR_BYTES
+    return at if left >= _HEAD_BYTES else at + left
 
 
-def _is_torn(data: bytes, start: int) -> bool:
-    """Say whether a sector of the last chunk never reached the disk: it reads as zeros."""
-    at = start
-    while at < len(data):
-        end = min(len(data), (at // _SECTOR_BYTES + 1) * _SECTOR_BYTES)
-        if end - at >= _SURE_BYTES and not any(data[at:end]):
+def _head(data: bytes, at: int) -> tuple[int, int, int] | None:
+    """Read a chunk's head: length, first index and count; ``None`` if there is none."""
+    raw = data[at : at + _HEAD.size]
+    if not any(raw) or _CRC.unpack_from(data, at + _HEAD.size)[0] != zlib.crc32(raw):
+        return None
+    length, first, count = _HEAD.unpack(raw)
+    return length, first, count
+
+
+def _resume(data: bytes, at: int, chunks: Sequence[TailChunk]) -> int:
+    """Find the next head behind a place that has none, by trying; gives the end if there is none."""
+    expected = _expected(chunks)
+    for place in range(at, len(data) - _HEAD_BYTES + 1) if any(data[at:]) else ():
+        head = _head(data, place)
+        if head is not None and head[1] >= expected:
+            return place
+    return len(data)
+
+
+def _expected(chunks: Sequence[TailChunk]) -> int:
+    return chunks[-1].first + chunks[-1].count if chunks else -1
+
+
+def _lost(chunks: Sequence[TailChunk], key: int) -> TailChunk:
+    """Stand for what can't be found any more: for one event, because nobody knows how many there were."""
+    return TailChunk(_expected(chunks), 1, key, b"")
+
+
+def _is_last(data: bytes, end: int) -> bool:
+    """Say whether no chunk follows."""
+    return not any(data[end:])
+
+
+def _is_torn(data: bytes, start: int, end: int) -> bool:
+    """Say whether a sector of a chunk never reached the disk, and reads as zeros: each holds ciphertext or the end."""
+    at = _next_sector(start)
+    while at < end:
+        if not any(data[at : min(end, at + _SECTOR_BYTES)]):
             return True
-        at = end
+        at += _SECTOR_BYTES
     return False
+
+
+def _next_sector(at: int) -> int:
+    return -(-at // _SECTOR_BYTES) * _SECTOR_BYTES
 
 
 def _read_all(handle: int) -> bytes:
@@ -228,7 +297,7 @@ if sys.platform == "win32":
     _LOCK_AT = 1 << 30
     """A byte that no file reaches: Windows forbids others to read what is locked."""
 
-    def _lock(handle: int, *, wait: bool) -> bool:
+    def _lock(handle: int, *, wait: bool, share: bool) -> bool:  # noqa: ARG001 - locks are not shared here
         while True:
             os.lseek(handle, _LOCK_AT, os.SEEK_SET)
             try:
@@ -250,9 +319,10 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(handle: int, *, wait: bool) -> bool:
+    def _lock(handle: int, *, wait: bool, share: bool) -> bool:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_SH | fcntl.LOCK_NB)
+            kind = fcntl.LOCK_SH if share else fcntl.LOCK_EX
+            fcntl.flock(handle, kind if wait else kind | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True

@@ -41,6 +41,11 @@ class Transactions:
         """Write all of it or nothing; ``before`` runs ahead of the transaction."""
         return await self._database.write(work, before=before, done=self._done, undone=self._undone)
 
+    @property
+    def idle(self) -> bool:
+        """Whether no transaction is under way or waits."""
+        return self._database.idle
+
     async def aside(self, work: Callable[[], T]) -> T:
         """Run a function on the database's thread, between transactions."""
         return await self._database.aside(work)

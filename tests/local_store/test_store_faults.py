@@ -19,7 +19,7 @@ import pytest
 from event_model.errors import StoreDamaged, StoreError, StoreUnwritable
 from event_model.ids import SessionId
 from local_store.files import RESERVE_BYTES
-from local_store.journal import LARGE_EVENTS
+from local_store.journal import MERGE_EVENTS
 from local_store.model import SegmentState
 from local_store.store import Store
 from tests.local_store.store_kit import (
@@ -207,7 +207,7 @@ async def test_a_database_made_read_only_is_an_error_and_stays_readable(tmp_path
         await store.append(pending(typing(0, 3)))
         await store._database.read(lambda connection: connection.execute("PRAGMA query_only = ON"))
         with pytest.raises(StoreUnwritable):
-            await store.append(pending(typing(3, LARGE_EVENTS)))
+            await store.append(pending(typing(3, MERGE_EVENTS + 1)))
         assert len(await store.pending(SESSION)) == 3
 
 

@@ -8,6 +8,7 @@ from event_model.clock import ManualClock
 from event_model.errors import SegmentError, StoreConflict
 from event_model.events import Finding, Mask
 from event_model.ids import SessionId
+from event_model.segment import MAX_SEGMENT_EVENTS
 from local_store.model import TRANSITIONS, SegmentAct, SegmentState, transition
 from local_store.schema import free_pages
 from tests.local_store.store_kit import (
@@ -85,11 +86,11 @@ async def test_seal_refuses_what_is_not_next_not_durable_or_of_another_study(tmp
 async def test_a_segment_that_would_be_too_large_is_refused_and_nothing_changes(tmp_path: Path) -> None:
     async with await open_store(tmp_path) as store:
         await begin(store)
-        await store.append(pending(typing(0, 8192)))
-        await store.append(pending(typing(8192, 1)))
+        await store.append(pending(typing(0, MAX_SEGMENT_EVENTS)))
+        await store.append(pending(typing(MAX_SEGMENT_EVENTS, 1)))
         with pytest.raises(SegmentError):
             await seal(store, masked(await store.pending(SESSION)))
-        assert len(await store.pending(SESSION)) == 8193
+        assert len(await store.pending(SESSION)) == MAX_SEGMENT_EVENTS + 1
 
 
 async def test_events_are_given_once_in_order_with_their_state(tmp_path: Path) -> None:
