@@ -8,7 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import psutil
@@ -19,11 +20,15 @@ from starlette.routing import Route
 
 from ingest_server.server import serve_app
 
-if TYPE_CHECKING:
-    from benchmarks.receiver_load import Fleet
-
 RECEIPT_BYTES = 480
 """What a signed receipt has, so that both answer as much."""
+
+
+class StudyFiles(Protocol):
+    """Where a study's manifest and its receiver's key lie."""
+
+    manifest_file: Path
+    key_file: Path
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -46,11 +51,11 @@ def empty_server() -> Iterator[Address]:
 
 
 @contextmanager
-def receiver_process(fleet: Fleet, flags: dict[str, str]) -> Iterator[Address]:
-    """Run ``overt serve`` for the fleet's study."""
-    given = [part for pair in flags.items() for part in pair]
-    study = ["--study", str(fleet.manifest_file), "--key", str(fleet.key_file)]
-    with _process([sys.executable, "-m", "overt", "serve", *study, *given, "--port", "0", "--json"]) as address:
+def receiver_process(files: StudyFiles, flags: dict[str, str]) -> Iterator[Address]:
+    """Run ``overt serve`` for a study."""
+    given = [part for pair in ({"--port": "0"} | flags).items() for part in pair]
+    study = ["--study", str(files.manifest_file), "--key", str(files.key_file)]
+    with _process([sys.executable, "-m", "overt", "serve", *study, *given, "--json"]) as address:
         yield address
 
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -23,9 +24,12 @@ from ingest_server.log_routes import LogRoutes
 from ingest_server.log_service import StudyLogs
 from ingest_server.metadata import Metadata
 from ingest_server.objects import DirectoryObjects, Objects
+from ingest_server.operation_routes import OperationRoutes
+from ingest_server.operations import Log, Metrics, Watched
+from ingest_server.rate_limit import RateLimit
 from ingest_server.rows import Participant
 from ingest_server.service import Answer, Receiver
-from ingest_server.settings import ReceiverSettings
+from ingest_server.settings import RATE_BURST, ReceiverSettings
 from ingest_server.sqlite_metadata import SqliteMetadata
 
 RETRY_AFTER_S = 30
@@ -40,38 +44,40 @@ def create_app(
     *,
     objects: Objects | None = None,
     metadata: Metadata | None = None,
+    log: Log | None = None,
 ) -> Starlette:
     """Build the receiver as an ASGI application.
 
-    Objects and notes lie under ``settings.data`` unless other stores are handed in. StoreUnwritable: if they can't be
-    opened.
+    Objects and notes lie under ``settings.data`` unless other stores are handed in; ``log`` is told of each request.
+    StoreUnwritable: if the stores can't be opened.
     """
     notes = metadata or SqliteMetadata(settings.data / "receiver.sqlite3")
     clock = clock or SystemClock()
-    receiver = Receiver(
-        settings.studies,
-        key=settings.key,
-        objects=objects or DirectoryObjects(settings.data),
-        metadata=notes,
-        clock=clock,
-    )
+    things = objects or DirectoryObjects(settings.data)
+    receiver = Receiver(settings.studies, key=settings.key, objects=things, metadata=notes, clock=clock)
     logs = StudyLogs(study_roles(settings), key=settings.key, metadata=notes, clock=clock)
-    routes = _Routes(receiver, key=encode_key(settings.key.verify_key.raw))
+    limit = RateLimit(per_minute=settings.rate_per_minute, burst=min(RATE_BURST, settings.rate_per_minute))
+    metrics = Metrics()
+    routes = _Routes(receiver, key=encode_key(settings.key.verify_key.raw), limit=limit, clock=clock)
+    about = OperationRoutes(notes, things, metrics)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         notes.close()
 
+    table = [
+        *about.routes(),
+        Route("/v1/receiver", routes.describe, methods=["GET"]),
+        Route(f"{_PARTICIPANT}/consent", routes.consent, methods=["PUT"]),
+        Route(f"{_PARTICIPANT}/segments/{{epoch}}/{{number}}", routes.segment, methods=["PUT"]),
+        Route(f"{_PARTICIPANT}/deletions", routes.deletion, methods=["POST"]),
+        *LogRoutes(logs).routes(),
+    ]
+    templates = {route.endpoint: route.path for route in table}
     return Starlette(
-        routes=[
-            Route("/healthz", routes.health, methods=["GET"]),
-            Route("/v1/receiver", routes.describe, methods=["GET"]),
-            Route(f"{_PARTICIPANT}/consent", routes.consent, methods=["PUT"]),
-            Route(f"{_PARTICIPANT}/segments/{{epoch}}/{{number}}", routes.segment, methods=["PUT"]),
-            Route(f"{_PARTICIPANT}/deletions", routes.deletion, methods=["POST"]),
-            *LogRoutes(logs).routes(),
-        ],
+        routes=table,
+        middleware=[Middleware(Watched, metrics=metrics, routes=templates, log=log)],
         exception_handlers={
             OvertError: _overt_error,
             HTTPException: _http_error,
@@ -91,34 +97,48 @@ def study_roles(settings: ReceiverSettings) -> dict[StudyId, Roles]:
     return {study: read_roles(lists.get(study), study=study, owner=key) for study, key in owners.items()}
 
 
+class TooOften(ReceiverError):
+    """This installation asks too often; ``seconds`` says when there will be room."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__("too many requests of this installation", status=429, code="rate-limited")
+        self.seconds = seconds
+
+
 class _Routes:
-    def __init__(self, receiver: Receiver, *, key: str) -> None:
+    def __init__(self, receiver: Receiver, *, key: str, limit: RateLimit, clock: Clock) -> None:
         self._receiver = receiver
         self._key = key
-
-    async def health(self, _request: Request) -> Response:
-        return json_answer(200, {"status": "ok"})
+        self._limit = limit
+        self._clock = clock
 
     async def describe(self, _request: Request) -> Response:
         studies = [{"id": study, "versions": versions} for study, versions in sorted(self._receiver.studies.items())]
         return json_answer(200, {"service": "overt-receiver", "version": 1, "key": self._key, "studies": studies})
 
     async def consent(self, request: Request) -> Response:
+        participant = self._participant(request)
         data = await read_body(request, MAX_DOCUMENT_BYTES)
-        return _answer(await self._receiver.put_consent(_participant(request), data))
+        return _answer(await self._receiver.put_consent(participant, data))
 
     async def segment(self, request: Request) -> Response:
+        participant = self._participant(request)
         epoch, number = _number(request, "epoch"), _number(request, "number")
         data = await read_body(request, MAX_ENVELOPE_BYTES)
-        return _answer(await self._receiver.put_segment(_participant(request), epoch, number, data))
+        return _answer(await self._receiver.put_segment(participant, epoch, number, data))
 
     async def deletion(self, request: Request) -> Response:
+        participant = self._participant(request)
         data = await read_body(request, MAX_DOCUMENT_BYTES)
-        return _answer(await self._receiver.delete(_participant(request), data))
+        return _answer(await self._receiver.delete(participant, data))
 
-
-def _participant(request: Request) -> Participant:
-    return Participant(StudyId(request.path_params["study"]), Pseudonym(request.path_params["pseudonym"]))
+    def _participant(self, request: Request) -> Participant:
+        """Say whom a request is about. ReceiverError: 429, if that installation asks too often."""
+        participant = Participant(StudyId(request.path_params["study"]), Pseudonym(request.path_params["pseudonym"]))
+        wait_ms = self._limit.wait_ms(participant, self._clock.monotonic_ms())
+        if wait_ms:
+            raise TooOften(-(-wait_ms // 1000))
+        return participant
 
 
 def _number(request: Request, name: str) -> int:
@@ -138,6 +158,8 @@ async def _overt_error(_request: Request, error: Exception) -> Response:
         response = problem(error.status, error.code, error.message)
         if error.status == 413:
             response.headers["connection"] = "close"
+        if isinstance(error, TooOften):
+            response.headers["retry-after"] = str(error.seconds)
         return response
     if isinstance(error, StoreError):
         response = problem(503, "unavailable", "the receiver can't store anything at present")
@@ -148,7 +170,10 @@ async def _overt_error(_request: Request, error: Exception) -> Response:
 
 async def _http_error(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return problem(status, "not-found" if status == 404 else "not-allowed", "no such address or method")
+    response = problem(status, "not-found" if status == 404 else "not-allowed", "no such address or method")
+    for name, value in (getattr(error, "headers", None) or {}).items():
+        response.headers[name] = value
+    return response
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:

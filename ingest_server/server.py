@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -14,7 +16,11 @@ from event_model.errors import ReceiverError
 from ingest_server.app import create_app
 from ingest_server.metadata import Metadata
 from ingest_server.objects import Objects
+from ingest_server.operations import Log
 from ingest_server.settings import ReceiverSettings
+
+Tls = tuple[Path, Path]
+"""A certificate chain and its private key, PEM files."""
 
 __all__ = ["ReceiverSettings", "create_app", "serve", "serve_app"]
 
@@ -34,17 +40,22 @@ def serve(
     clock: Clock | None = None,
     objects: Objects | None = None,
     metadata: Metadata | None = None,
+    log: Log | None = None,
+    tls: Tls | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; requests under way are finished first, then the signal takes its course.
 
-    ``ready`` is called with the base URL once connections are accepted; port 0 takes a free one. ReceiverError: if the
-    address can't be bound. StoreUnwritable: if the data directory can't be opened.
+    ``ready`` is called with the base URL once connections are accepted; port 0 takes a free one. ``tls`` names a
+    certificate chain and its key. ReceiverError: if the address can't be bound or the certificate is no good.
+    StoreUnwritable: if the data directory can't be opened.
     """
-    app = create_app(settings, clock, objects=objects, metadata=metadata)
-    asyncio.run(serve_app(app, host=host, port=port, ready=ready))
+    app = create_app(settings, clock, objects=objects, metadata=metadata, log=log)
+    asyncio.run(serve_app(app, host=host, port=port, ready=ready, tls=tls))
 
 
-async def serve_app(app: Starlette, *, host: str, port: int, ready: Callable[[str], None] | None) -> None:
+async def serve_app(
+    app: Starlette, *, host: str, port: int, ready: Callable[[str], None] | None, tls: Tls | None = None
+) -> None:
     """Serve an application that is already built; see ``serve``."""
     listener = _listen(host, port)
     config = uvicorn.Config(
@@ -55,12 +66,15 @@ async def serve_app(app: Starlette, *, host: str, port: int, ready: Callable[[st
         timeout_graceful_shutdown=GRACE_S,
         ws="none",
         lifespan="on",
+        ssl_certfile=None if tls is None else tls[0],
+        ssl_keyfile=None if tls is None else tls[1],
     )
+    _load(config)
     server = uvicorn.Server(config)
     try:
         # The socket listens already: what connects from here on is served as soon as the loop turns.
         if ready is not None:
-            ready(_base_url(listener))
+            ready(_base_url(listener, scheme="http" if tls is None else "https"))
         await server.serve(sockets=[listener])
     finally:
         listener.close()
@@ -77,6 +91,17 @@ def _listen(host: str, port: int) -> socket.socket:
     return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach())
 
 
-def _base_url(listener: socket.socket) -> str:
+def _load(config: uvicorn.Config) -> None:
+    """Read certificate and key. ReceiverError: if they are no good."""
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        hint = "Give a PEM file with the whole chain, and the key that belongs to it, without a passphrase."
+        raise ReceiverError(f"the certificate can't be used: {error}", status=503, code="tls", hint=hint) from error
+    if config.ssl is not None:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+
+
+def _base_url(listener: socket.socket, *, scheme: str) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -19,6 +19,15 @@ DRAIN_BYTES = 16 << 20
 DRAIN_S = 20.0
 """And for no longer than this."""
 
+RATE_PER_MINUTE = 3000
+"""Fifty a second: what one device can send when it comes back after a month off-line."""
+
+RATE_BURST = 500
+"""Requests at once, before the rate holds."""
+
+READY_S = 5.0
+"""How long a store may take to answer before the receiver counts as not ready."""
+
 
 class ReceiverSettings(msgspec.Struct, frozen=True):
     """Where a receiver keeps what it takes, for which studies, and the key that signs its receipts.
@@ -32,3 +41,5 @@ class ReceiverSettings(msgspec.Struct, frozen=True):
     key: SigningKey
     roles: tuple[bytes, ...] = ()
     """Signed lists of members, at most one for each study; see ``event_model.roles``."""
+    rate_per_minute: int = RATE_PER_MINUTE
+    """Requests of one installation, taken by one process; more are answered with 429."""

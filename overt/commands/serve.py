@@ -26,10 +26,16 @@ from overt.keyfiles import read_signing_key
               help="postgresql://user@host/name, in place of a SQLite file below --data.")  # fmt: skip
 @click.option("--bucket", envvar="OVERT_BUCKET", help="An S3 bucket, in place of files below --data.")
 @click.option("--s3-endpoint", envvar="AWS_ENDPOINT_URL", help="The URL of an S3 server that is not Amazon's.")
+@click.option("--tls-cert", type=click.Path(path_type=Path, exists=True), help="A certificate chain (PEM): speak TLS.")
+@click.option("--tls-key", type=click.Path(path_type=Path, exists=True), help="Its private key (PEM).")
+@click.option("--log-requests", is_flag=True, help="One line of JSON per request on standard error; no identities.")
+@click.option("--rate", default=3000, show_default=True, type=click.IntRange(min=1),
+              help="Requests a minute of one installation.")  # fmt: skip
 @json_option
 def serve(
     studies: tuple[Path, ...], key: Path, data: Path, roles: tuple[Path, ...], host: str, port: int,
-    database: str | None, bucket: str | None, s3_endpoint: str | None, *, as_json: bool,
+    database: str | None, bucket: str | None, s3_endpoint: str | None,
+    tls_cert: Path | None, tls_key: Path | None, rate: int, *, log_requests: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Run a receiver: it takes sealed segments and keeps what it cannot read.
 
@@ -39,7 +45,7 @@ def serve(
     Several machines can share a PostgreSQL database and an S3 bucket: give --database and --bucket.
     """
     try:
-        from ingest_server import postgres_metadata, s3_objects, server  # noqa: PLC0415 - an extra that the device side does not install
+        from ingest_server import operations, postgres_metadata, s3_objects, server  # noqa: PLC0415 - an extra that the device side does not install
     except ModuleNotFoundError as error:
         raise ReceiverError(
             f"the receiver's packages are missing ({error.name})", status=0, code="extra-missing",
@@ -52,6 +58,8 @@ def serve(
         else:
             click.echo(f"Listening on {address}. Ctrl-C stops it; what was receipted is on disk.")
 
+    if (tls_cert is None) != (tls_key is None):
+        raise click.UsageError("--tls-cert and --tls-key go together")
     signer = read_signing_key(key)
     manifests = tuple(read_manifest(path.read_bytes()) for path in studies)
     for manifest in manifests:
@@ -62,9 +70,11 @@ def serve(
                 hint="Devices would believe no receipt; give the receiver.key that was made with the study.",
             )
     lists = tuple(path.read_bytes() for path in roles)
-    settings = server.ReceiverSettings(data=data, studies=manifests, key=signer, roles=lists)
+    settings = server.ReceiverSettings(data=data, studies=manifests, key=signer, roles=lists, rate_per_minute=rate)
     server.serve(
         settings, host=host, port=port, clock=SystemClock(), ready=ready,
         objects=s3_objects.S3Objects(bucket, endpoint=s3_endpoint) if bucket else None,
         metadata=postgres_metadata.PostgresMetadata(database) if database else None,
+        log=operations.log_to_stderr if log_requests else None,
+        tls=None if tls_cert is None or tls_key is None else (tls_cert, tls_key),
     )  # fmt: skip
