@@ -9,8 +9,14 @@ import ahocorasick
 
 from privacy_filter.detectors.base import SECRET, Hit
 from privacy_filter.detectors.rules import name_rules
-from privacy_filter.detectors.values import is_identifier, is_mixed, is_stand_in, looks_random, surely_random
+from privacy_filter.detectors.standins import is_stand_in, is_stand_in_password
+from privacy_filter.detectors.values import is_digest, is_identifier, is_mixed, is_uuid, looks_random, surely_random
 from privacy_filter.detectors.window import Window, compile_pattern
+
+_ADDRESS = re.compile(r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ][\d:]|\Z)")
+_NEXT = re.compile(r"[,;&](?=[A-Za-z_][\w\- ]{0,30}[=:])")
+"""Where another name begins within what follows an unquoted name."""
 
 REACH = 720
 """How many characters after a name are looked at: longer secrets have a form of their own."""
@@ -104,7 +110,7 @@ class AssignmentLayer:
         if match is not None:
             start, end = next(match.span(group) for group in (1, 2, 3) if match.group(group) is not None)
             value = window.text[at + start : at + end].rstrip("\\")
-            if self._is_secret(value, strength, quoted=True):
+            if _is_secret(value, strength, window, quoted=True):
                 return _hit(at + start, at + start + len(value), strength)
             return None
         match = self._bare.match(piece)
@@ -116,7 +122,7 @@ class AssignmentLayer:
 
     def _bare_hit(self, window: Window, at: int, strength: str, match: Any) -> Hit | None:
         start, end = at + match.start(3), at + match.end(3)
-        value = window.text[start:end].rstrip(_OPEN_ENDS)
+        value = _NEXT.split(window.text[start:end], maxsplit=1)[0].rstrip(_OPEN_ENDS)
         between = match.group(1).strip(b" \t:")
         spoken = match.group(2) is None and (between == b"" or between.isalpha()) and b":" not in match.group(1)
         if not value or (any(sign in value for sign in "([{$") and not looks_random(value)):
@@ -125,7 +131,7 @@ class AssignmentLayer:
             return None
         if spoken and not _is_spoken_secret(value, strength):
             return None
-        return _hit(start, start + len(value), strength) if self._is_secret(value, strength, quoted=False) else None
+        return _hit(start, start + len(value), strength) if _is_secret(value, strength, window, quoted=False) else None
 
     def _near_hit(self, window: Window, at: int) -> Hit | None:
         """Look for a value on the rest of the line that needs no more than the name's company."""
@@ -133,7 +139,7 @@ class AssignmentLayer:
         piece = window.raw[at : min(at + NEAR, line_end if line_end >= 0 else len(window.text))]
         for match in self._nearby.finditer(piece):
             value = window.text[at + match.start() : at + match.end()]
-            if "/" not in value and surely_random(value) and not is_stand_in(value) and not _is_digest_call(piece):
+            if "/" not in value and surely_random(value) and not is_stand_in(value) and not _is_public(value, piece):
                 return _hit(at + match.start(), at + match.end(), TOKEN)
         return None
 
@@ -146,20 +152,20 @@ class AssignmentLayer:
         if match is None:
             return None
         group = 1 if match.group(1) is not None else 2
-        if not self._is_secret(match.group(group), strength, quoted=True):
+        if not _is_secret(match.group(group), strength, window, quoted=True):
             return None
         base = max(at - BEFORE, 0)
         return _hit(base + match.start(group), base + match.end(group), PASSWORD)
 
-    @staticmethod
-    def _is_secret(value: str, strength: str, *, quoted: bool) -> bool:
-        if is_stand_in(value):
-            return False
-        if strength == PASSWORD:
-            return _is_password(value, quoted=quoted)
-        if strength == TOKEN:
-            return _is_token(value, quoted=quoted)
-        return surely_random(value)
+
+def _is_secret(value: str, strength: str, window: Window, *, quoted: bool) -> bool:
+    if strength == PASSWORD:
+        return not is_stand_in_password(value, whole_file=window.whole_file) and _is_password(value, quoted=quoted)
+    if is_stand_in(value) or value.startswith("arn:"):
+        return False
+    if strength == TOKEN:
+        return _is_token(value, quoted=quoted)
+    return surely_random(value) and not is_uuid(value)
 
 
 def _is_token(value: str, *, quoted: bool) -> bool:
@@ -172,6 +178,8 @@ def _is_token(value: str, *, quoted: bool) -> bool:
 def _is_password(value: str, *, quoted: bool) -> bool:
     value = value.strip()
     if len(value) < MIN_PASSWORD_CHARS or any(map(str.isspace, value)) or _NUMBERED.match(value):
+        return False
+    if _ADDRESS.fullmatch(value) or _DATE.match(value):
         return False
     if value[0] in "/.<" or value.startswith(("http://", "https://", "--")) or value.endswith(":"):
         return False
@@ -195,8 +203,8 @@ def _inside_word(text: str, start: int, end: int) -> bool:
     return (head and not known) or (after.isalpha() and after.islower())
 
 
-def _is_digest_call(piece: bytes) -> bool:
-    return any(word in piece for word in (b"sha", b"md5", b"hash", b"digest"))
+def _is_public(value: str, piece: bytes) -> bool:
+    return is_digest(value) or any(word in piece for word in (b"sha", b"md5", b"hash", b"digest"))
 
 
 def _hit(start: int, end: int, strength: str) -> Hit:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from privacy_filter.detectors.base import SECRET, Hit
-from privacy_filter.detectors.values import is_mixed, is_stand_in, looks_random
+from privacy_filter.detectors.standins import is_stand_in, is_stand_in_password
+from privacy_filter.detectors.values import looks_random
 from privacy_filter.detectors.window import Window, compile_pattern
 
 BEHIND = 64
@@ -25,12 +26,12 @@ _KEY_LINE = re.compile(r"[A-Za-z0-9+/=]{12}")
 
 
 def _is_stand_in(value: str) -> bool:
-    return is_stand_in(value) or (len(value) < 8 and not is_mixed(value) and not looks_random(value))
+    return is_stand_in_password(value, whole_file=False)
 
 
 def _is_begun_password(value: str) -> bool:
     """Say whether what stands where a port or a password would, and has no end yet, is a password."""
-    return any(map(str.isalpha, value)) and any(map(str.isdigit, value)) and not is_stand_in(value)
+    return any(map(str.isalpha, value)) and any(map(str.isdigit, value)) and not _is_stand_in(value)
 
 
 def _is_bearer(value: str) -> bool:
@@ -40,6 +41,25 @@ def _is_bearer(value: str) -> bool:
 def _is_key_block(value: str) -> bool:
     """Say whether there is a key after the header, not only talk of one."""
     return _KEY_LINE.search(value, value.find("KEY")) is not None
+
+
+def _is_encoded_key_block(value: str) -> bool:
+    """Say whether the header of a key block in base64 is that of a private key, as far as it is written."""
+    head = re.sub(r"[^A-Za-z0-9+/]", "", value[:96])
+    text = base64.b64decode(head[: len(head) // 4 * 4]).decode("latin-1")
+    return "PRIVATE" in text or text[len("-----BEGIN ") :] in {
+        "",
+        "R",
+        "RS",
+        "E",
+        "EN",
+        "O",
+        "OP",
+        "D",
+        "DS",
+        "P",
+        "PR",
+    }
 
 
 def _is_basic(value: str) -> bool:
@@ -149,7 +169,7 @@ _FORMS = (
         rb"""LS0tLS1CRUdJTi[A-Za-z0-9+/=\n\\]{20,}""",
         ahead=BLOCK_AHEAD,
         behind=0,
-        accepts=bool,
+        accepts=_is_encoded_key_block,
     ),
     _Form("jwt", "eyj", rb"""\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]{6,}){1,4}""", ahead=8_192, behind=1),
     _Form("jwt", "zxlk", rb"""\bZXlK[A-Za-z0-9+/=_-]{40,}""", ahead=8_192, behind=1),

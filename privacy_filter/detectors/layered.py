@@ -11,6 +11,7 @@ from privacy_filter.detectors.credentials import CredentialLayer
 from privacy_filter.detectors.national import NationalLayer
 from privacy_filter.detectors.opaque import OpaqueLayer
 from privacy_filter.detectors.personal import PersonalLayer
+from privacy_filter.detectors.services import ServiceLayer
 from privacy_filter.detectors.tokens import TokenLayer
 from privacy_filter.detectors.window import Window
 
@@ -63,5 +64,13 @@ def _union(first: Hit, second: Hit) -> Hit:
 def default_detector() -> Detector:
     """Give the detector that overt ships; rules are read when it is first made (some 30 ms)."""
     return LayeredDetector(
-        (CredentialLayer(), TokenLayer(), AssignmentLayer(), PersonalLayer(), NationalLayer(), OpaqueLayer())
+        (
+            CredentialLayer(),
+            TokenLayer(),
+            AssignmentLayer(),
+            ServiceLayer(),
+            PersonalLayer(),
+            NationalLayer(),
+            OpaqueLayer(),
+        )
     )

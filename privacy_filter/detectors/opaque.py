@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from privacy_filter.detectors.base import SECRET, Hit
-from privacy_filter.detectors.values import surely_random
+from privacy_filter.detectors.standins import is_stand_in
+from privacy_filter.detectors.values import is_digest, is_uuid, surely_random
 from privacy_filter.detectors.window import Window, compile_pattern
 
 _CANDIDATE = rb"""[A-Za-z0-9_+/~\-]{20,}={0,2}"""
@@ -22,8 +24,12 @@ _HARMLESS_BEFORE = (
     "base64,",
 )
 _HARMLESS_WITHIN = ("sha1-", "sha256-", "sha384-", "sha512-", "publickeytoken", "aaaac3nza", "aaaab3nza", "aaaae2vjz")
-_HEX_LENGTHS = frozenset({32, 40, 56, 64, 96, 128})
-"""Hex digits of MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512."""
+
+
+_ENDING = re.compile(
+    r"\.(?:gif|jpe?g|png|svg|webp|ico|css|js|mjs|map|woff2?|ttf|html?|json|txt|md|py|ts|whl|gz|zip|tgz)\b"
+)
+"""What follows the name of a file that a program gave a random name."""
 
 
 class OpaqueLayer:
@@ -37,9 +43,11 @@ class OpaqueLayer:
         if window.whole_file:
             return
         for match in self._candidate.finditer(window.raw):
+            if _is_harmless(window, *match.span()):
+                continue
             for start, end in _pieces(window.text, *match.span()):
                 value = window.text[start:end]
-                if surely_random(value) and not _is_digest(value) and not _is_harmless(window, start, end):
+                if surely_random(value) and not _is_known(value) and not _is_file(window, end):
                     hits.append(Hit(start, end, SECRET, "opaque-token", opaque=True))
 
 
@@ -55,6 +63,17 @@ def _pieces(text: str, start: int, end: int) -> list[tuple[int, int]]:
     return pieces
 
 
+def _is_known(value: str) -> bool:
+    """Say whether a value is a digest (of parts, in object stores), an id, or an example."""
+    whole, dash, parts = value.rpartition("-")
+    digest = whole if dash and parts.isdigit() and len(parts) <= 5 else value
+    return is_digest(digest) or is_uuid(value) or is_stand_in(value)
+
+
+def _is_file(window: Window, end: int) -> bool:
+    return _ENDING.match(window.low, end) is not None
+
+
 def _is_harmless(window: Window, start: int, end: int) -> bool:
     """Say whether what stands before says that this is public: a digest, a certificate, a public key."""
     before = window.low[max(start - 10, 0) : start]
@@ -65,11 +84,3 @@ def _is_harmless(window: Window, start: int, end: int) -> bool:
         return False
     header = window.low[block : block + 40]
     return "private" not in header and end - start <= 80
-
-
-def _is_digest(value: str) -> bool:
-    """Say whether a value has the form of a digest or an id, of which code is full."""
-    if value.count("-") == 4 and len(value) == 36:
-        return True
-    low = value.lower()
-    return len(value) in _HEX_LENGTHS and all(sign in "0123456789abcdef" for sign in low)

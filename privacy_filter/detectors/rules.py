@@ -44,17 +44,21 @@ class Values(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     placeholders: frozenset[str]
     parts: tuple[str, ...]
+    vocabulary: frozenset[str]
+    published: frozenset[str]
 
 
-class Words(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True, rename={"listed": "pairs"}):
+class Words(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True):
     """What tells words from random letters."""
 
-    listed: str
+    follows: str
 
     @cached_property
-    def pairs(self) -> frozenset[str]:
-        """The pairs of letters that ordinary words are made of."""
-        return frozenset(self.listed.split())
+    def pairs(self) -> dict[str, int]:
+        """How much a pair of letters speaks for a word, 0 to 9."""
+        letters = "abcdefghijklmnopqrstuvwxyz"
+        rows = self.follows.split()
+        return {a + b: int(rows[x][y]) for x, a in enumerate(letters) for y, b in enumerate(letters)}
 
 
 class NameRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +67,13 @@ class NameRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     names: Names
     values: Values
     words: Words
+
+
+class ServiceRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file services.toml: names, and those that are words of the language too, between blanks."""
+
+    names: str
+    words: str
 
 
 class IdRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,6 +113,12 @@ def id_rules() -> tuple[IdRule, ...]:
 def name_rules() -> NameRules:
     """Read rules/names.toml."""
     return _read("names.toml", NameRules)
+
+
+@cache
+def service_rules() -> ServiceRules:
+    """Read rules/services.toml."""
+    return _read("services.toml", ServiceRules)
 
 
 _T = TypeVar("_T")

@@ -8,7 +8,8 @@ import ahocorasick
 
 from privacy_filter.detectors.base import SECRET, Hit
 from privacy_filter.detectors.rules import TokenRule, token_rules
-from privacy_filter.detectors.values import is_example, is_worded, looks_random
+from privacy_filter.detectors.standins import is_stand_in
+from privacy_filter.detectors.values import is_worded, looks_random
 from privacy_filter.detectors.window import Window, compile_pattern
 
 BEGUN_CHARS = 4
@@ -19,6 +20,9 @@ BEGUN_WEAK_CHARS = 12
 
 MIN_DISTINCT = 5
 """``ghp_xxxxxxxxxxxx`` is no token."""
+
+MAX_WORD_DIGITS = 3
+"""What makes words and has so few digits is a name that begins like a token."""
 
 
 class _Form:
@@ -35,7 +39,9 @@ class _Form:
 
     def find(self, window: Window, start: int) -> Hit | None:
         """Look at one place where the prefix stands."""
-        if start and (self.prefix[0].isalnum() and _joins(window.text[start - 1])):
+        if start and self.prefix[0].isalnum() and _joins(window.text[start - 1]):
+            return None
+        if start and self.prefix[0].isdigit() and window.text[start - 1] in "/-_.:":
             return None
         if self._body is None:
             self._body = compile_pattern(b"[" + self.rule.body.encode("latin-1") + b"]+")
@@ -51,11 +57,11 @@ class _Form:
         elif size < min(self.least, self.rule.min):
             return None
         body = window.text[after:end]
-        if len(set(body)) < min(MIN_DISTINCT, size) or is_example(body):
+        if len(set(body)) < min(MIN_DISTINCT, size) or (size >= self.rule.min and is_stand_in(body)):
             return None
         if self.rule.weak and not looks_random(body):
             return None
-        if size < self.rule.min and body.isalpha() and is_worded(body):
+        if is_worded(body) and sum(map(str.isdigit, body)) <= (MAX_WORD_DIGITS if size >= self.rule.min else 0):
             return None
         while body[-1] in ".-,":
             body, end = body[:-1], end - 1

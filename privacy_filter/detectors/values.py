@@ -16,11 +16,23 @@ SHORT_PART = 3
 MIN_DISTINCT = 4
 """``xxx`` and ``****`` are no secrets."""
 
-_WORDLIKE_SHARE = 0.55
-"""Of the letter pairs of ordinary words about three quarters are common ones, of random letters about a quarter."""
+DIGEST_CHARS = frozenset({32, 40, 56, 64, 96, 128})
+"""Hexadecimal digits of MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512."""
+
+_WORDLIKE = 4.5
+"""The pairs of letters of words score 6 on the average, those of random letters 3; see rules/names.toml."""
+
+_SHORT_SCORE = 3
+"""What parts that are too short to be judged count."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 _HEX = re.compile(r"(?:0x)?[0-9a-fA-F]+\Z")
+_NUMBERS = re.compile(r"[\d.,:/+\-]+|\d{4}-\d\d-\d\d[T ][\d:.,+\-]+Z?")
+"""Numbers with points, addresses, dates and times."""
+
+_CONSTANT = re.compile(r"(?=.*_)(?:(?:[A-Z]{2,8}[0-9]{0,4}|[A-Z][0-9]{0,2}|[0-9]{1,4})(?:_|\Z))+")
+"""``RSASSA_PKCS1_V1_5_SHA_256``."""
+
 _LETTERS = re.compile(r"[A-Za-z]+")
 _CHANGES = re.compile(r"(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
 _CAMEL = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])")
@@ -34,6 +46,8 @@ def looks_random(value: str) -> bool:
         return False
     if _UUID.match(value):
         return True
+    if _NUMBERS.fullmatch(value) or _CONSTANT.fullmatch(value):
+        return False
     digits = sum(map(str.isdigit, value))
     if _HEX.match(value):
         return len(value) >= 16 and (digits > 0)
@@ -56,17 +70,19 @@ def surely_random(value: str) -> bool:
     return digits >= 3 and lower + upper >= 5 and len(_CHANGES.findall(value)) >= 4 and len(set(value)) >= 10
 
 
-def is_stand_in(value: str) -> bool:
-    """Say whether a value stands where a secret would: a template, a placeholder, a plain word."""
-    rules = name_rules().values
-    low = value.lower()
-    return low in rules.placeholders or any(part in low for part in rules.parts) or len(set(value)) < MIN_DISTINCT
+def is_uuid(value: str) -> bool:
+    """Say whether a value is a UUID as it is written in programs."""
+    return _UUID.match(value) is not None
 
 
-def is_example(value: str) -> bool:
-    """Say whether a value says of itself that it is an example."""
-    low = value.lower()
-    return any(part in low for part in ("example", "xxxx", "placeholder", "0000000000"))
+def is_digest(value: str) -> bool:
+    """Say whether a value has the length and the digits of a digest in hexadecimal."""
+    return len(value) in DIGEST_CHARS and _HEX.match(value) is not None
+
+
+def is_hex(value: str) -> bool:
+    """Say whether a value has nothing but hexadecimal digits."""
+    return _HEX.match(value) is not None
 
 
 def is_worded(value: str) -> bool:
@@ -95,12 +111,14 @@ def _worded(value: str) -> bool:
     good = total = 0
     for run in _LETTERS.findall(value):
         parts = _CAMEL.findall(run)
-        total += SHORT_PART * (len(run) - sum(map(len, parts)))
+        rest = SHORT_PART * (len(run) - sum(map(len, parts)))
         for part in parts:
+            if len(part) < SHORT_PART:
+                rest += SHORT_PART
+                continue
             low = part.lower()
-            if len(low) < SHORT_PART:
-                total += SHORT_PART
-            else:
-                total += len(low) - 1
-                good += sum(low[at : at + 2] in pairs for at in range(len(low) - 1))
-    return total > 0 and good >= _WORDLIKE_SHARE * total
+            total += len(low) - 1
+            good += sum(pairs[low[at : at + 2]] for at in range(len(low) - 1))
+        total += rest
+        good += rest * _SHORT_SCORE
+    return total > 0 and good >= _WORDLIKE * total
