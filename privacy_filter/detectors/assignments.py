@@ -13,13 +13,26 @@ from privacy_filter.detectors.standins import is_stand_in, is_stand_in_password
 from privacy_filter.detectors.values import is_digest, is_identifier, is_mixed, is_uuid, looks_random, surely_random
 from privacy_filter.detectors.window import Window, compile_pattern
 
+_PUBLIC = ("arn:", "LS0tLS1CRUdJTiBDRVJU", "LS0tLS1CRUdJTiBQVUJM", "ssh-rsa ", "ssh-ed25519 ")
+"""Names of cloud resources, certificates and public keys."""
+
+_BEFORE_SHORT = ("db", "user", "my", "admin", "root", "ftp", "ssh", "smtp", "mail", "o", "x", "basic", "http")
+_GOES_ON = re.compile(r"key|token|secret|toke")
+_VERB = re.compile(r"[ \t]+(?!is\b|was\b|=[ \t]|:|->|<-)")
+
 _ADDRESS = re.compile(r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ][\d:]|\Z)")
 _NEXT = re.compile(r"[,;&](?=[A-Za-z_][\w\- ]{0,30}[=:])")
 """Where another name begins within what follows an unquoted name."""
 
-REACH = 720
-"""How many characters after a name are looked at: longer secrets have a form of their own."""
+REACH = 2_400
+"""How many characters after a name are looked at: tokens with claims in them have some 2,000."""
+
+SHORT_NAME_CHARS = 4
+"""Words so short are parts of others: pass, auth, seed, sas."""
+
+MAX_NAME_CHARS = 80
+"""No name is so long."""
 
 NEAR = 100
 """How far from a name, on its line, a value may stand that is random beyond doubt."""
@@ -28,6 +41,9 @@ BEFORE = 96
 """How far before a name a value may stand that it is compared with."""
 
 MIN_PASSWORD_CHARS = 4
+MIN_SENT_CHARS = 20
+"""Keys in addresses; shorter ones may be names."""
+
 MIN_SPOKEN_CHARS = 6
 """Prose goes on after the word "password" too: shorter words with a digit in them are common there."""
 
@@ -49,12 +65,12 @@ _QUOTED = (
     _TAIL
     + _BETWEEN
     + rb"""(?:new )?(?:[A-Za-z_.]{1,24}\()?[@$brufLB]{0,2}"""
-    + rb"""(?:\\?"([^"\n]{1,600})|\\?'([^'\n]{1,600})|`([^`\n]{1,600}))"""
+    + rb"""(?:\\?"([^"\n]+)|\\?'([^'\n]+)|`([^`\n]+))"""
 )
 _BARE = (
     _TAIL
     + rb"""((?:[ \t]{0,8}(?:=>|[:?]?=|:|>|\|)[ \t]{0,8})|[ \t]+(?:is|ist|est|es|lautet)[: \t][ \t]*|[ \t]{1,3})"""
-    + rb"""((?:Bearer|Basic|Token|bearer|token) +)?([^\s"'`<>]{4,600})"""
+    + rb"""((?:Bearer|Basic|Token|bearer|token) +)?([^\s"'`<>]{4,})"""
 )
 _NEARBY = rb"""[A-Za-z0-9_+/=.~\-]{20,600}"""
 _COMPARED = re.compile(r"""(?:"([^"\n]{6,64})"|'([^'\n]{6,64})')\s?[!=]={1,2}\s?[\w.]*$""")
@@ -94,7 +110,9 @@ class AssignmentLayer:
     def _names_secret(self, window: Window, start: int, end: int) -> bool:
         """Say whether the whole name, of which a word was found, is one of a secret."""
         low, text = window.low, window.text
-        if low.startswith("pass", start) and end - start == len("pass") and _inside_word(text, start, end):
+        if end - start <= SHORT_NAME_CHARS and _is_other_word(window, start, end):
+            return False
+        if low.endswith("public ", 0, start):
             return False
         while start > 0 and end - start < BEFORE and (low[start - 1].isalnum() or low[start - 1] in "_-"):
             start -= 1
@@ -102,6 +120,8 @@ class AssignmentLayer:
             end += 1
         if low[max(start - 2, 0) : start] == "::" and low[end : end + 2] in {'":', "':"}:
             return False  # a map with types for its keys, such as those of cloud resources
+        if end - start > MAX_NAME_CHARS or (low[start - 1 : start] == ":" == low[end : end + 1]):
+            return False  # a part of something long and random; a part of the name of a cloud resource
         return not low[start:end].endswith(self._not_names)
 
     def _after(self, window: Window, at: int, strength: str) -> Hit | None:
@@ -109,7 +129,7 @@ class AssignmentLayer:
         match = self._quoted.match(piece)
         if match is not None:
             start, end = next(match.span(group) for group in (1, 2, 3) if match.group(group) is not None)
-            value = window.text[at + start : at + end].rstrip("\\")
+            value = window.text[at + start : at + end].rstrip("\\ ")
             if _is_secret(value, strength, window, quoted=True):
                 return _hit(at + start, at + start + len(value), strength)
             return None
@@ -131,6 +151,10 @@ class AssignmentLayer:
             return None
         if spoken and not _is_spoken_secret(value, strength):
             return None
+        if _is_sent(window, at, start, value):
+            stand_in = is_stand_in_password(value, whole_file=window.whole_file)
+            known = strength != PASSWORD and not (looks_random(value) and len(value) >= MIN_SENT_CHARS)
+            return None if known or stand_in else _hit(start, start + len(value), strength)
         return _hit(start, start + len(value), strength) if _is_secret(value, strength, window, quoted=False) else None
 
     def _near_hit(self, window: Window, at: int) -> Hit | None:
@@ -161,11 +185,20 @@ class AssignmentLayer:
 def _is_secret(value: str, strength: str, window: Window, *, quoted: bool) -> bool:
     if strength == PASSWORD:
         return not is_stand_in_password(value, whole_file=window.whole_file) and _is_password(value, quoted=quoted)
-    if is_stand_in(value) or value.startswith("arn:"):
+    if is_stand_in(value) or value.startswith(_PUBLIC):
         return False
     if strength == TOKEN:
         return _is_token(value, quoted=quoted)
     return surely_random(value) and not is_uuid(value)
+
+
+def _is_sent(window: Window, at: int, start: int, value: str) -> bool:
+    """Say whether a name, up to ``at``, and its value stand in the query of an address or in the body of a form."""
+    if window.text[at:start] != "=":
+        return False
+    while at > 0 and (window.text[at - 1].isalnum() or window.text[at - 1] in "_-[]"):
+        at -= 1
+    return window.text[at - 1 : at] in {"?", "&"} or window.text[start + len(value) : start + len(value) + 1] == "&"
 
 
 def _is_token(value: str, *, quoted: bool) -> bool:
@@ -195,12 +228,15 @@ def _is_spoken_secret(value: str, strength: str) -> bool:
     return looks_random(value) and len(value) >= 16
 
 
-def _inside_word(text: str, start: int, end: int) -> bool:
-    """Say whether "pass" is only a part of a longer word: of compass, minipass, passage."""
+def _is_other_word(window: Window, start: int, end: int) -> bool:
+    """Say whether a short word is only a part of a longer one (compass, author), or the verb "to pass"."""
+    text, word = window.text, window.low[start:end]
     before, after = text[start - 1 : start], text[end : end + 1]
     head = before.isalpha() and not (text[start].isupper() and before.islower())
-    known = text[:start].lower().endswith(("db", "user", "my", "admin", "root", "ftp", "ssh", "smtp", "mail"))
-    return (head and not known) or (after.isalpha() and after.islower())
+    known = window.low[max(start - 5, 0) : start].endswith(_BEFORE_SHORT)
+    if (head and not known) or (after.isalpha() and after.islower() and not _GOES_ON.match(text, end)):
+        return True
+    return word == "pass" and not before.isalnum() and before != "_" and _VERB.match(text, end) is not None
 
 
 def _is_public(value: str, piece: bytes) -> bool:

@@ -227,6 +227,37 @@ _FORMS = (
         core=1,
         behind=0,
     ),
+    *(
+        _Form(
+            "connection-string",
+            marker,
+            # A user's name that goes with a password is a part of the credential.
+            rb"""(?i)\b(?:user id|uid|user ?name)[ ]?=[ ]?([^\s"'`;&]{2,64})[ ]?;[^\n]{0,200}?(?:password|pwd)[ ]?=""",
+            group=1,
+            guessable=True,
+            behind=0,
+            ahead=400,
+        )
+        for marker in ("user id", "uid", "username", "user name")
+    ),
+    _Form("encrypted-secret", "{aqaaabaaa", rb"""\{AQAAABAAA[A-Za-z0-9+/=. \-]{8,}\}?""", behind=0, accepts=bool),
+    _Form(
+        "netrc-entry",
+        "machine ",
+        rb"""\bmachine\s+\S+\s+login\s+\S+\s+password\s+(\S{4,128})""",
+        core=1,
+        guessable=True,
+        behind=0,
+        ahead=512,
+    ),
+    _Form(
+        "npm-auth",
+        ":_auth",
+        rb"""//[^\s/:]{1,128}(?:/[^\s:]{0,128})?/:_(?:authToken|auth|password)[ ]?=[ ]?["']?([^\s"'$]{8,1000})""",
+        core=1,
+        behind=256,
+    ),
+    _Form("salesforce-session", "00d", rb"""\b00D[A-Za-z0-9]{9,15}![A-Za-z0-9._]{40,}""", behind=1),
     _Form(
         "authorization", "basic ", rb"""(?i)\bbasic +([A-Za-z0-9+/]{8,}={0,2})""", group=1, behind=1, accepts=_is_basic
     ),

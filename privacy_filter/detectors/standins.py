@@ -19,7 +19,7 @@ MIN_REPEATED = 5
 
 _TEMPLATE = re.compile(
     r"<[^<>\s]{1,40}>?|\{\{[^{}]{0,80}(?:\}\})?|[$#]\{[^{}]{0,80}\}?|\$\([^()]{0,80}\)?|%\([\w]{1,40}\)[sd]?|%[A-Za-z_]{2,40}%"
-    r"|\{[A-Za-z_][\w.]{0,40}(?:\[[^\]]{0,20}\])?\}|\$[A-Za-z_]\w{2,40}|\[[A-Za-z_]{3,20}\]"
+    r"|\{[A-Za-z_][\w.]{0,40}(?:\[[^\]]{0,20}\])?\}|\A\$[A-Za-z_]\w{1,40}\Z|\$[A-Z_]{3,40}\b|\[[A-Za-z_]{3,20}\]"
     r"|process\.env\S*|os\.environ\S*|getenv\S*|\benv[(\[.]\S*|secrets?\.[A-Za-z_]\S*|vault:\S*"
 )
 """What a program puts in when it runs; also where its end is not written yet."""

@@ -9,7 +9,7 @@ import ahocorasick
 from privacy_filter.detectors.base import SECRET, Hit
 from privacy_filter.detectors.rules import TokenRule, token_rules
 from privacy_filter.detectors.standins import is_stand_in
-from privacy_filter.detectors.values import is_worded, looks_random
+from privacy_filter.detectors.values import is_hex, is_worded, looks_random
 from privacy_filter.detectors.window import Window, compile_pattern
 
 BEGUN_CHARS = 4
@@ -61,11 +61,16 @@ class _Form:
             return None
         if self.rule.weak and not looks_random(body):
             return None
-        if is_worded(body) and sum(map(str.isdigit, body)) <= (MAX_WORD_DIGITS if size >= self.rule.min else 0):
+        if self._is_name(body, size):
             return None
         while body[-1] in ".-,":
             body, end = body[:-1], end - 1
         return Hit(start, end, SECRET, self.rule.kind)
+
+    def _is_name(self, body: str, size: int) -> bool:
+        """Say whether this is a name in a program that begins like a token; hexadecimal digits make no words."""
+        most = MAX_WORD_DIGITS if size >= self.rule.min else 0
+        return sum(map(str.isdigit, body)) <= most and not is_hex(body) and is_worded(body)
 
 
 class TokenLayer:

@@ -27,7 +27,7 @@ _SHORT_SCORE = 3
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z")
 _HEX = re.compile(r"(?:0x)?[0-9a-fA-F]+\Z")
-_NUMBERS = re.compile(r"[\d.,:/+\-]+|\d{4}-\d\d-\d\d[T ][\d:.,+\-]+Z?")
+_NUMBERS = re.compile(r"\d{1,15}|\d+(?:[.,:/+\-]+\d*)+|\d{4}-\d\d-\d\d[T ][\d:.,+\-]+Z?")
 """Numbers with points, addresses, dates and times."""
 
 _CONSTANT = re.compile(r"(?=.*_)(?:(?:[A-Z]{2,8}[0-9]{0,4}|[A-Z][0-9]{0,2}|[0-9]{1,4})(?:_|\Z))+")
