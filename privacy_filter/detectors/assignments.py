@@ -109,7 +109,7 @@ class AssignmentLayer:
 
     def _names_secret(self, window: Window, start: int, end: int) -> bool:
         """Say whether the whole name, of which a word was found, is one of a secret."""
-        low, text = window.low, window.text
+        low = window.low
         if end - start <= SHORT_NAME_CHARS and _is_other_word(window, start, end):
             return False
         if low.endswith("public ", 0, start):

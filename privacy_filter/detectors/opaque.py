@@ -7,10 +7,16 @@ from typing import Any
 
 from privacy_filter.detectors.base import SECRET, Hit
 from privacy_filter.detectors.standins import is_stand_in
-from privacy_filter.detectors.values import is_digest, is_uuid, surely_random
+from privacy_filter.detectors.values import is_digest, is_uuid, is_worded, surely_random
 from privacy_filter.detectors.window import Window, compile_pattern
 
 _CANDIDATE = rb"""[A-Za-z0-9_+/~\-]{20,}={0,2}"""
+_PREFIXED = (
+    rb"""(?:^|[\s"'`=:(,>])((?:[A-Za-z][A-Za-z0-9]{1,11}_)(?:[A-Za-z0-9]{1,8}_){0,2}([A-Za-z0-9_\-]{24,}))"""
+    rb"""(?:$|[\s"'`),;<\\&])"""
+)
+"""A short word, an underscore, and something long: how most services begin their tokens, also those no rule knows."""
+
 _HARMLESS_BEFORE = (
     "sha1-",
     "sha256-",
@@ -37,10 +43,12 @@ class OpaqueLayer:
 
     def __init__(self) -> None:
         self._candidate: Any = compile_pattern(_CANDIDATE)
+        self._prefixed: Any = compile_pattern(_PREFIXED)
 
     def find(self, window: Window, hits: list[Hit]) -> None:
-        """Add random tokens, unless the window is a whole file."""
+        """Add random tokens; in a whole file only those that begin as tokens do."""
         if window.whole_file:
+            self._find_prefixed(window, hits)
             return
         for match in self._candidate.finditer(window.raw):
             if _is_harmless(window, *match.span()):
@@ -49,6 +57,13 @@ class OpaqueLayer:
                 value = window.text[start:end]
                 if surely_random(value) and not _is_known(value) and not _is_file(window, end):
                     hits.append(Hit(start, end, SECRET, "opaque-token", opaque=True))
+
+    def _find_prefixed(self, window: Window, hits: list[Hit]) -> None:
+        for match in self._prefixed.finditer(window.raw):
+            body = match.group(2).decode("latin-1")
+            cases = any(map(str.isupper, body)) and any(map(str.islower, body))
+            if cases and surely_random(body) and not is_worded(body) and not is_stand_in(body):
+                hits.append(Hit(*match.span(1), SECRET, "prefixed-token"))
 
 
 def _pieces(text: str, start: int, end: int) -> list[tuple[int, int]]:

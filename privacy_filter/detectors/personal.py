@@ -12,11 +12,11 @@ NEAR = 40
 """How many characters before a number a word may stand that says what the number is."""
 
 _EMAIL = (
-    rb"""[A-Za-z0-9_%+\-\xc0-\xff][A-Za-z0-9._%+\-\xc0-\xff]{0,63}@"""
+    rb"""[A-Za-z0-9_%+\-\xc0-\xff][A-Za-z0-9._%+'\-\xc0-\xff]{0,63}@"""
     rb"""(?:[A-Za-z0-9\xc0-\xff](?:[A-Za-z0-9\-\xc0-\xff]{0,62})\.){1,6}[A-Za-z\xc0-\xff]{2,24}"""
 )
 _NUMBER = rb"""(?:\+|\(|\b)[0-9][0-9 ().\-/]{5,28}[0-9]\b"""
-_IBAN = rb"""\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"""
+_IBAN = rb"""(?i)\b[A-Z]{2}[0-9]{2}(?:[ \-]?[A-Z0-9]{4}){2,7}(?:[ \-]?[A-Z0-9]{1,3})?\b"""
 _IPV4 = rb"""\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b"""
 _IPV6 = rb"""(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{1,4})\b"""
 _MAC = (
@@ -76,17 +76,49 @@ _PHONE_WORDS = re.compile(
     r"(?:\b|_)(?:tele?(?:phone|fon)?|phone|mobile?|mobil|fax|handy|cell|sms|whatsapp|dial)"
     r"(?:[ _]?(?:number|nummer|no|nr|num))?[\"']?\.? ?(?:[:=]|is|ist|at)? ?[\"'(]{0,2}$"
 )
+_NUMBER_WORDS = re.compile(r"\b(?:number|nummer|num[eé]ro|n[uú]mero|call|ring|reach|ruf|rufen)\b[^\n]{0,16}$")
+_REGIONS = ("US", "DE", "GB", "FR", "IN", "IT", "ES", "NL", "PL", "BR", "JP", "CN", "AU", "IL", "SE", "CH")
+"""Whose ways of writing a number at home are tried, where a word says that it is one."""
+
 _NUMBERING = re.compile(
     r"version|assembly|rfc|section|§|chapter|\bdns\b|\bver\b|[=<>~^]=|[\w.\-]$|release|specifier|\boid\b|objectid"
 )
 """What numbers things in the form of an address."""
-_CARD_FORM = re.compile(r"\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5}")
+_CARD_FORM = re.compile(
+    r"(?<!\d)(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1(?:\d{4}\1\d{3}|\d{1,7})"
+    r"|\d{4}([ -])(?:\d{6}\2\d{4,5}|\d{3}\2\d{3}\2\d{3}))(?!\d)"
+)
 _OPERATORS = frozenset("+*/^")
 """Before a long number these make it a term, not a card."""
 
 _DECIMAL = re.compile(r"\+?\d+\.\d+")
 _SSN_WORDS = re.compile(r"ssn|social")
-_CARD_FIRST = ("4", "51", "52", "53", "54", "55", "2", "34", "37", "36", "38", "30", "6", "35", "50", "56", "57", "58")
+MIN_IBAN_DIGITS = 8
+_UATP_DIGITS = 15
+"""Cards of the airlines begin with a 1, as times in milliseconds do, which have 13 digits."""
+
+_CARD_FIRST = (
+    "4",
+    "51",
+    "52",
+    "53",
+    "54",
+    "55",
+    "2",
+    "34",
+    "37",
+    "36",
+    "38",
+    "30",
+    "6",
+    "35",
+    "50",
+    "56",
+    "57",
+    "58",
+    "9792",
+    "81",
+)
 
 
 class PersonalLayer:
@@ -112,16 +144,20 @@ class PersonalLayer:
                 if name.lower() not in _NOBODY_HOME:
                     hits.append(_hit(match.span(1), "user-name"))
         for match in self._number.finditer(window.raw):
-            kind = _number_kind(window, match.start(), match.end())
-            if kind is not None:
-                hits.append(_hit(match.span(), kind))
+            hits += _numbers(window, match.start(), match.end())
         if text.count(".") >= 3:
             self._checked(window, self._ipv4, "ip-address", _is_personal_ipv4, hits)
         if text.count(":") >= 2:
             self._checked(window, self._ipv6, "ip-address", _is_personal_ipv6, hits)
         if text.count(":") >= 5 or text.count("-") >= 5 or text.count(".") >= 2:
             self._checked(window, self._mac, "mac-address", _is_mac, hits)
-        self._checked(window, self._iban, "iban", _is_iban, hits)
+        for match in self._iban.finditer(window.raw):
+            start, end = match.span()
+            # A word that follows may look like one more group of four.
+            while end > start and not _is_iban(window, start, end):
+                end = max(window.text.rfind(" ", start, end), window.text.rfind("-", start, end))
+            if end > start:
+                hits.append(_hit((start, end), "iban"))
 
     def _emails(self, window: Window, hits: list[Hit]) -> None:
         for match in self._email.finditer(window.raw):
@@ -146,15 +182,27 @@ def _is_nobody(address: str, following: str) -> bool:
     return domain in _NOBODY_DOMAIN or domain.endswith(tuple("." + name for name in _NOBODY_DOMAIN))
 
 
+def _numbers(window: Window, start: int, end: int) -> list[Hit]:
+    """Give what a run of digits and separators is, or has in it, if it is anybody's."""
+    if start and (window.text[start - 1].isalnum() or window.text[start - 1] in "._-#$"):
+        return []
+    if window.text[start] == "(" and ")" not in window.text[start:end]:
+        start += 1
+    cards = [
+        _hit((start + match.start(), start + match.end()), "payment-card")
+        for match in _CARD_FORM.finditer(window.text[start:end])
+        if _is_card("".join(filter(str.isdigit, match.group())))
+    ]
+    if cards:
+        return cards if window.text[:start].rstrip()[-1:] not in _OPERATORS else []
+    kind = _number_kind(window, start, end)
+    return [] if kind is None else [_hit((start, end), kind)]
+
+
 def _number_kind(window: Window, start: int, end: int) -> str | None:
-    """Say what a run of digits and separators is, if it is anybody's."""
     value = window.text[start:end]
     digits = "".join(filter(str.isdigit, value))
     before = window.low[max(start - NEAR, 0) : start]
-    if start and (window.text[start - 1].isalnum() or window.text[start - 1] in "._-#$"):
-        return None
-    if 13 <= len(digits) <= 19 and _CARD_FORM.fullmatch(value) and before.rstrip()[-1:] not in _OPERATORS:
-        return "payment-card" if _is_card(digits) else None
     if re.fullmatch(r"\d{3}([- ])\d{2}\1\d{4}", value) and _is_ssn(digits):
         return "us-ssn"
     if len(digits) == 9 and _SSN_WORDS.search(before) and _is_ssn(digits):
@@ -165,7 +213,9 @@ def _number_kind(window: Window, start: int, end: int) -> str | None:
 
 
 def _is_card(digits: str) -> bool:
-    if not digits.startswith(_CARD_FIRST) or len(set(digits)) < 2:
+    if not digits.startswith(_CARD_FIRST) and not (digits[0] == "1" and len(digits) == _UATP_DIGITS):
+        return False
+    if len(set(digits)) < 2:
         return False
     total = sum(sum(divmod(int(sign) * (2 - at % 2), 10)) for at, sign in enumerate(reversed(digits), 1))
     return total % 10 == 0
@@ -179,11 +229,13 @@ def _is_ssn(digits: str) -> bool:
 def _is_phone(value: str, before: str) -> bool:
     import phonenumbers  # noqa: PLC0415 - 40 ms that are only spent where something looks like a number
 
-    said = _PHONE_WORDS.search(before) is not None
+    said = _PHONE_WORDS.search(before) is not None or (value[0] in "0(" and _NUMBER_WORDS.search(before) is not None)
     shaped = re.fullmatch(r"\(?[2-9]\d{2}\)?[ .\-][2-9]\d{2}[.\- ]\d{4}", value) is not None
     if not (value[0] == "+" or said or shaped) or _DECIMAL.fullmatch(value):
         return False
-    regions = (None,) if value[0] == "+" else ("US", "DE", "GB", "FR") if said else ("US",)
+    regions = (None,) if value[0] == "+" else _REGIONS if said else ("US",)
+    if value.startswith("00") and not value.startswith("000"):
+        value, regions = "+" + value[2:], (None,)
     for region in regions:
         try:
             number = phonenumbers.parse(value, region)
@@ -195,11 +247,10 @@ def _is_phone(value: str, before: str) -> bool:
 
 
 def _is_iban(window: Window, start: int, end: int) -> bool:
-    value = window.text[start:end].replace(" ", "")
-    if not 15 <= len(value) <= 34:
-        return False
-    turned = value[4:] + value[:4]
-    return int("".join(str(int(sign, 36)) for sign in turned)) % 97 == 1
+    from stdnum import iban  # noqa: PLC0415 - as above
+
+    value = window.text[start:end]
+    return sum(map(str.isdigit, value)) >= MIN_IBAN_DIGITS and bool(iban.is_valid(value, check_country=False))
 
 
 def _is_personal_ipv4(window: Window, start: int, end: int) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
+from itertools import pairwise
 
 from privacy_filter.detectors.rules import name_rules
 from privacy_filter.detectors.values import MIN_DISTINCT, is_worded, looks_random
@@ -77,7 +78,7 @@ def _words() -> re.Pattern[str]:
 def _counted(low: str) -> int:
     """Give the length of the longest run of characters that follow each other in the alphabet or among the digits."""
     best = run = 1
-    for before, sign in zip(low, low[1:], strict=False):
+    for before, sign in pairwise(low):
         step = ord(sign) - ord(before)
         run = run + 1 if (step == 1 and sign.isalnum()) or (before, sign) == ("9", "0") else 1
         best = max(best, run)
