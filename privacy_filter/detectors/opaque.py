@@ -63,7 +63,7 @@ class OpaqueLayer:
             body = match.group(2).decode("latin-1")
             cases = any(map(str.isupper, body)) and any(map(str.islower, body))
             if cases and surely_random(body) and not is_worded(body) and not is_stand_in(body):
-                hits.append(Hit(*match.span(1), SECRET, "prefixed-token"))
+                hits.append(Hit(match.start(1), match.end(1), SECRET, "prefixed-token"))
 
 
 def _pieces(text: str, start: int, end: int) -> list[tuple[int, int]]:

@@ -25,11 +25,9 @@ _MAC = (
 )
 _HOME = rb"""(?:/home/|/Users/|[A-Za-z]:\\{1,2}Users\\{1,2})([A-Za-z][A-Za-z0-9._\-]{1,31})"""
 
+_ROLES = frozenset({"git", "noreply", "no-reply", "actions"})
 _NOBODY_LOCAL = frozenset(
     {
-        "git",
-        "noreply",
-        "no-reply",
         "test",
         "user",
         "you",
@@ -41,9 +39,15 @@ _NOBODY_LOCAL = frozenset(
         "email",
         "your",
         "someone",
-        "actions",
+        "somebody",
+        "first.last",
     }
 )
+_NOBODYS_DOMAIN = re.compile(
+    r"(?:your|my|some|the)?-?(?:domain|company|mail|email|host|site|server|foo|bar|org|place)\.[a-z]+"
+)
+"""Placeholders on both sides of the sign are nobody's; at a domain of one's own even "me" is somebody."""
+
 _NOBODY_DOMAIN = ("example.com", "example.org", "example.net", "example", "test", "localhost", "invalid", "local")
 _NOBODY_HOME = frozenset(
     {
@@ -177,7 +181,9 @@ def _hit(span: tuple[int, int], kind: str) -> Hit:
 
 def _is_nobody(address: str, following: str) -> bool:
     local, _, domain = address.partition("@")
-    if local in _NOBODY_LOCAL or following == ":":
+    if local in _ROLES or following == ":":
+        return True
+    if local in _NOBODY_LOCAL and _NOBODYS_DOMAIN.fullmatch(domain):
         return True
     return domain in _NOBODY_DOMAIN or domain.endswith(tuple("." + name for name in _NOBODY_DOMAIN))
 
