@@ -1,6 +1,7 @@
 """What was found once is recognised wherever it comes again, also in parts.
 
-The parts are runs of eight characters: shorter ones say too little of a secret, longer ones would miss halves.
+Never guesses: a part is a run of characters of a secret that was found. Short runs say too little of a secret, and are
+ordinary words too often; long ones would miss halves.
 """
 
 from __future__ import annotations
@@ -10,9 +11,13 @@ from typing import Any
 import ahocorasick
 
 from event_model.events import FILLER
+from privacy_filter.detectors.values import is_worded
 
 GRAM_CHARS = 8
 """The length of a part that must not be seen: what eight characters in a row give away can be completed by guessing."""
+
+LONG_GRAM_CHARS = 12
+"""Parts that could be words, and parts of what surrounds a secret, are recognised from this length on."""
 
 MAX_GRAMS = 20_000
 """Parts that are remembered, some 5 MB; what is found later is masked where it is found, but not elsewhere."""
@@ -28,12 +33,13 @@ class Echoes:
         self._automaton: Any = None
 
     def learn(self, value: str) -> None:
-        """Remember a secret's parts, but for those that could be an ordinary word."""
-        for at in range(len(value) - GRAM_CHARS + 1):
-            gram = value[at : at + GRAM_CHARS]
-            if len(self._grams) < MAX_GRAMS and gram not in self._grams and not _ordinary(gram):
-                self._grams.add(gram)
-                self._automaton = None
+        """Remember a secret's parts: short ones that could be no word, and longer ones."""
+        self._add(gram for gram in _grams(value, GRAM_CHARS) if not _ordinary(gram))
+        self._add(gram for gram in _grams(value, LONG_GRAM_CHARS) if not _empty(gram))
+
+    def learn_surroundings(self, value: str) -> None:
+        """Remember the longer parts of what a secret stands in: an address with its host."""
+        self._add(gram for gram in _grams(value, LONG_GRAM_CHARS) if not _ordinary(gram))
 
     def __bool__(self) -> bool:
         return bool(self._grams)
@@ -43,19 +49,33 @@ class Echoes:
         if self._automaton is None:
             self._automaton = ahocorasick.Automaton()
             for gram in self._grams:
-                self._automaton.add_word(gram, gram)
+                self._automaton.add_word(gram, len(gram))
             self._automaton.make_automaton()
         spans: list[tuple[int, int]] = []
-        for last, _ in self._automaton.iter(text):
-            start, end = last + 1 - GRAM_CHARS, last + 1
-            if spans and start <= spans[-1][1]:
-                spans[-1] = (spans[-1][0], end)
-            else:
-                spans.append((start, end))
+        for last, length in self._automaton.iter(text):
+            start, end = last + 1 - length, last + 1
+            while spans and start <= spans[-1][1]:
+                start = min(start, spans.pop()[0])
+            spans.append((start, end))
         return spans
+
+    def _add(self, grams: Any) -> None:
+        for gram in grams:
+            if gram not in self._grams and len(self._grams) < MAX_GRAMS:
+                self._grams.add(gram)
+                self._automaton = None
+
+
+def _grams(value: str, length: int) -> list[str]:
+    return [value[at : at + length] for at in range(len(value) - length + 1)]
 
 
 def _ordinary(gram: str) -> bool:
-    """Say whether a part is all letters of one case, one repeated sign, or mostly blank."""
-    letters = gram.isalpha() and (gram[1:].islower() or gram.isupper())
-    return letters or FILLER in gram or len(set(gram)) < 4 or any(sign.isspace() for sign in gram)
+    """Say whether a part may be a word or a piece of punctuation."""
+    letters = gram.isalpha() and (gram[1:].islower() or gram.isupper()) and is_worded(gram.lower())
+    return letters or len(set(gram)) < 4 or _empty(gram)
+
+
+def _empty(gram: str) -> bool:
+    """Say whether a part is blank, masked, or next to nothing."""
+    return FILLER in gram or len(set(gram)) < 3 or any(map(str.isspace, gram)) or not any(map(str.isalnum, gram))

@@ -29,7 +29,7 @@ from event_model.keys import Secret
 from event_model.levels import Level
 from event_model.page_events import PageBody
 from privacy_filter.detectors.base import SECRET, Detector, Hit
-from privacy_filter.echoes import GRAM_CHARS, Echoes
+from privacy_filter.echoes import LONG_GRAM_CHARS, Echoes
 from privacy_filter.findings import Findings
 from privacy_filter.page_watch import PageWatch
 from privacy_filter.provenance import Provenance
@@ -236,6 +236,9 @@ class Redactor:
         tracked = self._documents[document]
         start, end = tracked.window()
         text = tracked.slice(start, end)
+        if tracked.note(text):  # the first line of a key: what is written of the rest stands further away
+            start, end = tracked.window()
+            text = tracked.slice(start, end)
         large = tracked.dirty_end - tracked.dirty_start > LARGE_INSERT_CHARS
         for hit in self._detector.find(text, whole_file=large):
             if not hit.opaque or self._written(tracked, start + hit.start, start + hit.end):
@@ -243,7 +246,6 @@ class Redactor:
         if FILLER in text:
             for hit in _beside_filler(text):
                 self._mark(tracked, hit, text, start)
-        tracked.note(text)
         tracked.clean()
 
     def _written(self, tracked: TrackedDocument, start: int, end: int) -> bool:
@@ -269,6 +271,8 @@ class Redactor:
         self._origin.taint(spans, number)
         if hit.category == SECRET:
             self._echoes.learn(value)
+            if hit.core is not None:
+                self._echoes.learn_surroundings(text[hit.start : hit.end])
 
     def _find_in_path(self, index: int, path: str) -> None:
         for hit in self._detector.find(path, whole_file=True):
@@ -287,7 +291,7 @@ class Redactor:
         """Mask what repeats a part of a secret in the events that are about to be taken."""
         floor, limit = self._origin.floor, self._origin.cell_of(upto)
         # The end of what was taken before and the begin of what comes next: a part may lie across.
-        text = self._tail + self._origin.text(floor, limit + GRAM_CHARS - 1)
+        text = self._tail + self._origin.text(floor, limit + LONG_GRAM_CHARS - 1)
         if self._echoes:
             base = floor - len(self._tail)
             for start, end in self._echoes.find(text):
@@ -297,7 +301,7 @@ class Redactor:
                 )
                 self._origin.taint([span], number)
         taken = len(self._tail) + limit - floor
-        self._tail = text[max(taken - GRAM_CHARS + 1, 0) : taken]
+        self._tail = text[max(taken - LONG_GRAM_CHARS + 1, 0) : taken]
 
     def _older_than(self, time_ms: int) -> int:
         return self._first + bisect_right(self._times, time_ms)

@@ -10,6 +10,9 @@ from privacy_filter.shadow import ShadowText, Span
 LOOK_CHARS = 512
 """How far a scan looks to either side of what was written: a name before its value, a value after its name."""
 
+NEIGHBOURS = 2
+"""Lines to either side: entries such as those of .netrc are written over three."""
+
 TOKEN_CHARS = 4096
 """How far it looks when there is no blank to stop at: tokens with embedded claims are that long."""
 
@@ -65,9 +68,11 @@ class TrackedDocument:
         """Say that the dirty span was scanned."""
         self.dirty = False
 
-    def note(self, text: str) -> None:
-        """Remember whether a text that was just scanned has a key block, for which later scans look further."""
-        self._blocks = self._blocks or KEY_HEADER in text
+    def note(self, text: str) -> bool:
+        """Remember whether a text has a key block, for which scans look further; true when it is the first one."""
+        first = not self._blocks and KEY_HEADER in text
+        self._blocks = self._blocks or first
+        return first
 
     def slice(self, start: int, end: int) -> str:
         """Give the text between two positions."""
@@ -78,14 +83,21 @@ class TrackedDocument:
         return self._shadow.cells(start, end)
 
     def window(self) -> Span:
-        """Give the span to scan: the dirty lines, one to either side, and a whole key block when in one."""
+        """Give the span to scan: the dirty lines, their neighbours, and a whole key block when in one."""
         start, end = self.dirty_start, self.dirty_end
         left = self._shadow.slice(start - LOOK_CHARS, start)
         right = self._shadow.slice(end, end + LOOK_CHARS)
-        begin = left.rfind("\n", 0, max(left.rfind("\n"), 0)) + 1
+        begin = len(left)
+        for _ in range(NEIGHBOURS + 1):
+            begin = max(left.rfind("\n", 0, begin), 0)
+        begin += left[begin : begin + 1] == "\n"
         if begin == 0 and len(left) == LOOK_CHARS:
             left = self._to_blank_left(left, start)
-        finish = right.find("\n", right.find("\n") + 1)
+        finish = -1
+        for _ in range(NEIGHBOURS + 1):
+            finish = right.find("\n", finish + 1)
+            if finish < 0:
+                break
         if finish < 0 and len(right) == LOOK_CHARS:
             right = self._to_blank_right(right, end)
         first = start - len(left) + begin

@@ -10,7 +10,16 @@ import ahocorasick
 from privacy_filter.detectors.base import SECRET, Hit
 from privacy_filter.detectors.rules import name_rules
 from privacy_filter.detectors.standins import is_stand_in, is_stand_in_password
-from privacy_filter.detectors.values import is_digest, is_identifier, is_mixed, is_uuid, looks_random, surely_random
+from privacy_filter.detectors.values import (
+    is_digest,
+    is_hex,
+    is_identifier,
+    is_mixed,
+    is_uuid,
+    is_worded,
+    looks_random,
+    surely_random,
+)
 from privacy_filter.detectors.window import Window, compile_pattern
 
 _PUBLIC = ("arn:", "LS0tLS1CRUdJTiBDRVJU", "LS0tLS1CRUdJTiBQVUJM", "ssh-rsa ", "ssh-ed25519 ")
@@ -76,6 +85,10 @@ _NEARBY = rb"""[A-Za-z0-9_+/=.~\-]{20,600}"""
 _COMPARED = re.compile(r"""(?:"([^"\n]{6,64})"|'([^'\n]{6,64})')\s?[!=]={1,2}\s?[\w.]*$""")
 _OPEN_ENDS = ",;)]}"
 _STRONG_SIGNS = frozenset("!@#$%^&*?~+=")
+MIN_BEGUN_CHARS = 8
+MAX_HEX_WORD_CHARS = 14
+_BEGUN = re.compile(r"[A-Za-z0-9_~+=!@#$%^&*\-]+")
+
 _NUMBERED = re.compile(r"[\^~<>=v]{0,3}\d+(?:\.[\dx*]+)+|\$\w+\Z|%\w+%\Z")
 """Versions and references to variables, which mix signs and digits too."""
 
@@ -184,11 +197,13 @@ class AssignmentLayer:
 
 def _is_secret(value: str, strength: str, window: Window, *, quoted: bool) -> bool:
     if strength == PASSWORD:
-        return not is_stand_in_password(value, whole_file=window.whole_file) and _is_password(value, quoted=quoted)
+        if is_stand_in_password(value, whole_file=window.whole_file):
+            return False
+        return _is_password(value, quoted=quoted) or (not window.whole_file and _is_begun(value, quoted=quoted))
     if is_stand_in(value) or value.startswith(_PUBLIC):
         return False
     if strength == TOKEN:
-        return _is_token(value, quoted=quoted)
+        return _is_token(value, quoted=quoted) or (not window.whole_file and _is_begun(value, quoted=quoted))
     return surely_random(value) and not is_uuid(value)
 
 
@@ -206,6 +221,16 @@ def _is_token(value: str, *, quoted: bool) -> bool:
         return quoted or not is_identifier(value)
     strong = any(sign in _STRONG_SIGNS for sign in value) and any(map(str.isdigit, value)) and value.isascii()
     return quoted and len(value) >= 10 and strong and not any(map(str.isspace, value)) and not _NUMBERED.match(value)
+
+
+def _is_begun(value: str, *, quoted: bool) -> bool:
+    """Say whether what somebody writes to a secret's name is no word and no name: it may not be finished yet."""
+    if len(value) < MIN_BEGUN_CHARS or not _BEGUN.fullmatch(value) or _NUMBERED.match(value):
+        return False
+    if not is_worded(value) or (is_hex(value) and len(value) > MAX_HEX_WORD_CHARS):
+        return True
+    digits = any(map(str.isdigit, value))
+    return digits and (not is_identifier(value) or (quoted and value.lower() != value))
 
 
 def _is_password(value: str, *, quoted: bool) -> bool:

@@ -31,7 +31,7 @@ def _is_stand_in(value: str) -> bool:
 
 def _is_begun_password(value: str) -> bool:
     """Say whether what stands where a port or a password would, and has no end yet, is a password."""
-    return any(map(str.isalpha, value)) and any(map(str.isdigit, value)) and not _is_stand_in(value)
+    return any(map(str.isalpha, value)) and not _is_stand_in(value)
 
 
 def _is_bearer(value: str) -> bool:
@@ -64,8 +64,9 @@ def _is_encoded_key_block(value: str) -> bool:
 
 def _is_basic(value: str) -> bool:
     """Say whether a value is user and password in base64 (RFC 7617)."""
+    value = value.rstrip("=")
     try:
-        return b":" in base64.b64decode(value, validate=True)
+        return b":" in base64.b64decode(value[: len(value) // 4 * 4], validate=True)
     except ValueError:
         return False
 
@@ -158,7 +159,7 @@ _FORMS = (
         "-----begin",
         rb"""-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:"""
         rb"""[\s\\rntu0-9A-Za-z+/=:,."'|\-\xff]*?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"""
-        rb"""|(?:(?:\\n|\\r|[\s"'+])*[A-Za-z0-9+/=]{4,80})*)""",
+        rb"""|(?:(?:\\n|\\r|[\s"'+])*[A-Za-z0-9+/=]{4,80})*(?:[\s"'+\\nr]*-{1,5}[A-Z0-9 ]{0,40}-{0,5})?)""",
         ahead=BLOCK_AHEAD,
         behind=0,
         accepts=_is_key_block,
@@ -240,6 +241,19 @@ _FORMS = (
         )
         for marker in ("user id", "uid", "username", "user name")
     ),
+    *(
+        _Form(
+            "connection-string",
+            marker,
+            rb"""(?i)\b(?:provider|server|data source|host|driver|database|initial catalog)[ ]?=[^\n]{0,200}?;[ ]?"""
+            rb"""(?:user id|uid)[ ]?=[ ]?([^\s"'`;&]{4,64})""",
+            group=1,
+            guessable=True,
+            behind=240,
+            begun=True,
+        )
+        for marker in ("user id", "uid")
+    ),
     _Form("encrypted-secret", "{aqaaabaaa", rb"""\{AQAAABAAA[A-Za-z0-9+/=. \-]{8,}\}?""", behind=0, accepts=bool),
     _Form(
         "netrc-entry",
@@ -249,6 +263,15 @@ _FORMS = (
         guessable=True,
         behind=0,
         ahead=512,
+    ),
+    _Form(
+        "netrc-entry",
+        "machine ",
+        rb"""(?m)^[ \t]*machine[ \t]+([\w\-]+(?:\.[\w\-]*)+)[ \t]*$""",
+        behind=64,
+        ahead=256,
+        begun=True,
+        accepts=bool,
     ),
     _Form(
         "npm-auth",

@@ -6,16 +6,25 @@ import re
 from typing import Any
 
 from privacy_filter.detectors.base import SECRET, Hit
-from privacy_filter.detectors.standins import is_stand_in
-from privacy_filter.detectors.values import is_digest, is_uuid, is_worded, surely_random
+from privacy_filter.detectors.standins import is_stand_in, is_stand_in_password
+from privacy_filter.detectors.values import changes, is_digest, is_hex, is_uuid, is_worded, surely_random
 from privacy_filter.detectors.window import Window, compile_pattern
 
-_CANDIDATE = rb"""[A-Za-z0-9_+/~\-]{20,}={0,2}"""
+_CANDIDATE = rb"""[A-Za-z0-9_+/~\-]{16,}={0,2}"""
+_QUOTED = rb"""["']([!#-&*+\-0-9=?@A-Z^_a-z~]{8,64})(?:["'\s]|$)"""
+"""In quotes no signs that paths, prose and formats are full of."""
+
 _PREFIXED = (
     rb"""(?:^|[\s"'`=:(,>])((?:[A-Za-z][A-Za-z0-9]{1,11}_)(?:[A-Za-z0-9]{1,8}_){0,2}([A-Za-z0-9_\-]{24,}))"""
     rb"""(?:$|[\s"'`),;<\\&])"""
 )
 """A short word, an underscore, and something long: how most services begin their tokens, also those no rule knows."""
+
+MIN_TYPED_CHARS = 16
+MAX_SIGNS = 4
+_STRONG_SIGNS = frozenset("!@#$%^&*?~+=")
+MIN_CHANGES = 5
+"""Between letters and digits: names have one or two."""
 
 _HARMLESS_BEFORE = (
     "sha1-",
@@ -44,19 +53,27 @@ class OpaqueLayer:
     def __init__(self) -> None:
         self._candidate: Any = compile_pattern(_CANDIDATE)
         self._prefixed: Any = compile_pattern(_PREFIXED)
+        self._quoted: Any = compile_pattern(_QUOTED)
 
     def find(self, window: Window, hits: list[Hit]) -> None:
         """Add random tokens; in a whole file only those that begin as tokens do."""
         if window.whole_file:
             self._find_prefixed(window, hits)
             return
+        self._find_quoted(window, hits)
         for match in self._candidate.finditer(window.raw):
             if _is_harmless(window, *match.span()):
                 continue
             for start, end in _pieces(window.text, *match.span()):
                 value = window.text[start:end]
-                if surely_random(value) and not _is_known(value) and not _is_file(window, end):
+                if surely_random(value, least=MIN_TYPED_CHARS) and not _is_known(value) and not _is_file(window, end):
                     hits.append(Hit(start, end, SECRET, "opaque-token", opaque=True))
+
+    def _find_quoted(self, window: Window, hits: list[Hit]) -> None:
+        for match in self._quoted.finditer(window.raw):
+            value = match.group(1).decode("latin-1")
+            if _is_chosen(value) and not _is_known(value) and not is_stand_in_password(value, whole_file=False):
+                hits.append(Hit(match.start(1), match.end(1), SECRET, "opaque-password", guessable=True, opaque=True))
 
     def _find_prefixed(self, window: Window, hits: list[Hit]) -> None:
         for match in self._prefixed.finditer(window.raw):
@@ -83,6 +100,17 @@ def _is_known(value: str) -> bool:
     whole, dash, parts = value.rpartition("-")
     digest = whole if dash and parts.isdigit() and len(parts) <= 5 else value
     return is_digest(digest) or is_uuid(value) or is_stand_in(value)
+
+
+def _is_chosen(value: str) -> bool:
+    """Say whether a value mixes letters and digits as only passwords do."""
+    upper, lower, digits = (sum(map(kind, value)) for kind in (str.isupper, str.islower, str.isdigit))
+    signs = len(value) - upper - lower - digits
+    if digits < 2 or signs > MAX_SIGNS:
+        return False
+    if is_worded(value):
+        return digits > 2 and upper > 0 and lower > 0 and any(sign in _STRONG_SIGNS for sign in value)
+    return (upper > 0 and lower > 0) or (digits > 2 and changes(value) >= MIN_CHANGES and not is_hex(value))
 
 
 def _is_file(window: Window, end: int) -> bool:

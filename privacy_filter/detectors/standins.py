@@ -18,6 +18,8 @@ MIN_COUNTED = 8
 MIN_REPEATED = 5
 """The same character over and over; it shows nothing unless half of the value is made so."""
 
+MIN_PASSWORD_DISTINCT = 3
+
 _TEMPLATE = re.compile(
     r"<[^<>\s]{1,40}>?|\{\{[^{}]{0,80}(?:\}\})?|[$#]\{[^{}]{0,80}\}?|\$\([^()]{0,80}\)?|%\([\w]{1,40}\)[sd]?|%[A-Za-z_]{2,40}%"
     r"|\{[A-Za-z_][\w.]{0,40}(?:\[[^\]]{0,20}\])?\}|\A\$[A-Za-z_]\w{1,40}\Z|\$[A-Z_]{3,40}\b|\[[A-Za-z_]{3,20}\]"
@@ -58,7 +60,7 @@ def is_stand_in_password(value: str, *, whole_file: bool) -> bool:
     """
     rules = name_rules().values
     low = value.lower()
-    if low in rules.placeholders or len(set(value)) < MIN_DISTINCT:
+    if low in rules.placeholders or len(set(value)) < MIN_PASSWORD_DISTINCT:
         return True
     if _PATTERN.search(value) or (_NAMES.search(low) and not any(map(str.isdigit, value)) and is_worded(value)):
         return True

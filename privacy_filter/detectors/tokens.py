@@ -24,6 +24,9 @@ MIN_DISTINCT = 5
 MAX_WORD_DIGITS = 3
 """What makes words and has so few digits is a name that begins like a token."""
 
+MIN_LOWER_CHARS = 16
+"""Whoever writes a prefix and so many small letters without a sign between them writes no name."""
+
 
 class _Form:
     """One prefix of a rule, with its pattern compiled when it is first met."""
@@ -61,11 +64,11 @@ class _Form:
             return None
         if self.rule.weak and not looks_random(body):
             return None
-        if self._is_name(body, size):
+        if self._is_name(body, size) and (window.whole_file or size < MIN_LOWER_CHARS or not body.islower()):
             return None
         while body[-1] in ".-,":
             body, end = body[:-1], end - 1
-        return Hit(start, end, SECRET, self.rule.kind)
+        return Hit(_scheme(window, start) if "/" in self.prefix else start, end, SECRET, self.rule.kind)
 
     def _is_name(self, body: str, size: int) -> bool:
         """Say whether this is a name in a program that begins like a token; hexadecimal digits make no words."""
@@ -93,6 +96,16 @@ class TokenLayer:
                 hit = form.find(window, last - back)
                 if hit is not None:
                     hits.append(hit)
+
+
+def _scheme(window: Window, start: int) -> int:
+    """Give where the address begins that a prefix with a host in it belongs to."""
+    at = window.low.rfind("://", max(start - 80, 0), start)
+    if at < 0 or any(sign.isspace() or sign in "\"'`/" for sign in window.text[at + 3 : start]):
+        return start
+    while at > 0 and window.text[at - 1].isalpha():
+        at -= 1
+    return at
 
 
 def _joins(sign: str) -> bool:

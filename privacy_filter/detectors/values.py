@@ -51,23 +51,23 @@ def looks_random(value: str) -> bool:
     digits = sum(map(str.isdigit, value))
     if _HEX.match(value):
         return len(value) >= 16 and (digits > 0)
-    changes = len(_CHANGES.findall(value))
+    turns = changes(value)
     if digits == 0:
         return len(value) >= 16 and not _worded(value)
-    if changes >= 3 and not (changes <= 4 and _worded(value)):
+    if turns >= 3 and not (turns <= 4 and _worded(value)):
         return True
     return len(value) >= (12 if digits == 1 else MIN_RANDOM_CHARS) and not _worded(value)
 
 
 @lru_cache(maxsize=4096)
-def surely_random(value: str) -> bool:
-    """Say whether a value is random beyond doubt, also where nothing says that it is a secret."""
-    if len(value) < 20 or not looks_random(value) or "/" in value[:1]:
+def surely_random(value: str, least: int = 20) -> bool:
+    """Say whether a value of ``least`` characters is random beyond doubt, also where nothing says it is a secret."""
+    if len(value) < least or not looks_random(value) or "/" in value[:1]:
         return False
     digits = sum(map(str.isdigit, value))
     lower = sum(map(str.islower, value))
     upper = sum(map(str.isupper, value))
-    return digits >= 3 and lower + upper >= 5 and len(_CHANGES.findall(value)) >= 4 and len(set(value)) >= 10
+    return digits >= 3 and lower + upper >= 5 and changes(value) >= 4 and len(set(value)) >= 10
 
 
 def is_uuid(value: str) -> bool:
@@ -83,6 +83,11 @@ def is_digest(value: str) -> bool:
 def is_hex(value: str) -> bool:
     """Say whether a value has nothing but hexadecimal digits."""
     return _HEX.match(value) is not None
+
+
+def changes(value: str) -> int:
+    """Count the places where letters turn into digits or digits into letters."""
+    return len(_CHANGES.findall(value))
 
 
 def is_worded(value: str) -> bool:
