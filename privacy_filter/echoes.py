@@ -11,7 +11,6 @@ from typing import Any
 import ahocorasick
 
 from event_model.events import FILLER
-from privacy_filter.detectors.values import is_worded
 
 GRAM_CHARS = 8
 """The length of a part that must not be seen: what eight characters in a row give away can be completed by guessing."""
@@ -72,6 +71,8 @@ def _grams(value: str, length: int) -> list[str]:
 
 def _ordinary(gram: str) -> bool:
     """Say whether a part may be a word or a piece of punctuation."""
+    from privacy_filter.detectors.values import is_worded  # noqa: PLC0415 - rules are read when something was found
+
     letters = gram.isalpha() and (gram[1:].islower() or gram.isupper()) and is_worded(gram.lower())
     return letters or len(set(gram)) < 4 or _empty(gram)
 

@@ -31,7 +31,7 @@ def _is_stand_in(value: str) -> bool:
 
 def _is_begun_password(value: str) -> bool:
     """Say whether what stands where a port or a password would, and has no end yet, is a password."""
-    return any(map(str.isalpha, value)) and not _is_stand_in(value)
+    return any(map(str.isalpha, value)) and not value.isupper() and not _is_stand_in(value)
 
 
 def _is_bearer(value: str) -> bool:

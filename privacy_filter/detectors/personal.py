@@ -16,6 +16,10 @@ _EMAIL = (
     rb"""(?:[A-Za-z0-9\xc0-\xff](?:[A-Za-z0-9\-\xc0-\xff]{0,62})\.){1,6}[A-Za-z\xc0-\xff]{2,24}"""
 )
 _NUMBER = rb"""(?:\+|\(|\b)[0-9][0-9 ().\-/]{5,28}[0-9]\b"""
+_CARD = (
+    rb"""\b(?:[0-9]{4}[ \-](?:[0-9]{4}[ \-]){2}(?:[0-9]{4}[ \-][0-9]{3}|[0-9]{1,7})"""
+    rb"""|[0-9]{4}[ \-][0-9]{6}[ \-][0-9]{4,5}|[0-9]{4}(?:[ \-][0-9]{3}){3}|[0-9]{13,19})\b"""
+)
 _IBAN = rb"""(?i)\b[A-Z]{2}[0-9]{2}(?:[ \-]?[A-Z0-9]{4}){2,7}(?:[ \-]?[A-Z0-9]{1,3})?\b"""
 _IPV4 = rb"""\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b"""
 _IPV6 = rb"""(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{1,4})\b"""
@@ -89,8 +93,8 @@ _NUMBERING = re.compile(
 )
 """What numbers things in the form of an address."""
 _CARD_FORM = re.compile(
-    r"(?<!\d)(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1(?:\d{4}\1\d{3}|\d{1,7})"
-    r"|\d{4}([ -])(?:\d{6}\2\d{4,5}|\d{3}\2\d{3}\2\d{3}))(?!\d)"
+    r"(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1(?:\d{4}\1\d{3}|\d{1,7})"
+    r"|\d{4}([ -])(?:\d{6}\2\d{4,5}|\d{3}\2\d{3}\2\d{3}))"
 )
 _OPERATORS = frozenset("+*/^")
 """Before a long number these make it a term, not a card."""
@@ -131,6 +135,7 @@ class PersonalLayer:
     def __init__(self) -> None:
         self._email: Any = compile_pattern(_EMAIL)
         self._number: Any = compile_pattern(_NUMBER)
+        self._card: Any = compile_pattern(_CARD)
         self._iban: Any = compile_pattern(_IBAN)
         self._ipv4: Any = compile_pattern(_IPV4)
         self._ipv6: Any = compile_pattern(_IPV6)
@@ -148,7 +153,12 @@ class PersonalLayer:
                 if name.lower() not in _NOBODY_HOME:
                     hits.append(_hit(match.span(1), "user-name"))
         for match in self._number.finditer(window.raw):
-            hits += _numbers(window, match.start(), match.end())
+            start, end = match.span()
+            start += text[start] == "(" and ")" not in text[start:end]
+            kind = None if _joins(window, start) else _number_kind(window, start, end)
+            if kind is not None:
+                hits.append(_hit((start, end), kind))
+        self._checked(window, self._card, "payment-card", _is_card_form, hits)
         if text.count(".") >= 3:
             self._checked(window, self._ipv4, "ip-address", _is_personal_ipv4, hits)
         if text.count(":") >= 2:
@@ -188,21 +198,17 @@ def _is_nobody(address: str, following: str) -> bool:
     return domain in _NOBODY_DOMAIN or domain.endswith(tuple("." + name for name in _NOBODY_DOMAIN))
 
 
-def _numbers(window: Window, start: int, end: int) -> list[Hit]:
-    """Give what a run of digits and separators is, or has in it, if it is anybody's."""
-    if start and (window.text[start - 1].isalnum() or window.text[start - 1] in "._-#$"):
-        return []
-    if window.text[start] == "(" and ")" not in window.text[start:end]:
-        start += 1
-    cards = [
-        _hit((start + match.start(), start + match.end()), "payment-card")
-        for match in _CARD_FORM.finditer(window.text[start:end])
-        if _is_card("".join(filter(str.isdigit, match.group())))
-    ]
-    if cards:
-        return cards if window.text[:start].rstrip()[-1:] not in _OPERATORS else []
-    kind = _number_kind(window, start, end)
-    return [] if kind is None else [_hit((start, end), kind)]
+def _is_card_form(window: Window, start: int, end: int) -> bool:
+    value = window.text[start:end]
+    if _CARD_FORM.fullmatch(value) is None or not _is_card("".join(filter(str.isdigit, value))):
+        return False
+    return not _joins(window, start) and window.text[:start].rstrip()[-1:] not in _OPERATORS
+
+
+def _joins(window: Window, start: int) -> bool:
+    """Say whether what stands before a number makes it a part of something else."""
+    before = window.text[start - 1 : start]
+    return before.isalnum() or (before != "" and before in "._-#$")
 
 
 def _number_kind(window: Window, start: int, end: int) -> str | None:
