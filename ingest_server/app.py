@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,12 +21,13 @@ from event_model.keys import encode_key
 from event_model.roles import STUDY_ROLES, Roles, StudyRoles, read_roles
 from event_model.signed import MAX_DOCUMENT_BYTES, open_document
 from ingest_server.http import json_answer, problem, read_body
+from ingest_server.janitor import Janitor
 from ingest_server.log_routes import LogRoutes
 from ingest_server.log_service import StudyLogs
 from ingest_server.metadata import Metadata
 from ingest_server.objects import DirectoryObjects, Objects
 from ingest_server.operation_routes import OperationRoutes
-from ingest_server.operations import Log, Metrics, Watched
+from ingest_server.operations import Log, Metrics, Watched, log_to_stderr
 from ingest_server.rate_limit import RateLimit
 from ingest_server.rows import Participant
 from ingest_server.service import Answer, Receiver
@@ -63,7 +65,15 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        sweeping = None
+        if settings.sweep_every_s is not None:
+            janitor = Janitor(settings.retention_days, objects=things, metadata=notes, clock=clock)
+            sweeping = asyncio.create_task(janitor.keep_sweeping(settings.sweep_every_s, log or log_to_stderr))
         yield
+        if sweeping is not None:
+            sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeping
         notes.close()
 
     table = [

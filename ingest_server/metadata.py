@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
-from event_model.ids import RecordId, StudyId
+from event_model.ids import Pseudonym, RecordId, StudyId
 from event_model.merkle import Node
 from ingest_server.rows import ConsentRow, DeletionRow, LogRow, Participant, SegmentRow, Standing
 
@@ -57,6 +57,14 @@ class Metadata(Protocol):
 
     async def complete_deletion(self, study: StudyId, digest: str, completed_ms: int, entry: LogRow) -> None:
         """Note that the objects of a deletion are gone, and tell the log."""
+        ...
+
+    async def participants(self, study: StudyId) -> list[Pseudonym]:
+        """Name everyone who ever gave a consent record for a study."""
+        ...
+
+    async def live_segments(self, participant: Participant) -> list[tuple[SegmentRow, int | None]]:
+        """Read the rows of what is kept of a participant, each with the study's version that it was captured under."""
         ...
 
     async def append_entry(self, study: StudyId, entry: LogRow) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from event_model.errors import StoreUnwritable
-from ingest_server import tables
+from ingest_server.migrations import migrate
 from ingest_server.rows import Participant
 from ingest_server.sql_metadata import CLAIM_POLL_S, SqlMetadata, claim_stripe, database_errors, writing
 
@@ -59,7 +59,7 @@ class PostgresMetadata(SqlMetadata):
                 raise StoreUnwritable("PostgreSQL runs with fsync off", hint=hint)
             # Replicas that start together would otherwise both make the tables, and one fail.
             connection.execute(sql.select(sql.func.pg_advisory_xact_lock(LOCK_CLASS, _SCHEMA_LOCK)))
-            tables.METADATA.create_all(connection)
+            migrate(connection)
         super().__init__(engine)
 
     @asynccontextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from consent_ledger.manifest import StudyManifest
+from event_model.ids import StudyId
 from event_model.keys import SigningKey
 from event_model.signed import Signed
 
@@ -43,3 +44,13 @@ class ReceiverSettings(msgspec.Struct, frozen=True):
     """Signed lists of members, at most one for each study; see ``event_model.roles``."""
     rate_per_minute: int = RATE_PER_MINUTE
     """Requests of one installation, taken by one process; more are answered with 429."""
+    sweep_every_s: float | None = None
+    """How often the janitor sweeps; None: never, by this process."""
+
+    @property
+    def retention_days(self) -> dict[StudyId, dict[int, int]]:
+        """How long segments are kept, by study and version."""
+        found: dict[StudyId, dict[int, int]] = {}
+        for signed in self.studies:
+            found.setdefault(signed.payload.id, {})[signed.payload.version] = signed.payload.retention_days
+        return found

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consent_ledger.record import ConsentState
 from event_model.errors import StoreUnwritable
-from event_model.ids import RecordId, StudyId
+from event_model.ids import Pseudonym, RecordId, StudyId
 from event_model.merkle import Node
 from ingest_server import sql_log, tables
 from ingest_server.group_commit import GroupCommit, GroupRead
@@ -148,6 +148,25 @@ class SqlMetadata:
             self._append(connection, study, entry)
 
         await self._write(change)
+
+    async def participants(self, study: StudyId) -> list[Pseudonym]:
+        """Name everyone who ever gave a consent record for a study."""
+        table = tables.CONSENTS
+        query = sql.select(table.c.pseudonym).where(table.c.study == study).distinct().order_by(table.c.pseudonym)
+        return await self._read(lambda connection: [Pseudonym(each) for each in connection.execute(query).scalars()])
+
+    async def live_segments(self, participant: Participant) -> list[tuple[SegmentRow, int | None]]:
+        """Read the rows of what is kept of a participant, each with the study's version that it was captured under."""
+        table, consents = tables.SEGMENTS, tables.CONSENTS
+        same = (consents.c.study == table.c.study) & (consents.c.pseudonym == table.c.pseudonym)
+        joined = table.outerjoin(consents, same & (consents.c.record == table.c.record))
+        query = sql.select(table, consents.c.study_version).select_from(joined)
+        query = query.where(_mine(table, participant), ~table.c.erased)
+
+        def read(connection: sql.Connection) -> list[tuple[SegmentRow, int | None]]:
+            return [(_segment_row(row), row["study_version"]) for row in connection.execute(query).mappings()]
+
+        return await self._read(read)
 
     async def append_entry(self, study: StudyId, entry: LogRow) -> int:
         """Add an entry to a study's log and give its index; the same occasion is told once."""

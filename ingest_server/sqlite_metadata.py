@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy import event
 
-from ingest_server import tables
+from ingest_server.migrations import migrate
 from ingest_server.rows import Participant
 from ingest_server.sql_metadata import CLAIM_POLL_S, SqlMetadata, claim_stripe, database_errors, writing
 from ingest_server.stripe_locks import StripeLocks
@@ -32,7 +32,7 @@ class SqliteMetadata(SqlMetadata):
             self._locks = StripeLocks(claims)
             engine = _sqlite_engine(path)
             with writing(engine) as connection:
-                tables.METADATA.create_all(connection)
+                migrate(connection)
         super().__init__(engine)
 
     @asynccontextmanager

@@ -12,6 +12,9 @@ from event_model.errors import KeyUnavailable, ReceiverError
 from overt.console import json_option, print_json
 from overt.keyfiles import read_signing_key
 
+SWEEP_EVERY_S = 3600.0
+"""How often the janitor sweeps: retention counts days, so an hour late is on time."""
+
 
 @click.command()
 @click.option("--study", "studies", type=click.Path(path_type=Path, exists=True), multiple=True, required=True,
@@ -31,11 +34,12 @@ from overt.keyfiles import read_signing_key
 @click.option("--log-requests", is_flag=True, help="One line of JSON per request on standard error; no identities.")
 @click.option("--rate", default=3000, show_default=True, type=click.IntRange(min=1),
               help="Requests a minute of one installation.")  # fmt: skip
+@click.option("--janitor", is_flag=True, help="Erase what is over its retention, and what crashes left, every hour.")
 @json_option
 def serve(
     studies: tuple[Path, ...], key: Path, data: Path, roles: tuple[Path, ...], host: str, port: int,
     database: str | None, bucket: str | None, s3_endpoint: str | None,
-    tls_cert: Path | None, tls_key: Path | None, rate: int, *, log_requests: bool, as_json: bool,
+    tls_cert: Path | None, tls_key: Path | None, rate: int, *, log_requests: bool, janitor: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Run a receiver: it takes sealed segments and keeps what it cannot read.
 
@@ -70,7 +74,10 @@ def serve(
                 hint="Devices would believe no receipt; give the receiver.key that was made with the study.",
             )
     lists = tuple(path.read_bytes() for path in roles)
-    settings = server.ReceiverSettings(data=data, studies=manifests, key=signer, roles=lists, rate_per_minute=rate)
+    settings = server.ReceiverSettings(
+        data=data, studies=manifests, key=signer, roles=lists, rate_per_minute=rate,
+        sweep_every_s=SWEEP_EVERY_S if janitor else None,
+    )  # fmt: skip
     server.serve(
         settings, host=host, port=port, clock=SystemClock(), ready=ready,
         objects=s3_objects.S3Objects(bucket, endpoint=s3_endpoint) if bucket else None,
