@@ -6,6 +6,9 @@ events, so that after any crash of either side what is sent again is taken once.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import msgspec
 
 from capture_gate.channel import Channel
@@ -32,10 +35,11 @@ SOURCE = "browser"
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """Where an event comes from: the profile, and its number there."""
+    """Where an event comes from: the profile, its number there, and when it happened (Unix ms; ``None``: now)."""
 
     client: str
     seq: int
+    wall_ms: int | None = None
 
 
 class PageDoor(Door):
@@ -45,36 +49,32 @@ class PageDoor(Door):
         """Use ``PageDoor.open``."""
         super().__init__(permissions, ledger, clock)
         self._sent: Sent | None = None
+        self._latest = 0
         self._cursors: dict[tuple[StudyId, str], int] = {}
         self._fed: set[StudyId] = set()
         self._marked: set[SessionId] = set()
 
-    def open_page(self, site: Site, page: PageOpen, sent: Sent | None = None) -> OpenVerdict:
+    def open_page(self, origin: str, page: PageOpen, sent: Sent) -> OpenVerdict:
         """Ask whether a page may be captured, and begin with it where it may. The page's own number is replaced."""
         self._refresh()
         if self._permissions.paused:
             return OpenVerdict(None, (refusal("paused"),))
         if self._sessions.shut and self._sessions.trouble is not None:
             return OpenVerdict(None, (self._sessions.trouble,))
-        self._sent = sent
-        try:
-            return self._open_at(site, lambda _, document: msgspec.structs.replace(page, document=document))
-        finally:
-            self._sent = None
+        with self._from(sent):
+            return self._open_at(Site(origin), lambda _, number: msgspec.structs.replace(page, document=number))
 
     def offer_page(self, body: PageBody | CaptureGap, sent: Sent) -> None:
         """Offer a page's event; what was taken before, by its number, is passed over."""
-        self._sent = sent
-        try:
+        with self._from(sent):
             self.offer(body)
-        finally:
-            self._sent = None
 
-    def explain_site(self, site: Site) -> tuple[Refusal, ...]:
+    def explain_site(self, origin: str) -> tuple[Refusal, ...]:
         """Say why a site is not captured; nothing when it is, or would be."""
         self._refresh(now=True)
         if self._permissions.paused:
             return (refusal("paused"),)
+        site = Site(origin)
         if any(True for _ in self._permissions.admitting(site)):
             return () if self._sessions.trouble is None else (self._sessions.trouble,)
         return tuple(self._permissions.refusals(site)) or (refusal("no-consent"),)
@@ -93,7 +93,7 @@ class PageDoor(Door):
         self._fed.clear()
         return await self._sessions.commit()
 
-    async def today(self, site: Site, since_ms: int) -> tuple[int, int]:
+    async def today(self, origin: str, since_ms: int) -> tuple[int, int]:
         """Count what is kept of a site since a time: events, and those of them in which something was masked."""
         events = masked = 0
         if self._sessions.store is None:
@@ -103,7 +103,7 @@ class PageDoor(Door):
         async for stored in self._sessions.store.events(since_ms=since_ms):
             body = stored.event.body
             page = (stored.session, getattr(body, "document", DocumentId(0)))
-            if isinstance(body, PageOpen) and body.route.startswith(f"{site.origin}/"):
+            if isinstance(body, PageOpen) and body.route.startswith(f"{origin}/"):
                 pages.add(page)
             if page in pages:
                 events += 1
@@ -111,6 +111,18 @@ class PageDoor(Door):
         return events, masked
 
     # --- how pages differ
+
+    @contextlib.contextmanager
+    def _from(self, sent: Sent) -> Iterator[None]:
+        """Offer what a profile sent, as of the time at which it happened: it may have waited in the browser."""
+        now, monotonic = self._clock.wall_ms(), self._clock.monotonic_ms()
+        age = 0 if sent.wall_ms is None else max(0, now - sent.wall_ms)
+        self._latest = max(self._latest, monotonic - age)
+        self._sent, self._sessions.moment = sent, (now - age, self._latest)
+        try:
+            yield
+        finally:
+            self._sent = self._sessions.moment = None
 
     def _offer_to(self, channel: Channel, body: Body, ceiling: Level) -> bool:
         if self._sent is not None:

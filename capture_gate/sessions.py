@@ -79,6 +79,8 @@ class Sessions:
         self.store: Store | None = None
         self.channels: dict[StudyId, Channel] = {}
         self.trouble: Refusal | None = None
+        self.moment: tuple[int, int] | None = None
+        """When what is being offered happened (Unix ms, monotonic ms), if that is not now."""
 
     async def activate(self) -> None:
         """Make a channel for every live grant that has none; opens keys and store when the first is needed."""
@@ -108,10 +110,9 @@ class Sessions:
         """Admit an event to a channel; where the filter fails, the channel is closed and nothing passes unread."""
         if channel.next_index == 0 and not isinstance(body, CaptureStart):
             self.admit(channel, self._start())
+        wall_ms, monotonic_ms = self.moment or (self._clock.wall_ms(), self._clock.monotonic_ms())
         try:
-            channel.admit(
-                body, level, ceiling=ceiling, wall_ms=self._clock.wall_ms(), monotonic_ms=self._clock.monotonic_ms()
-            )
+            channel.admit(body, level, ceiling=ceiling, wall_ms=wall_ms, monotonic_ms=monotonic_ms)
         except Exception as error:  # whatever the filter stumbles over, fail closed
             self.channels.pop(channel.study, None)
             self._set_trouble(OvertError(f"The privacy filter failed ({type(error).__name__}).", code=FILTER_FAILED))

@@ -10,7 +10,6 @@ import pytest
 
 from capture_gate.page_door import PageDoor, Sent
 from capture_gate.status import ClientInfo
-from consent_ledger.scope import Site
 from event_model.events import FILLER, CaptureCursor, CaptureGap, GapReason
 from event_model.ids import DocumentId
 from event_model.page_events import (
@@ -25,7 +24,7 @@ from event_model.page_events import (
     PointerClick,
 )
 
-SITE = Site("https://tracker.example.org")
+SITE = "https://tracker.example.org"
 OPEN = PageOpen(DocumentId(0), 1, "https://tracker.example.org/issues/4711?token=abc", "Issue 4711")
 KINDS = {
     **dict.fromkeys(("page.open", "page.navigate", "page.close", "pointer.click", "page.focus"), "content"),
@@ -85,7 +84,7 @@ async def test_page_of_a_granted_site_is_kept_as_a_route(person: Any) -> None:
 async def test_page_elsewhere_leaves_no_trace(person: Any, site: str) -> None:
     person.join(edit=with_site())
     door = await door_of(person)
-    verdict = door.open_page(Site(site), OPEN, Sent("p", 1))
+    verdict = door.open_page(site, OPEN, Sent("p", 1))
     assert verdict.document is None
     assert [each.code for each in verdict.refusals] == ["out-of-scope"]
     door.offer_page(PageFocus(DocumentId(1), True, True), Sent("p", 2))
@@ -206,5 +205,23 @@ async def test_terms_say_what_was_agreed_to(person: Any) -> None:
     page = opened(door)
     door.offer_page(PageFocus(page, True, True), Sent("p", 2))
     assert (await door.today(SITE, 0))[0] == 2
-    assert (await door.today(Site("https://tracker.example"), 0))[0] == 0
+    assert (await door.today("https://tracker.example", 0))[0] == 0
     await door.close()
+
+
+async def test_event_that_waited_in_the_browser_keeps_its_time(person: Any) -> None:
+    person.join(edit=with_site())
+    door = await door_of(person)
+    person.clock.advance(60_000)
+    now = person.clock.wall_ms()
+    verdict = door.open_page(SITE, OPEN, Sent("p", 1, now - 50_000))
+    assert verdict.document is not None
+    door.offer_page(PageFocus(verdict.document, True, True), Sent("p", 2, now - 20_000))
+    door.offer_page(PageFocus(verdict.document, False, True), Sent("p", 3, now + 99_000))
+    assert await door.mark(Sent("p", 3))
+    await door.close()
+    store = await person.store()
+    events = [each.event async for each in store.events() if hasattr(each.event.body, "document")]
+    await store.close()
+    assert [event.wall_ms - now for event in events] == [-50_000, -20_000, 0]
+    assert [event.delta_ms for event in events[1:]] == [30_000, 20_000]
