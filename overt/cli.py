@@ -40,6 +40,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("overt.commands.audit", "Who joined, what was erased, who opened the data for what: verified"),
     "keys": ("overt.commands.keys", "Back up this installation's keys, and put a backup in place of lost ones"),
     "lsp": ("overt.commands.lsp", "The sidecar that an editor starts (stdio)"),
+    "bridge": ("overt.commands.bridge", "The server that the browser extension talks to"),
+    "pair": ("overt.commands.bridge", "Pair a browser by a code"),
     "study": ("overt.commands.study", "For the study owner: new, sign, check"),
     "serve": ("overt.commands.serve", "Run a receiver"),
     "dataset": ("overt.commands.dataset", "Build and check training data"),

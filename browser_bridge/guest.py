@@ -1,0 +1,121 @@
+"""One connected profile: its pages, and what its messages do at the door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from browser_bridge.messages import EventItem, Events, PageItem, Pages
+from capture_gate.decision import Refusal, refusal
+from capture_gate.page_door import PageDoor, Sent
+from event_model.body import MAX_COUNT
+from event_model.events import CaptureGap, GapReason
+from event_model.ids import DocumentId
+from event_model.page_events import PageBody, PageClose, PageOpen
+
+Send = Callable[[dict[str, Any]], None]
+UNKNOWN = refusal("page-unknown", detail="The page was not announced. It is captured again when it is loaded.")
+
+
+ANNOUNCED = MAX_COUNT
+"""The number of what has none: an announced page is never one that was taken before."""
+
+
+class _Page(msgspec.Struct):
+    """A page of the extension's; ``document`` is its number at the door, ``None`` when it is not captured."""
+
+    document: DocumentId | None
+    stopped: bool = False
+
+
+class Guest:
+    """A profile after its handshake. ``send`` takes messages; nothing here waits but for the disk."""
+
+    def __init__(self, profile: str, door: PageDoor, send: Send) -> None:
+        self.profile = profile
+        self.acked = 0
+        self._door = door
+        self._send = send
+        self._pages: dict[str, _Page] = {}
+
+    def announce(self, message: Pages) -> None:
+        """Take what is open in the browser. Frames come after their pages."""
+        for item in message.pages:
+            if item.page not in self._pages:
+                self._announce(item)
+
+    async def take(self, message: Events) -> None:
+        """Take a batch, bring it to disk, and acknowledge it; no answer where that failed."""
+        for seq, item in enumerate(message.events, message.first):
+            self._take(item, Sent(self.profile, seq, item.wall_ms))
+        last = message.first + len(message.events) - 1
+        if await self._door.mark(Sent(self.profile, last)):
+            self.acked = max(self.acked, last)
+            self._send({"type": "ack", "seq": last})
+        self.look()
+
+    def look(self) -> None:
+        """Tell the extension of pages that are no longer captured."""
+        for name, page in self._pages.items():
+            if page.document is not None and not page.stopped and not self._door.captures(page.document):
+                self._stop(name, page, refusal("not-captured", detail="This page is no longer captured."))
+
+    def leave(self) -> None:
+        """Close every page: the browser, or its connection, is gone."""
+        for page in self._pages.values():
+            if page.document is not None and self._door.captures(page.document):
+                self._door.offer(PageClose(page.document))
+        self._pages.clear()
+
+    def _announce(self, item: PageItem) -> None:
+        body = _convert({**item.open, "kind": "page.open"}, self._pages)
+        if isinstance(body, PageOpen):
+            self._open(item.page, item.url, body, Sent(self.profile, ANNOUNCED))
+        else:
+            self._door.gap(1, GapReason.MESSAGE_MALFORMED)
+
+    def _take(self, item: EventItem, sent: Sent) -> None:
+        body = _convert(item.body, self._pages)
+        page = self._pages.get(item.page)
+        if body is None:
+            self._door.gap(1, GapReason.MESSAGE_MALFORMED)
+        elif isinstance(body, PageOpen):
+            if page is None:
+                self._open(item.page, item.url, body, sent)
+        elif page is None:
+            self._pages[item.page] = page = _Page(None)
+            self._stop(item.page, page, UNKNOWN)
+        elif page.document is not None:
+            if isinstance(body, CaptureGap):
+                body = CaptureGap(body.count, body.reason)
+            else:
+                body = msgspec.structs.replace(body, document=page.document)
+            self._door.offer_page(body, sent)
+            if isinstance(body, PageClose):
+                del self._pages[item.page]
+
+    def _open(self, name: str, origin: str, body: PageOpen, sent: Sent) -> None:
+        verdict = self._door.open_page(origin, body, sent)
+        page = self._pages[name] = _Page(verdict.document)
+        if verdict.document is None:
+            self._stop(name, page, verdict.refusals[0])
+
+    def _stop(self, name: str, page: _Page, why: Refusal) -> None:
+        page.stopped = True
+        self._send({"type": "stop", "page": name, "code": why.code, "detail": why.detail})
+
+
+def _convert(fields: dict[str, Any], pages: dict[str, _Page]) -> PageBody | CaptureGap | None:
+    """Read a body as the wire writes it: without its page's number, a parent by its name. None: if it is malformed."""
+    if fields.get("kind") != "capture.gap":
+        fields = {**fields, "document": 0}
+    if fields.get("parent") is not None:
+        parent = pages.get(str(fields["parent"]))
+        fields["parent"] = None if parent is None else parent.document
+    try:
+        body: PageBody | CaptureGap = msgspec.convert(fields, type=PageBody | CaptureGap)
+    except (msgspec.ValidationError, ValueError):
+        return None
+    return body

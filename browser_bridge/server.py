@@ -1,0 +1,300 @@
+"""The thin shell: a WebSocket server on loopback, one guest a connection.
+
+Everything is bounded: connections, handshake times, message sizes, rates. Whoever is refused learns nothing: an HTTP
+403 without a word, or a close without a reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http
+import logging
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import filelock
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request as HttpRequest
+from websockets.http11 import Response
+
+from browser_bridge import VERSION
+from browser_bridge.desk import Desk
+from browser_bridge.gatekeeper import admits
+from browser_bridge.guest import Guest
+from browser_bridge.handshake import Handshake, Keyring, State
+from browser_bridge.messages import MAX_MESSAGE_BYTES, Events, Hello, Pages, Ping, Request, decode, encode
+from browser_bridge.papers import Address, Papers
+from capture_gate.page_door import SOURCE, PageDoor
+from capture_gate.status import ClientInfo
+from event_model.clock import Clock, SystemClock
+from event_model.errors import FormatError
+from event_model.keys import Secret
+
+HOST = "127.0.0.1"
+HANDSHAKE_S = 5.0
+"""For each step: the HTTP request, ``hello``, ``proof``. They are milliseconds apart."""
+
+MAX_GUESTS = 64
+"""Profiles of one person, with room."""
+
+MAX_OPENING = 32
+"""Connections that have not proved themselves. One more drops the oldest: a flood drops itself, not the good one."""
+
+MESSAGES_PER_S = 200
+"""Of one connection, on average; a batch has up to 500 events. More waits in the socket."""
+
+IDLE_S = 900.0
+"""Without a connection for so long, the bridge ends; the next introduction starts it again."""
+
+LOCK_S = 1.0
+"""A host that looks whether a bridge runs holds the lock for a moment."""
+
+REFUSED = 4403
+"""The close code of a handshake that failed, for whatever reason."""
+
+
+class BridgeServer:
+    """The bridge of one person. ``run`` returns when nobody needs it any more."""
+
+    def __init__(self, papers: Papers, door: PageDoor, clock: Clock) -> None:
+        self._papers = papers
+        self._door = door
+        self._clock = clock
+        self._desk = Desk(door, clock.wall_ms)
+        self._guests: dict[Guest, _Outbox] = {}
+        self._opening: dict[_Connection, None] = {}
+        self._port = 0
+        self._told = ""
+        self._stop = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Listen, say where, and serve until stopped or idle."""
+        async with await self._listen() as server:
+            self._port = server.sockets[0].getsockname()[1]
+            self._papers.put_address(Address(self._port, os.getpid()))
+            self._door.on_change(self._changed)
+            await self._until_idle()
+
+    def stop(self) -> None:
+        """End ``run``."""
+        self._stop.set()
+
+    @property
+    def port(self) -> int:
+        """Where the bridge listens."""
+        return self._port
+
+    async def _listen(self) -> Server:
+        """Listen where the bridge did last, so that a paired browser finds it; elsewhere if that is taken."""
+        last = self._papers.address()
+        ports = (last.port, 0) if last is not None else (0,)
+        for port in ports:
+            with contextlib.suppress(OSError):
+                return await self._serve(port)
+        return await self._serve(0)
+
+    async def _serve(self, port: int) -> Server:
+        # At DEBUG the library logs headers and messages.
+        silent = logging.getLogger("overt.bridge.socket")
+        silent.disabled = True
+        return await serve(
+            self._connected,
+            HOST,
+            port,
+            process_request=self._check,
+            create_connection=type("_Counted", (_Connection,), {"opening": self._opening}),
+            compression=None,
+            max_size=MAX_MESSAGE_BYTES,
+            max_queue=4,
+            open_timeout=HANDSHAKE_S,
+            close_timeout=1,
+            ping_interval=30,
+            ping_timeout=60,
+            server_header=None,
+            logger=silent,
+        )
+
+    async def _until_idle(self) -> None:
+        while not self._stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), IDLE_S)
+            if not self._guests and not self._papers.has_paired:
+                return
+
+    def _check(self, connection: ServerConnection, request: HttpRequest) -> Response | None:
+        headers = request.headers
+        if admits(
+            path=request.path,
+            hosts=headers.get_all("Host"),
+            origins=headers.get_all("Origin"),
+            port=self._port,
+        ):
+            return None
+        return connection.respond(http.HTTPStatus.FORBIDDEN, "")
+
+    async def _connected(self, connection: ServerConnection) -> None:
+        try:
+            hello = await self._shake_hands(connection)
+            if hello is None or len(self._guests) >= MAX_GUESTS:
+                await connection.close(REFUSED)
+                return
+            if isinstance(connection, _Connection):
+                self._opening.pop(connection, None)
+            await self._serve_guest(connection, hello)
+        except (ConnectionClosed, TimeoutError):
+            pass
+
+    async def _shake_hands(self, connection: ServerConnection) -> Hello | None:
+        origin = connection.request.headers["Origin"] if connection.request is not None else ""
+        keyring = Keyring(secret=self._secret, code=lambda: self._papers.pairing(self._clock.wall_ms()))
+        handshake = Handshake(origin=origin, port=self._port, keyring=keyring, random=os.urandom)
+        while handshake.state in {State.FRESH, State.ASKED}:
+            try:
+                message = decode(await asyncio.wait_for(connection.recv(), HANDSHAKE_S))
+            except FormatError:
+                return None
+            answer = handshake.receive(message)
+            if answer is not None:
+                await connection.send(encode(answer))
+        if handshake.state is not State.READY or handshake.hello is None:
+            return None
+        if handshake.paired is not None:
+            self._papers.keep_paired(handshake.hello.profile, origin, handshake.paired)
+        if handshake.hello.pair:
+            self._papers.close_pairing()
+        return handshake.hello
+
+    def _secret(self, profile: str, origin: str) -> Secret | None:
+        return self._papers.paired(profile, origin) or self._papers.secret(profile, origin)
+
+    async def _serve_guest(self, connection: ServerConnection, hello: Hello) -> None:
+        outbox = _Outbox()
+        guest = Guest(hello.profile, self._door, outbox.put_nowait)
+        self._guests[guest] = outbox
+        outbox.put_nowait({"type": "ready", "acked": 0, "state": self._desk.state()})
+        posting = asyncio.get_running_loop().create_task(_post(connection, outbox))
+        try:
+            await self._converse(connection, guest, outbox)
+        finally:
+            guest.leave()
+            del self._guests[guest]
+            posting.cancel()
+            await asyncio.gather(posting, return_exceptions=True)
+
+    async def _converse(self, connection: ServerConnection, guest: Guest, outbox: _Outbox) -> None:
+        pace = _Pace(MESSAGES_PER_S, asyncio.get_running_loop().time)
+        while True:
+            try:
+                message = decode(await connection.recv())
+            except FormatError:
+                break
+            await pace.keep()
+            match message:
+                case Events():
+                    await guest.take(message)
+                case Pages():
+                    guest.announce(message)
+                case Request():
+                    outbox.put_nowait(await self._desk.answer(message))
+                case Ping():
+                    outbox.put_nowait({"type": "pong"})
+                case _:  # a handshake is made once
+                    break
+        await connection.close(REFUSED)
+
+    def _changed(self) -> None:
+        """Tell every guest what changed, once for all changes of one moment."""
+        if not self._tasks:
+            task = asyncio.get_running_loop().create_task(self._tell())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _tell(self) -> None:
+        state = self._desk.state()
+        text = encode(state)
+        if text == self._told:
+            return
+        self._told = text
+        for guest, outbox in self._guests.items():
+            guest.look()
+            outbox.put_nowait({"type": "state", "state": state})
+
+
+class _Connection(ServerConnection):
+    """A connection that counts as opening until its handshake is done."""
+
+    opening: ClassVar[dict[_Connection, None]]
+    """Of one server, in the order of their coming."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the place of the oldest one that is still opening, where there are too many."""
+        super().connection_made(transport)
+        if len(self.opening) >= MAX_OPENING:
+            oldest = next(iter(self.opening))
+            del self.opening[oldest]
+            oldest.transport.abort()
+        self.opening[self] = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count no more."""
+        self.opening.pop(self, None)
+        super().connection_lost(exc)
+
+
+class _Outbox(asyncio.Queue[dict[str, Any]]):
+    """What is to be sent to one guest."""
+
+
+async def _post(connection: ServerConnection, outbox: _Outbox) -> None:
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            await connection.send(encode(await outbox.get()))
+
+
+class _Pace:
+    """Slows a sender down to a rate; a burst of one second's worth passes."""
+
+    def __init__(self, per_s: float, time: Callable[[], float]) -> None:
+        self._per_s = per_s
+        self._time = time
+        self._free_at = time() - 1
+
+    async def keep(self) -> None:
+        """Wait until the next message may be taken."""
+        now = self._time()
+        self._free_at = max(self._free_at, now - 1) + 1 / self._per_s
+        if self._free_at > now:
+            await asyncio.sleep(self._free_at - now)
+
+
+async def serve_bridge(home: Path, clock: Clock | None = None) -> bool:
+    """Run the bridge of an installation until it is stopped or idle; false if one runs already."""
+    clock = clock or SystemClock()
+    papers = Papers(home)
+    papers.make()
+    lock = filelock.FileLock(papers.lock)
+    try:
+        lock.acquire(timeout=LOCK_S)
+    except filelock.Timeout:
+        return False
+    try:
+        papers.key()
+        door = await PageDoor.open(home, source=SOURCE, client=ClientInfo("browser"), version=VERSION, clock=clock)
+        server = BridgeServer(papers, door, clock)
+        loop = asyncio.get_running_loop()
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+            with contextlib.suppress(NotImplementedError, AttributeError):
+                loop.add_signal_handler(getattr(signal, name), server.stop)
+        try:
+            await server.run()
+        finally:
+            await door.close()
+    finally:
+        lock.release()
+    return True

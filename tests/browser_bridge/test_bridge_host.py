@@ -1,0 +1,138 @@
+"""The native messaging host: a real process that starts a real bridge."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+
+from browser_bridge.gatekeeper import CHROMIUM_ID, FIREFOX_ID
+from browser_bridge.introduction import BROWSERS, introduce, introduction, take_back
+from browser_bridge.papers import Papers
+from event_model.keys import Secret
+from tests.browser_bridge.bridge_world import ORIGIN, PROFILE, Client
+
+FIREFOX_ORIGIN = "moz-extension://01234567-89ab-cdef-0123-456789abcdef"
+
+
+def call(launcher: Path, message: dict[str, Any], *arguments: str) -> dict[str, Any]:
+    data = json.dumps(message).encode()
+    ran = subprocess.run(
+        [str(launcher), *arguments],
+        input=struct.pack("=I", len(data)) + data,
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    (length,) = struct.unpack("=I", ran.stdout[:4])
+    assert len(ran.stdout) == 4 + length
+    return dict(json.loads(ran.stdout[4:]))
+
+
+@pytest.fixture
+def launcher(tmp_path: Path) -> Path:
+    plan = introduction(
+        "chromium", home=tmp_path / "home", user_home=tmp_path, python=sys.executable, platform=sys.platform
+    )
+    introduce(plan)
+    return plan.launcher_path
+
+
+def connect_message(origin: str = ORIGIN) -> dict[str, Any]:
+    return {"type": "connect", "profile": PROFILE, "origin": origin, "version": "1"}
+
+
+@pytest.mark.system
+async def test_host_starts_one_bridge_and_introduces_the_extension(tmp_path: Path, launcher: Path) -> None:
+    home = tmp_path / "home"
+    first = call(launcher, connect_message(), f"{ORIGIN}/")
+    try:
+        second = call(launcher, connect_message(), f"{ORIGIN}/")
+        assert first == second
+        address = Papers(home).address()
+        assert address is not None
+        import base64
+
+        secret = Secret(base64.urlsafe_b64decode(first["secret"] + "="))
+        async with connect(f"ws://127.0.0.1:{first['port']}/overt", origin=ORIGIN, compression=None) as socket:  # type: ignore[arg-type]
+            ready = await Client(socket, first["port"]).shake_hands(secret)
+        assert ready["state"]["capture"] == "off"
+        assert [each["code"] for each in ready["state"]["reasons"]] == ["no-consent"]
+    finally:
+        stop(home)
+
+
+def stop(home: Path) -> None:
+    address = Papers(home).address()
+    if address is not None:
+        os.kill(address.pid, signal.SIGTERM)
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            try:
+                os.kill(address.pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.02)
+        raise AssertionError("the bridge did not end")
+
+
+@pytest.mark.parametrize(
+    ("origin", "arguments"),
+    [
+        ("chrome-extension://" + "a" * 32, ("chrome-extension://" + "a" * 32 + "/",)),
+        (ORIGIN, ("chrome-extension://" + "a" * 32 + "/",)),
+        (ORIGIN, ()),
+        (FIREFOX_ORIGIN, ("/x/manifest.json", "other@example.org")),
+        ("https://evil.example", (FIREFOX_ID,)),
+    ],
+)
+@pytest.mark.system
+def test_host_hands_nothing_to_another_caller(
+    tmp_path: Path, launcher: Path, origin: str, arguments: tuple[str, ...]
+) -> None:
+    told = call(launcher, connect_message(origin), *arguments)
+    assert told["type"] == "error"
+    assert told["code"] == "caller-unknown"
+    assert Papers(tmp_path / "home").address() is None
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", struct.pack("=I", 1 << 30), struct.pack("=I", 2) + b"{]"])
+@pytest.mark.system
+def test_host_answers_nonsense_with_an_error(launcher: Path, data: bytes) -> None:
+    ran = subprocess.run([str(launcher), f"{ORIGIN}/"], input=data, capture_output=True, timeout=60, check=True)
+    assert json.loads(ran.stdout[4:])["code"] == "message-malformed"
+    assert ran.stderr == b""
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+@pytest.mark.parametrize("browser", BROWSERS)
+def test_manifest_lets_overts_extension_call_and_no_other(tmp_path: Path, browser: str, platform: str) -> None:
+    plan = introduction(
+        browser, home=tmp_path / "it's home", user_home=tmp_path, python="/p y/python", platform=platform
+    )
+    manifest = json.loads(plan.manifest)
+    callers = manifest.get("allowed_extensions") or manifest.get("allowed_origins")
+    assert callers == ([FIREFOX_ID] if browser == "firefox" else [f"chrome-extension://{CHROMIUM_ID}/"])
+    assert (manifest["type"], manifest["path"]) == ("stdio", str(plan.launcher_path))
+    assert (plan.registry_key is not None) == (platform == "win32")
+    assert "/p y/python" in plan.launcher
+
+
+def test_introduction_is_taken_back(tmp_path: Path) -> None:
+    plan = introduction("firefox", home=tmp_path / "home", user_home=tmp_path, python=sys.executable, platform="linux")
+    introduce(plan)
+    introduce(plan)
+    assert plan.manifest_path.exists()
+    assert os.access(plan.launcher_path, os.X_OK)
+    take_back(plan)
+    take_back(plan)
+    assert not plan.manifest_path.exists()
