@@ -79,11 +79,13 @@ class Ledger:
         drop: Collection[str] = (),
         deny: Sequence[str] = (),
         workspaces: Sequence[WorkspaceRule] = (),
+        deny_origins: Sequence[str] = (),
         expires_ms: int | None = None,
     ) -> ConsentRecord:
         """Give consent: to the study's levels or lower ones, to its scope or less, until it ends or earlier.
 
-        ``levels`` lowers single kinds, ``drop`` leaves kinds out, ``deny`` and ``workspaces`` narrow the scope. An
+        ``levels`` lowers single kinds, ``drop`` leaves kinds out, ``deny``, ``workspaces`` and
+        ``deny_origins`` narrow the scope. An
         earlier consent to the same study is superseded. ConsentError: if the study has ended, the choice asks for more
         than the study does, or the study changed its owner or went back to an older version. StoreUnwritable: if
         there is no space; an earlier consent then stands as it was.
@@ -93,7 +95,9 @@ class Ledger:
         folder = StudyFolder(self._consent, study.id)
         self._check_joinable(folder, manifest, now_ms)
         chosen = _choose_levels(study, levels or {}, drop)
-        narrowing, digest = write_narrowing(check_narrowing(deny, workspaces), salt=self._random(SALT_BYTES))
+        narrowing, digest = write_narrowing(
+            check_narrowing(deny, workspaces, deny_origins), salt=self._random(SALT_BYTES)
+        )
         key = study_signing_key(installation, study.id)
         record = make_record(
             manifest,
@@ -270,6 +274,20 @@ class Ledger:
         except OSError as error:
             raise ManifestError(f"the manifest of {study} can't be read: {error.strerror}") from error
         return None if data is None else read_manifest(data)
+
+    def offered(self, study: StudyId) -> Signed[StudyManifest] | None:
+        """Give the newer manifest that the person has yet to be asked about, or None. ManifestError: if damaged."""
+        folder = StudyFolder(self._consent, study)
+        accepted = self.manifest(study)
+        try:
+            data = folder.read(folder.offered)
+        except OSError as error:
+            raise ManifestError(f"the newer manifest of {study} can't be read: {error.strerror}") from error
+        if data is None or accepted is None:
+            return None
+        newer = read_manifest(data)
+        asks = newer.key != accepted.key or requires_new_consent(accepted.payload, newer.payload)
+        return newer if asks and newer.payload.version > accepted.payload.version else None
 
     def record_document(self, study: StudyId, record: RecordId) -> bytes | None:
         """Give a signed consent record: the live one, or one that was superseded or taken back; None if unknown."""

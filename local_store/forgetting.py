@@ -16,18 +16,21 @@ import msgspec
 from event_model.events import CaptureGap, DocumentEdit, DocumentOpen, Event, Finding, GapReason, Mask
 from event_model.ids import DocumentId, SessionId, StudyId
 from event_model.levels import Level
+from event_model.page_events import PageNavigate, PageOpen
 
 
 class Selection(msgspec.Struct, frozen=True):
     """What to forget: all criteria that are given must hold; none given means everything.
 
-    ``path`` is a document's path as stored, or a glob; ``since_ms`` is inclusive, ``until_ms`` exclusive.
+    ``path`` is a document's path as stored, or a glob; ``site`` is a web origin, whose pages are meant;
+    ``since_ms`` is inclusive, ``until_ms`` exclusive.
     """
 
     study: StudyId | None = None
     session: SessionId | None = None
     indexes: frozenset[int] | None = None
     path: str | None = None
+    site: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
 
@@ -52,7 +55,9 @@ class Eraser:
     def needs(self, first_wall_ms: int, last_wall_ms: int) -> bool:
         """Say whether a piece of that time has to be read: it may hold what is selected, or what depends on it."""
         waiting = bool(self._broken or self._carry_ms or self._sound is not None)
-        return waiting or self._selection.path is not None or self._selection.overlaps(first_wall_ms, last_wall_ms)
+        chosen = self._selection
+        named = chosen.path is not None or chosen.site is not None
+        return waiting or named or chosen.overlaps(first_wall_ms, last_wall_ms)
 
     def pass_by(self, last_wall_ms: int) -> None:
         """Pass over a piece that need not be read."""
@@ -121,7 +126,8 @@ class Eraser:
             return False
         if chosen.indexes is not None and event.index not in chosen.indexes:
             return False
-        if chosen.path is not None and getattr(event.body, "document", None) not in self._chosen:
+        named = chosen.path is not None or chosen.site is not None
+        if named and getattr(event.body, "document", None) not in self._chosen:
             return False
         return chosen.overlaps(event.wall_ms, event.wall_ms)
 
@@ -132,6 +138,10 @@ class Eraser:
             # A renamed document still holds the text of the one it continues.
             if same or body.continues in self._chosen:
                 self._chosen.add(body.document)
+        elif isinstance(body, PageOpen | PageNavigate) and self._selection.site is not None:
+            # A page that moves to another site is another site's from there on, and back.
+            same = origin_of(body.route) == self._selection.site
+            (self._chosen.add if same else self._chosen.discard)(body.document)
 
     def _with_carry(self, event: Event) -> Event:
         if not self._carry_ms:
@@ -139,6 +149,12 @@ class Eraser:
         carried = msgspec.structs.replace(event, delta_ms=event.delta_ms + self._carry_ms)
         self._carry_ms = 0
         return carried
+
+
+def origin_of(route: str) -> str:
+    """Give the web origin that a route begins with."""
+    scheme, separator, rest = route.partition("://")
+    return f"{scheme}{separator}{rest.split('/', 1)[0]}" if separator else ""
 
 
 def gap_for(event: Event, reason: GapReason, *, wall_ms: int | None) -> Event:

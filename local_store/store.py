@@ -174,11 +174,14 @@ class Store:
         if ended:
             await self._database.shorten(0)
 
-    async def sessions(self) -> list[SessionInfo]:
-        """List all sessions in the order in which they began, running and ended ones too; holds none."""
+    async def sessions(self, *, open_only: bool = False) -> list[SessionInfo]:
+        """List all sessions in the order in which they began, or those that were not ended; holds none."""
 
         def work(connection: sqlite3.Connection) -> list[SessionInfo]:
-            infos = [self._inspection.session(connection, row.session) for row in all_sessions(connection)]
+            infos = [
+                self._inspection.session(connection, row.session)
+                for row in all_sessions(connection, open_only=open_only)
+            ]
             return [info for info in infos if info is not None]
 
         return await self._database.read(work)
@@ -437,16 +440,18 @@ class Store:
         session: SessionId | None = None,
         indexes: Iterable[int] | None = None,
         path: str | None = None,
+        site: str | None = None,
         since_ms: int | None = None,
         until_ms: int | None = None,
     ) -> Forgotten:
         """Forget the events for which all the given criteria hold, wherever they stand; none given means all.
 
-        ``since_ms`` is inclusive, ``until_ms`` exclusive; ``path`` is a document's path as stored, or a glob.
+        ``since_ms`` is inclusive, ``until_ms`` exclusive; ``path`` is a document's path as stored, or a glob;
+        ``site`` is a web origin.
         StoreUnwritable: if the disk is full beyond what the reserve can make up for; what was done till then stays.
         """
         chosen = None if indexes is None else frozenset(indexes)
-        selection = Selection(study, session, chosen, path, since_ms, until_ms)
+        selection = Selection(study, session, chosen, path, site, since_ms, until_ms)
         events = segments = 0
         uploaded: dict[SegmentPlace, None] = {}
         for row in await self._database.read(all_sessions):

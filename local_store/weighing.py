@@ -9,6 +9,7 @@ import msgspec
 from event_model.errors import StoreDamaged
 from event_model.events import DocumentOpen, Event
 from event_model.ids import DocumentId
+from event_model.page_events import PageNavigate, PageOpen
 from local_store.forgetting import Eraser
 from local_store.inspection import Inspection, Piece
 from local_store.model import SegmentState
@@ -72,6 +73,8 @@ class Weigher:
         for event in events:
             if isinstance(event.body, DocumentOpen):
                 self._names[event.body.document] = event.body.path
+            elif isinstance(event.body, PageOpen | PageNavigate):
+                self._names[event.body.document] = event.body.route
         for event in gone:
             name = self._names.get(getattr(event.body, "document", DocumentId(0)))
             if name:

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pause": ("overt.commands.status", "Pause all capture on this machine"),
     "resume": ("overt.commands.status", "End the pause"),
     "doctor": ("overt.commands.status", "Find what is wrong, and how to mend it"),
+    "review": ("overt.commands.review", "The local page: everything that was captured, and what you can do about it"),
     "show": ("overt.commands.events", "Everything that was captured, in plain words"),
     "forget": ("overt.commands.events", "Erase what was captured"),
     "export": ("overt.commands.events", "Your own data, as JSON Lines"),

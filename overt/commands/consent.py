@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
-import httpx
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
@@ -20,11 +18,10 @@ from event_model.errors import ConsentError, OvertError
 from event_model.ids import StudyId
 from event_model.levels import Level
 from event_model.registry import REGISTRY, TEXT_FIELDS
-from event_model.signed import MAX_DOCUMENT_BYTES, Signed
+from event_model.signed import Signed
 from overt.console import console, json_option, local_time, print_json, span_text, table
 from overt.device import Device
-
-FETCH_TIMEOUT_S = 20.0
+from overt.manifests import fetch_manifest
 
 LEVEL_WORDS = {
     Level.RHYTHM: "that and when, no text",
@@ -146,26 +143,6 @@ def studies(*, as_json: bool) -> None:
 def how_much(kind: str, level: Level) -> str:
     """Say what a level means for one kind of event: most carry no text at all."""
     return LEVEL_WORDS[level] if kind in TEXT_FIELDS else "that, where and when; it has no text"
-
-
-def fetch_manifest(source: str) -> bytes:
-    """Read a manifest from a file or an https address. ConsentError: if it can't be had."""
-    if source.startswith("https://"):
-        try:
-            answer = httpx.get(source, timeout=FETCH_TIMEOUT_S, follow_redirects=False)
-            answer.raise_for_status()
-        except httpx.HTTPError as error:
-            raise ConsentError(f"can't fetch {source}: {error}", code="manifest-unreachable", hint="") from error
-        return answer.content[: MAX_DOCUMENT_BYTES + 1]
-    try:
-        with Path(source).open("rb") as file:
-            return file.read(MAX_DOCUMENT_BYTES + 1)
-    except OSError as error:
-        raise ConsentError(
-            f"can't read {source}: {error.strerror}",
-            code="manifest-unreachable",
-            hint="Give the signed manifest (study.json) that the study's owner handed out.",
-        ) from error
 
 
 def parse_levels(pairs: Sequence[str]) -> dict[str, Level]:

@@ -30,6 +30,7 @@ from event_model.ids import DocumentId, SessionId, StudyId
 from local_store.store import Forgotten, Store, StoredEvent, VerifyReport
 from overt.console import DURATION, console, json_option, local_time, print_json, table
 from overt.device import Device
+from overt.forgetting import ask_back
 
 MS = 1000
 EXCERPT_CHARS = 60
@@ -91,7 +92,7 @@ def forget(
     if not yes and not click.confirm("This can't be undone. Forget it?", default=False):
         raise click.Abort
     forgotten = asyncio.run(_forget(device, last, path, session, index, study))
-    _ask_back(device, forgotten)
+    ask_back(device, forgotten)
     if as_json:
         print_json(
             {
@@ -235,18 +236,6 @@ async def _whole_session(store: Store, prefix: str) -> SessionId:
             f"{len(found)} sessions begin with {prefix!r}", code="session-unknown", hint="`overt show` names them."
         )
     return found[0]
-
-
-def _ask_back(device: Device, forgotten: Forgotten) -> None:
-    studies = {study for study, _, _ in forgotten.uploaded_segments}
-    for study in studies:
-        device.ledger.request_deletion(
-            study,
-            segments=tuple((epoch, number) for name, epoch, number in forgotten.uploaded_segments if name == study),
-            now_ms=device.clock.wall_ms(),
-            installation=device.keys().installation,
-            reason="forgotten by the person",
-        )
 
 
 async def _export(device: Device, output: Path | None, study: str | None) -> int:

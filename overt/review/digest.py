@@ -20,12 +20,13 @@ from event_model.events import (
     kind_of,
 )
 from event_model.levels import Level
+from event_model.page_events import PageBody, PageNavigate, PageOpen
 
 BREAK_MS = 180_000
 """Work on a thing that rests longer than this begins a new stretch: a coffee, not a thought."""
 
 Thing = tuple[str, int]
-"""What a stretch is about: ``file`` and the document's number, or ``page`` and the page's, or ``tool`` and 0."""
+"""What a stretch is about: ``file`` and the document's number, ``page`` and the page's, or ``tool`` and 0."""
 
 TOOL: Thing = ("tool", 0)
 
@@ -109,13 +110,7 @@ def thing_of(event: Event) -> Thing:
     document = getattr(body, "document", None)
     if document is None:
         return TOOL
-    return ("page" if is_web(kind_of(body)) else "file", document)
-
-
-def is_web(kind: str) -> bool:
-    """Say whether a kind of event comes from a browser."""
-    family = kind.split(".", 1)[0]
-    return family in {"page", "pointer", "tab", "field", "form", "key", "scroll", "clipboard"}
+    return ("page" if isinstance(body, PageBody) else "file", document)
 
 
 def digest(events: Sequence[Event], masks: Sequence[Mask] = (), findings: Sequence[Finding] = ()) -> Digest:
@@ -137,8 +132,8 @@ def digest(events: Sequence[Event], masks: Sequence[Mask] = (), findings: Sequen
             names[thing] = Named(body.path, body.language, body.continues)
         elif isinstance(body, CaptureStart):
             tool = body.client
-        elif (route := getattr(body, "route", None)) is not None and thing not in names:
-            names[thing] = Named(str(route), "web")
+        elif isinstance(body, PageOpen | PageNavigate):
+            names[thing] = Named(body.route, "web")
         stretch = growing.get(thing)
         if stretch is None or event.wall_ms - stretch.end_ms > BREAK_MS:
             if stretch is not None:

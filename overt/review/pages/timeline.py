@@ -1,0 +1,399 @@
+"""The timeline: days, hours, minutes, single events; and search. Drawn from the list first, filled in as it is read."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Sequence
+
+import msgspec
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from event_model.events import DocumentEdit, DocumentOpen, Event
+from event_model.ids import SessionId, StudyId
+from overt.review.catalogue import PENDING, Catalogue, Entry
+from overt.review.desk import Desk, Moments, day_bounds
+from overt.review.digest import Thing, thing_of
+from overt.review.preview import Chapter
+from overt.review.sentences import entry_sentence, event_sentence, label_of, name_of, placeholders
+from overt.review.sheet import MaskIndex
+from overt.review.texts import Texts
+
+HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+
+STRIP_DAYS = 28
+"""Days that one sees at a glance."""
+
+LANES = 14
+"""Lanes of a day; the rest is in the sentences below."""
+
+MINUTE_EVENTS = 400
+"""Events on one page of a minute; a formatter can make thousands."""
+
+SEARCH_S = 0.35
+"""How long one part of a search reads before it shows what it has."""
+
+EXCERPT_CHARS = 60
+
+SPANS_DAYS = {"1": 1, "7": 7, "30": 30, "all": None}
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """One file, site or tool over a day: its bars as start and width, in thousandths of the shown time."""
+
+    name: Markup
+    plain: str
+    kind: str
+    total_ms: int
+    first_ms: int
+    last_ms: int
+    bars: tuple[tuple[float, float, bool], ...]
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One event as the minute's page shows it."""
+
+    session: str
+    study: str
+    index: int
+    wall_ms: int
+    level: str
+    state: str
+    masked: bool
+    words: Markup
+    name: Markup
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """Something found."""
+
+    wall_ms: int
+    name: Markup
+    session: str
+    thing: str
+    index: int
+    excerpt: Markup
+
+
+def routes(desk: Desk) -> list[Route]:
+    """Give these pages' routes."""
+    return [
+        Route("/timeline", desk.bound(timeline)),
+        Route("/timeline/lanes", desk.bound(lanes)),
+        Route("/timeline/part", desk.bound(part)),
+        Route("/timeline/minutes", desk.bound(minutes)),
+        Route("/minute", desk.bound(minute)),
+        Route("/search", desk.bound(search)),
+        Route("/search/part", desk.bound(search_part)),
+    ]
+
+
+async def timeline(desk: Desk, request: Request) -> Response:
+    """Show a day, or an hour of it, from the list alone."""
+    catalogue = await desk.catalogue()
+    day = day_of(request.query_params.get("day"), desk.today())
+    hour = _number(request.query_params.get("hour"), 0, 23)
+    start, end = day_bounds(day)
+    strip = [] if catalogue is None else _strip(catalogue, day, desk.today())
+    hours = [] if catalogue is None else await _hours(catalogue, start, end)
+    if hour is not None:
+        start = start + hour * HOUR_MS
+        end = start + HOUR_MS
+    return desk.page(
+        request,
+        "timeline.html",
+        day=day,
+        hour=hour,
+        start=start,
+        end=end,
+        strip=strip,
+        hours=hours,
+        before=day - datetime.timedelta(days=1),
+        after=day + datetime.timedelta(days=1) if day < desk.today() else None,
+        is_today=day == desk.today(),
+    )
+
+
+async def lanes(desk: Desk, request: Request) -> Response:
+    """Draw the lanes of a time: who needs them sees them a moment after the page."""
+    start, end = _span(request)
+    catalogue = await desk.catalogue()
+    entries = [] if catalogue is None else await catalogue.entries(start, end, clip=False)
+    drawn = _lanes(desk.texts(request), entries, start, end)
+    ticks = _ticks(start, end)
+    return _fragment(desk, request, "_lanes.html", lanes=drawn[:LANES], more=len(drawn) - LANES, ticks=ticks)
+
+
+async def part(desk: Desk, request: Request) -> Response:
+    """Give the sentences of an hour."""
+    start, end = _span(request)
+    catalogue = await desk.catalogue()
+    entries = [] if catalogue is None else await catalogue.entries(start, end)
+    t = desk.texts(request)
+    when = Moments(t)
+    rows = [(entry, entry_sentence(t, when, entry), thing_text(entry.stretch.thing)) for entry in entries]
+    return _fragment(desk, request, "_entries.html", rows=rows)
+
+
+async def minutes(desk: Desk, request: Request) -> Response:
+    """Give an hour minute by minute."""
+    start, end = _span(request)
+    catalogue = await desk.catalogue()
+    rows = [] if catalogue is None else await _minutes(catalogue, start, end)
+    return _fragment(desk, request, "_minutes.html", minutes=rows)
+
+
+async def minute(desk: Desk, request: Request) -> Response:
+    """Show every event of a minute."""
+    at = _number(request.query_params.get("at"), 0, 2**53) or 0
+    start = at - at % MINUTE_MS
+    skip = _number(request.query_params.get("skip"), 0, 2**31) or 0
+    catalogue = await desk.catalogue()
+    lines = [] if catalogue is None else await _events(desk, desk.texts(request), catalogue, start, start + MINUTE_MS)
+    shown = lines[skip : skip + MINUTE_EVENTS]
+    day = Moments(desk.texts(request)).local(start)
+    return desk.page(
+        request, "minute.html", start=start, lines=shown, total=len(lines), skip=skip, page=MINUTE_EVENTS,
+        day=day.date(), hour=day.hour,
+    )  # fmt: skip
+
+
+async def search(desk: Desk, request: Request) -> Response:
+    """Show the form, and begin to look."""
+    words = request.query_params.get("q", "").strip()[:200]
+    span = request.query_params.get("span", "7")
+    days = SPANS_DAYS.get(span, 7)
+    until = desk.now_ms() + 1
+    since = 0 if days is None else until - days * 86_400_000
+    return desk.page(request, "search.html", q=words, span=span, spans=list(SPANS_DAYS), since=since, until=until)
+
+
+async def search_part(desk: Desk, request: Request) -> Response:
+    """Look for some time, newest first; says how far it came."""
+    words = request.query_params.get("q", "").strip()[:200].casefold()
+    since, until = _span(request)
+    catalogue = await desk.catalogue()
+    if catalogue is None or not words:
+        return _fragment(desk, request, "_hits.html", hits=[], more=None, q=words, since=since)
+    t = desk.texts(request)
+    hits: list[Hit] = []
+    began = time.monotonic()
+    first = request.query_params.get("first") == "1"
+    if first:
+        for session in await catalogue.open_sessions():
+            hits += await _find(t, catalogue, session.session, await catalogue.pending(session), words)
+    segments = [info for info in catalogue.within(since, until) if info.first_wall_ms < until]
+    segments.sort(key=lambda info: (-info.first_wall_ms, info.place))
+    done = _number(request.query_params.get("done"), 0, 2**31) or 0
+    at = done
+    for info in segments[done:]:
+        chapter = await catalogue.chapter(info)
+        at += 1
+        if chapter is not None:
+            hits += await _find(t, catalogue, info.session, chapter, words)
+        if time.monotonic() - began > SEARCH_S:
+            break
+    hits.sort(key=lambda hit: -hit.wall_ms)
+    more = (at, segments[at].last_wall_ms) if at < len(segments) else None
+    return _fragment(
+        desk, request, "_hits.html", hits=hits, more=more, q=words, since=since, until=until, total=len(segments)
+    )
+
+
+def day_of(text: str | None, today: datetime.date) -> datetime.date:
+    """Read a day as ISO 8601; today when it is none."""
+    try:
+        return datetime.date.fromisoformat(text or "")
+    except ValueError:
+        return today
+
+
+def thing_text(thing: Thing) -> str:
+    """Write what a stretch is about for an address."""
+    return f"{thing[0]}-{thing[1]}"
+
+
+def _number(text: str | None, low: int, high: int) -> int | None:
+    if text is None or not text.isdecimal() or not low <= int(text) <= high:
+        return None
+    return int(text)
+
+
+def _span(request: Request) -> tuple[int, int]:
+    start = _number(request.query_params.get("from"), 0, 2**53) or 0
+    end = _number(request.query_params.get("to"), 0, 2**53) or 0
+    return start, end
+
+
+def _fragment(desk: Desk, request: Request, template: str, **values: object) -> Response:
+    return HTMLResponse(desk.fill(request, template, **values))
+
+
+def _strip(catalogue: Catalogue, day: datetime.date, today: datetime.date) -> list[tuple[datetime.date, int, int]]:
+    """Count the events of four weeks; gives day, count, and the bar's height in percent."""
+    last = min(max(day + datetime.timedelta(days=3), day), today)
+    days = [last - datetime.timedelta(days=back) for back in range(STRIP_DAYS - 1, -1, -1)]
+    counts = []
+    for each in days:
+        start, end = day_bounds(each)
+        counts.append(sum(info.count for info in catalogue.within(start, end) if info.first_wall_ms >= start))
+    most = max(counts) or 1
+    return [(each, count, round(100 * count / most)) for each, count in zip(days, counts, strict=True)]
+
+
+async def _hours(catalogue: Catalogue, start: int, end: int) -> list[int]:
+    """Give the beginnings of the hours in which something was kept, latest first."""
+    found: set[int] = set()
+    spans = [(info.first_wall_ms, info.last_wall_ms) for info in catalogue.within(start, end)]
+    spans += await catalogue.pending_spans()
+    for first, last in spans:
+        at = start + max(0, (first - start) // HOUR_MS) * HOUR_MS
+        while at <= last and at < end:
+            found.add(at)
+            at += HOUR_MS
+    return sorted(found, reverse=True)
+
+
+def _lanes(t: Texts, entries: Sequence[Entry], start: int, end: int) -> list[Lane]:
+    grouped: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        kind = entry.stretch.thing[0]
+        if kind != "tool":
+            grouped.setdefault((kind, entry.name), []).append(entry)
+        grouped.setdefault(("tool", entry.tool), []).append(entry)
+    drawn = [_lane(t, kind, name, each, start, end) for (kind, name), each in grouped.items()]
+    drawn.sort(key=lambda lane: (lane.kind != "tool", -lane.total_ms, lane.plain))
+    return drawn
+
+
+def _lane(t: Texts, kind: str, name: str, entries: Sequence[Entry], start: int, end: int) -> Lane:
+    scale = 1000 / (end - start)
+    spans: list[list[int]] = []
+    for entry in sorted(entries, key=lambda each: each.stretch.start_ms):
+        first, last = max(entry.stretch.start_ms, start), min(entry.stretch.end_ms, end)
+        masked = 1 if entry.stretch.masked else 0
+        if spans and first <= spans[-1][1]:
+            spans[-1][1] = max(spans[-1][1], last)
+            spans[-1][2] |= masked
+        else:
+            spans.append([first, last, masked])
+    shown = Markup("<strong>{}</strong>").format(name) if kind == "tool" else name_of(t, name, page=kind == "page")
+    return Lane(
+        name=shown,
+        plain=name if kind == "tool" else label_of(t, name),
+        kind=kind,
+        total_ms=sum(last - first for first, last, _ in spans),
+        first_ms=spans[0][0],
+        last_ms=spans[-1][1],
+        bars=tuple(
+            (round((first - start) * scale, 1), max(3.0, round((last - first) * scale, 1)), bool(masked))
+            for first, last, masked in spans
+        ),
+    )
+
+
+def _ticks(start: int, end: int) -> list[int]:
+    step = 3 * HOUR_MS if end - start > 2 * HOUR_MS else 10 * MINUTE_MS
+    return list(range(start, end + 1, step))
+
+
+async def _pieces(catalogue: Catalogue, start: int, end: int) -> list[tuple[SessionId, StudyId, str, Chapter]]:
+    found: list[tuple[SessionId, StudyId, str, Chapter]] = []
+    for info in catalogue.within(start, end):
+        chapter = await catalogue.chapter(info)
+        if chapter is not None:
+            found.append((info.session, info.study, info.state.value, chapter))
+    found += [
+        (session.session, session.study, PENDING, await catalogue.pending(session))
+        for session in await catalogue.open_sessions()
+    ]
+    return found
+
+
+async def _minutes(catalogue: Catalogue, start: int, end: int) -> list[tuple[int, int, int, list[str]]]:
+    """Count each minute's events; gives the minute, how many, how many of them masked, and in what."""
+    counts: dict[int, list[int]] = {}
+    names: dict[int, dict[str, None]] = {}
+    for session, _, _, chapter in await _pieces(catalogue, start, end):
+        masked = {mask.index for mask in chapter.masks}
+        known: dict[Thing, str] = {}
+        for event in chapter.events:
+            if start <= event.wall_ms < end:
+                at = event.wall_ms - event.wall_ms % MINUTE_MS
+                count = counts.setdefault(at, [0, 0])
+                count[0] += 1
+                count[1] += event.index in masked
+                thing = thing_of(event)
+                if thing[0] != "tool":
+                    if thing not in known:
+                        known[thing] = await catalogue.name(session, thing)
+                    names.setdefault(at, {})[known[thing]] = None
+    return [(at, counts[at][0], counts[at][1], list(names.get(at, {}))) for at in sorted(counts)]
+
+
+async def _events(desk: Desk, t: Texts, catalogue: Catalogue, start: int, end: int) -> list[Line]:
+    lines: list[Line] = []
+    for session, study, state, chapter in await _pieces(catalogue, start, end):
+        masked = MaskIndex(chapter.masks)
+        labels = placeholders(chapter.findings)
+        names: dict[int, str] = {}
+        for event in chapter.events:
+            if start <= event.wall_ms < end:
+                thing = thing_of(event)
+                if thing[0] != "tool" and thing[1] not in names:
+                    names[thing[1]] = await catalogue.name(session, thing)
+                name = Markup("") if thing[0] == "tool" else name_of(t, names[thing[1]], page=thing[0] == "page")
+                lines.append(
+                    Line(
+                        session, desk.title(study), event.index, event.wall_ms, event.level.value, state,
+                        bool(masked.of(event.index)), event_sentence(t, event, masked, labels), name,
+                    )
+                )  # fmt: skip
+    lines.sort(key=lambda line: (line.wall_ms, line.session, line.index))
+    return lines
+
+
+async def _find(t: Texts, catalogue: Catalogue, session: SessionId, chapter: Chapter, words: str) -> list[Hit]:
+    """Find words in what was written, in texts that were opened, and in names."""
+    hits: list[Hit] = []
+    written: dict[int, list[object]] = {}
+    for event in chapter.events:
+        body = event.body
+        if isinstance(body, DocumentOpen):
+            if words in body.path.casefold():
+                hits.append(_hit(t, event, session, body.path, Markup("")))
+            elif words in body.text.casefold():
+                hits.append(_hit(t, event, session, body.path, _excerpt(body.text, words)))
+        elif isinstance(body, DocumentEdit) and body.inserted:
+            run = written.get(body.document)
+            if run is not None and run[1] == body.position:
+                run[0] = str(run[0]) + body.inserted
+                run[1] = body.position + len(body.inserted)
+            else:
+                run = written[body.document] = [body.inserted, body.position + len(body.inserted)]
+            text = str(run[0])
+            if words in text.casefold():
+                name = await catalogue.name(session, thing_of(event))
+                hits.append(_hit(t, event, session, name, _excerpt(text, words)))
+                written.pop(body.document)
+            elif len(text) > 4 * (len(words) + EXCERPT_CHARS):
+                run[0] = text[-(len(words) + EXCERPT_CHARS) :]
+        elif words in (route := str(getattr(body, "route", ""))).casefold() and route:
+            hits.append(_hit(t, event, session, route, Markup("")))
+    return hits
+
+
+def _hit(t: Texts, event: Event, session: SessionId, name: str, excerpt: Markup) -> Hit:
+    return Hit(event.wall_ms, name_of(t, name), session, thing_text(thing_of(event)), event.index, excerpt)
+
+
+def _excerpt(text: str, words: str) -> Markup:
+    at = text.casefold().find(words)
+    start, end = max(0, at - EXCERPT_CHARS), at + len(words) + EXCERPT_CHARS
+    return Markup("{}{}<b>{}</b>{}").format(
+        "…" if start else "", text[start:at], text[at : at + len(words)], text[at + len(words) : end]
+    )
