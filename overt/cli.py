@@ -25,6 +25,7 @@ from event_model.errors import (
 from overt import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "setup": ("overt.commands.setup", "Set up an editor or browser; says what it changes, and takes it back"),
     "join": ("overt.commands.consent", "Read a study's notice in full, and join it if you like"),
     "leave": ("overt.commands.consent", "Take your consent back: capture stops, your data are erased"),
     "studies": ("overt.commands.consent", "The studies you have joined, and what each may keep"),
