@@ -10,6 +10,10 @@ import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncinotify import Inotify, Mask
 
 LOOK_S = 2.0
 """How often the folder is looked at where the kernel does not tell."""
@@ -27,8 +31,8 @@ class Watch:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin; does nothing when already begun, or when there is no such folder yet."""
-        if (self._task is None or self._task.done()) and self._folder.is_dir():
+        """Begin; does nothing when already begun. A folder that is not there yet is waited for."""
+        if self._task is None or self._task.done():
             watching = self._listen() if sys.platform == "linux" else self._look()
             self._task = asyncio.get_running_loop().create_task(watching)
 
@@ -45,6 +49,7 @@ class Watch:
         try:
             with Inotify() as kernel:
                 while True:
+                    await self._appears(kernel, Mask.CREATE | Mask.MOVED_TO)
                     for folder in [self._folder, *(each for each in self._folder.iterdir() if each.is_dir())]:
                         kernel.add_watch(folder, kinds)  # the same folder again is the same watch
                     await kernel.get()
@@ -52,6 +57,15 @@ class Watch:
                     self._changed()
         except OSError:  # no watches left, or the folder is gone: look instead
             await self._look()
+
+    async def _appears(self, kernel: Inotify, kinds: Mask) -> None:
+        """Wait for the folder: before the first study is joined there is none, and none is made."""
+        while not self._folder.is_dir():
+            above = next(each for each in self._folder.parents if each.is_dir())
+            watch = kernel.add_watch(above, kinds)
+            if above == next(each for each in (self._folder, *self._folder.parents) if each.is_dir()):
+                await kernel.get()
+            kernel.rm_watch(watch)
 
     async def _look(self) -> None:
         while True:

@@ -82,10 +82,11 @@ class DidOpen(_Wire):
 
 
 class DidChange(_Wire):
-    """``textDocument/didChange``."""
+    """``textDocument/didChange``; ``overt`` is our own addition: who made it, for plugins that know at once."""
 
     text_document: Versioned
     content_changes: list[Change]
+    overt: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class DidSave(_Wire):
@@ -130,6 +131,13 @@ class OriginParams(_Wire):
 
     uri: _Uri
     version: int
+    origin: Origin
+    confidence: Percent = 0
+
+
+class MadeBy(_Wire):
+    """The ``overt`` field of a ``didChange``."""
+
     origin: Origin
     confidence: Percent = 0
 

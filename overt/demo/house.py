@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,11 @@ class House:
         """The signed manifest, which people join by."""
         return self.study_folder / "study.json"
 
-    async def found_study(self, *, hold_s: int = 0, settle_s: int = 120) -> None:
-        """Make a study for the files under ``work``, fill in its manifest and sign it."""
+    async def found_study(self, *, hold_s: int = 0, settle_s: int = 120, kinds: Sequence[str] = ()) -> None:
+        """Make a study for the files under ``work``, fill in its manifest and sign it.
+
+        ``kinds`` are asked for beside those of the template.
+        """
         self.work.mkdir(parents=True)
         await self.overt(
             "study", "new", str(self.study_folder), "--title", "Demonstration: how code is edited",
@@ -55,6 +59,10 @@ class House:
             text, count = re.subn(rf"(?m)^{name}\s*=\s*\d+", f"{name} = {value}", text)
             if count != 1:
                 raise OvertError(f"the manifest template names {name} {count} times", code="demo")
+        added = "".join(f'"{kind}" = "content"\n' for kind in kinds)
+        text, count = re.subn(r"(?m)^\[kinds\]\n", lambda found: found.group() + added, text)
+        if count != 1:
+            raise OvertError(f"the manifest template has {count} tables of kinds", code="demo")
         toml.write_text(text, "utf-8")
         await self.overt("study", "sign", str(self.study_folder))
 

@@ -378,6 +378,28 @@ async def test_origins_go_to_the_change_that_they_announce(talk: Talk) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ({"origin": "typed", "confidence": 99}, (Origin.TYPED, 99)),
+        ({"origin": "agent"}, (Origin.AGENT, 0)),
+        ({"origin": "aliens", "confidence": 99}, (Origin.PASTED, 40)),
+        ({"origin": "typed", "confidence": 101}, (Origin.PASTED, 40)),
+        ("typed", (Origin.PASTED, 40)),
+        (None, (Origin.PASTED, 40)),
+    ],
+)
+async def test_a_change_may_say_its_origin_itself_and_never_is_lost_by_it(
+    talk: Talk, said: object, kept: tuple[Origin, int]
+) -> None:
+    await talk.say(opened("a.py", ""), note("overt/origin", uri=uri("a.py"), version=2, origin="pasted", confidence=40))
+    change = changed("a.py", edit((0, 0), (0, 0), "x"))
+    change["params"] |= {"textDocument": {"uri": uri("a.py"), "version": 2}, "overt": said}
+    await talk.say(change)
+    assert [(each.inserted, each.origin, each.confidence) for each in edits(talk)] == [("x", *kept)]
+    assert not gaps(talk)
+
+
 async def test_an_origin_whose_change_never_came_is_void(talk: Talk) -> None:
     await talk.say(opened("a.py", ""), note("overt/origin", uri=uri("a.py"), version=2, origin="undo"))
     await talk.say(changed("a.py", edit((0, 0), (0, 0), "x"), version=5))
