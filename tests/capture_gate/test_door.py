@@ -377,6 +377,19 @@ async def test_the_sign_follows_another_process_without_an_event(person: Any, do
     assert door.status().state == "capturing"
 
 
+async def test_the_sign_follows_the_very_first_consent_without_an_event(person: Any) -> None:
+    """An editor that was open before anything of overt's was on the disk."""
+    door = await person.door()
+    assert not person.home.exists()
+    live = asyncio.Event()
+    door.on_change(lambda: live.set() if door.live else None)
+    await asyncio.sleep(0)
+    person.join()
+    async with asyncio.timeout(5):
+        await live.wait()
+    await door.close()
+
+
 async def test_the_sign_follows_a_withdrawal_without_an_event(person: Any, door: Door) -> None:
     document = opened(door, person.work / "a.py")
     changed = asyncio.Event()
