@@ -104,7 +104,7 @@ class Door:
             opened=door._store_opened,
         )
         await door._sessions.activate()
-        door._watch = Watch(home / "consent", lambda: door._refresh(now=True))
+        door._watch = Watch(home / "consent", door._stirred)
         door._watch.start()
         door._set_alarm()
         return door
@@ -116,9 +116,9 @@ class Door:
 
     @property
     def live(self) -> bool:
-        """Whether anything could be captured at this moment."""
+        """Whether anything could be captured at this moment, if only into memory until the disk has room again."""
         self._refresh()
-        return bool(self._sessions.channels) and not self._permissions.paused and self._sessions.trouble is None
+        return bool(self._sessions.channels) and not self._permissions.paused and not self._sessions.shut
 
     def captures(self, document: DocumentId) -> bool:
         """Whether a document is still captured; when not, the collector lets go of its text."""
@@ -275,6 +275,11 @@ class Door:
         self._watch.start()
         self._set_alarm()
         self._notify()
+
+    def _stirred(self) -> None:
+        """Look at everything that another process may have changed."""
+        self._refresh(now=True)
+        self._sessions.look_for_forgetting()
 
     def _set_alarm(self) -> None:
         """Wake up when time alone ends a consent or a pause, so that the sign changes then."""

@@ -13,7 +13,8 @@ from event_model.clock import Clock
 from event_model.ids import RecordId, StudyId
 
 LOOK_MS = 25
-"""How long a look at the consent files is good for while events stream in; a write always looks anew."""
+"""How long a look at all consent files is good for while events stream in: it costs 11 us, and what a ledger changes,
+as a pause, shows in the time of their folder, at which each event looks (1.5 us). A write always looks anew."""
 
 
 class Permissions:
@@ -41,9 +42,9 @@ class Permissions:
         return min((moment for moment in moments if moment is not None), default=None)
 
     def changed(self, *, now: bool = False) -> bool:
-        """Look whether anything changed since the last look, at most every 25 ms unless ``now``."""
+        """Look whether anything changed: at the time of the folder, and every 25 ms, or ``now``, at all files."""
         monotonic = self._clock.monotonic_ms()
-        if not now and monotonic - self._looked_ms < LOOK_MS:
+        if not now and monotonic - self._looked_ms < LOOK_MS and not self._ledger.stirred():
             return False
         self._looked_ms = monotonic
         fingerprint = self._ledger.fingerprint()

@@ -117,6 +117,17 @@ class Sessions:
             self.channels.pop(channel.study, None)
             self._set_trouble(OvertError(f"The privacy filter failed ({type(error).__name__}).", code=FILTER_FAILED))
 
+    def look_for_forgetting(self) -> None:
+        """Begin new sessions in the place of those of which another process forgot something; in the background."""
+        self._spawn(self._renew_revised())
+
+    async def _renew_revised(self) -> None:
+        for channel in list(self.channels.values()):
+            if self.store is not None and channel.begun:
+                with contextlib.suppress(StoreError):  # the next write says so, too
+                    if await self.store.was_revised(channel.session):
+                        self._renew(channel, GapReason.FORGOTTEN)
+
     def announce(self, body: Body) -> None:
         """Admit an event of the collector's own to every session that has begun."""
         for channel in list(self.channels.values()):
@@ -230,6 +241,8 @@ class Sessions:
 
         Documents come back when the collector opens them again.
         """
+        if self.channels.get(channel.study) is not channel:
+            return
         self._spawn(self._leave_behind(channel))
         lost = channel.buffered
         fresh = self.channels[channel.study] = self._new_channel(channel.grant)

@@ -45,7 +45,7 @@ class Watch:
     async def _listen(self) -> None:
         from asyncinotify import Inotify, Mask  # noqa: PLC0415 - Linux only, and an editor waits for the start
 
-        kinds = Mask.CLOSE_WRITE | Mask.CREATE | Mask.DELETE | Mask.MOVED_FROM | Mask.MOVED_TO
+        kinds = Mask.ATTRIB | Mask.CLOSE_WRITE | Mask.CREATE | Mask.DELETE | Mask.MOVED_FROM | Mask.MOVED_TO
         try:
             with Inotify() as kernel:
                 while True:

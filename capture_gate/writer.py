@@ -190,6 +190,7 @@ class Writer:
                         self._renew(channel, GapReason.FORGOTTEN)
             except StoreError as error:
                 self._trouble(error)
+        self._arm_seal_timer()  # what had not settled yet waits for the next time
 
     def _buffered(self) -> int:
         return sum(channel.buffered for channel in self._channels())

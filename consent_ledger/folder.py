@@ -99,7 +99,7 @@ class Watch:
     def __init__(self, consent: Path) -> None:
         self._consent = consent
         self._files: tuple[str, ...] = (str(consent),)
-        self._last: object = None
+        self._last: tuple[object, ...] | None = None
 
     def fingerprint(self) -> object:
         """Give a value that differs from the one before if a file appeared, went, or was written."""
@@ -110,6 +110,10 @@ class Watch:
                 self._files = self._list()
             self._last = now = tuple(map(_stamp, self._files))
         return now
+
+    def stirred(self) -> bool:
+        """Say whether something changed since the last fingerprint, by one stat call: all that a ledger did shows."""
+        return self._last is None or _stamp(self._files[0]) != self._last[0]
 
     def touch(self) -> None:
         """Give the folder a time it never had: two changes within one tick of the file system must both show."""

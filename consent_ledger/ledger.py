@@ -306,6 +306,14 @@ class Ledger:
         """
         return self._watch.fingerprint()
 
+    def stirred(self) -> bool:
+        """Say whether a ledger changed anything since the last ``fingerprint``; a single stat call."""
+        return self._watch.stirred()
+
+    def stir(self) -> None:
+        """Let the collectors that run look anew at what they hold, as after a forgetting; nothing else changes."""
+        self._watch.touch()
+
     # Inside -------------------------------------------------------------------------------------------------------
 
     def _folders(self) -> list[StudyFolder]:

@@ -117,6 +117,8 @@ class Journal:
         self._keys = keys
         self._folder = folder
         self._tails: dict[SessionId, _Tail] = {}
+        self._revisions: dict[SessionId, int] = {}
+        """Of the sessions that this process writes: as they were when it last appended."""
         self._gathered: dict[SessionId, TailFile | None] = {}
         """In the current transaction: the sessions whose chunks all stand in rows, and their files, which are held."""
         self.sync_s = float("inf")
@@ -196,15 +198,27 @@ class Journal:
     def append(self, connection: sqlite3.Connection, batch: PendingBatch) -> None:
         """Add a row, behind what the file holds or together with it; the next chunks can go into the file.
 
-        StoreConflict: if it does not follow what is there, or its session is another's or over. SegmentError: if an
-        event is outside the schema, or it holds too many for one row.
+        StoreConflict: if it does not follow what is there, if its session is another's or over, or if another process
+        forgot some of the session's events. SegmentError: if an event is outside the schema, or it holds too many for
+        one row.
         """
         row = get_session(connection, batch.session)
+        if self.was_revised(row):
+            raise StoreConflict("events of this session were forgotten", code="forgotten-meanwhile")
+        self._revisions[row.session] = row.revision
         if not self._gather(connection, row, batch):
             self._check(connection, row, batch)
             tail = self._tail(connection, row)
             self._insert(connection, row, (tail.key_no, tail.key), batch.events)
         self._tails[row.session].batch = batch
+
+    def was_revised(self, row: SessionRow) -> bool:
+        """Say whether events were forgotten by others since this process last appended."""
+        return self._revisions.get(row.session, row.revision) != row.revision
+
+    def accept_revision(self, session: SessionId) -> None:
+        """Go on writing a session of which this process itself forgot events."""
+        self._revisions.pop(session, None)
 
     def gather(self, connection: sqlite3.Connection, row: SessionRow) -> None:
         """Bring the chunks of a session's file into rows, and keep its writer waiting until the transaction is over.
@@ -242,6 +256,7 @@ class Journal:
         """Remove a session's file when the transaction is through; its chunks were brought in before."""
         self._gathered.setdefault(session, None)
         self._tails.pop(session, None)
+        self._revisions.pop(session, None)
         self._over.add(session)
 
     def abandon(self, connection: sqlite3.Connection, study: StudyId) -> None:

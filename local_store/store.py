@@ -186,6 +186,11 @@ class Store:
 
         return await self._database.read(work)
 
+    async def was_revised(self, session: SessionId) -> bool:
+        """Say whether another process forgot events of a session since this one last appended to it, or all of it."""
+        row = await self._database.read(partial(find_session, session=session))
+        return row is None or self._journal.was_revised(row)
+
     async def orphans(self) -> list[SessionInfo]:
         """List sessions that no one runs any more, and hold them: no other process will list them meanwhile."""
         rows = await self._database.read(partial(all_sessions, open_only=True))
@@ -219,7 +224,8 @@ class Store:
 
         ``permitted`` is asked on the store's thread, while a forgetting by others has to wait; when it says no,
         nothing is written and the answer is false. StoreConflict: if a batch does not follow its session's last
-        event. StoreUnwritable: if the disk is full, gives errors, or can't be written.
+        event, or if another process forgot some of the session (code ``forgotten-meanwhile``). StoreUnwritable: if the
+        disk is full, gives errors, or can't be written.
         """
         self._need_root()
         batches = (batch,) if isinstance(batch, PendingBatch) else tuple(batch)
@@ -459,6 +465,7 @@ class Store:
                 live = self._live.holds(row.session) and row.session not in self._adopted
                 live = live or self._live.running_elsewhere(row.session)
                 done = await self._forget_session(row.no, selection, live=live)
+                self._journal.accept_revision(row.session)
                 events, segments = events + done.events, segments + done.segments
                 uploaded |= dict.fromkeys(done.uploaded_segments)
         await self._database.shorten(0)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from capture_gate import writer
 from capture_gate.door import Door
+from event_model.errors import StoreUnwritable
 from event_model.events import (
     FILLER,
     CaptureGap,
@@ -26,6 +29,7 @@ from event_model.events import (
 )
 from event_model.ids import DocumentId, StudyId
 from event_model.levels import Level
+from local_store.store import Store
 
 
 def edit(document: DocumentId, position: int, inserted: str, deleted: int = 0) -> DocumentEdit:
@@ -172,11 +176,13 @@ async def test_a_pause_ends_documents_and_keeps_nothing_until_resumed(person: An
 
 async def test_a_pause_by_another_process_is_seen(person: Any, door: Door) -> None:
     document = opened(door, person.work / "a.py")
+    door.offer(edit(document, 0, "before"))
     person.ledger.pause(None, person.clock.wall_ms())
-    person.clock.advance(1000)
-    door.offer(edit(document, 0, "planted-marker"))
+    door.offer(edit(document, 0, "planted-marker"))  # at the same millisecond
     await door.close()
-    assert "planted-marker" not in str(await bodies(person))
+    kept = str(await bodies(person))
+    assert "before" in kept
+    assert "planted-marker" not in kept
 
 
 async def test_leaving_wins_over_what_is_buffered(person: Any, door: Door) -> None:
@@ -360,6 +366,75 @@ async def test_forgetting_in_another_process_renews_the_session(person: Any, doo
     assert "planted-marker" not in str(found)
     assert replay(found, again) == "new text"
     assert [body.reason for body in found if isinstance(body, CaptureGap)] == [GapReason.FORGOTTEN]
+
+
+async def test_events_forgotten_by_another_process_end_the_session_at_its_next_write(person: Any, door: Door) -> None:
+    path = person.work / "a.py"
+    document = opened(door, path, "0123456789")
+    door.offer(edit(document, 10, "planted-marker"))
+    await door.flush()
+    store = await person.store()
+    assert (await store.forget(path="*a.py")).events
+    await store.close()
+    door.offer(edit(document, 24, "after"))
+    await door.flush()
+    assert not door.captures(document)
+    again = opened(door, path, "0123456789planted-after")
+    door.offer(edit(again, 0, "new "))
+    await door.close()
+    assert replay(await bodies(person), again) == "new 0123456789planted-after"
+    assert "planted-marker" not in str(await bodies(person))
+
+
+async def test_events_forgotten_by_another_process_are_noticed_without_an_event(person: Any, door: Door) -> None:
+    document = opened(door, person.work / "a.py", "text")
+    await door.flush()
+    changed = asyncio.Event()
+    door.on_change(changed.set)
+    store = await person.store()
+    await store.forget(path="*a.py")
+    await store.close()
+    person.ledger.stir()
+    async with asyncio.timeout(5):
+        while door.captures(document):
+            changed.clear()
+            await changed.wait()
+    assert door.status().state == "capturing"
+
+
+async def test_what_is_held_while_the_disk_is_full_is_not_called_off(
+    person: Any, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StoreUnwritable("the disk is full")
+
+    document = opened(door, person.work / "a.py")
+    await door.flush()
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "append", full)
+        door.offer(edit(document, 0, "held"))
+        status = await door.flush()
+        assert status.state == "capturing"
+        assert [each.code for each in status.reasons] == ["store-unwritable"]
+        assert status.studies[0].offered > status.studies[0].durable
+    assert (await door.flush()).reasons == ()
+    await door.close()
+    assert "held" in str(await bodies(person))
+
+
+async def test_what_settles_late_is_sealed_without_another_event(person: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "SEAL_IDLE_S", 0.05)
+    person.join(edit=lambda text: re.sub(r"settle_s = \d+", "settle_s = 3000", text))
+    door = await person.door()
+    opened(door, person.work / "a.py", "text")
+    await door.flush()
+    async with asyncio.timeout(5):
+        await asyncio.sleep(0.2)  # idle time passed, and nothing had settled
+        assert door.status().studies[0].sealed == 0
+        person.clock.advance(3_100_000)
+        while not door.status().studies[0].sealed:
+            await asyncio.sleep(0.02)
+    await door.close()
 
 
 async def test_the_sign_follows_another_process_without_an_event(person: Any, door: Door) -> None:

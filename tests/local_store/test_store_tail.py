@@ -146,6 +146,11 @@ async def test_a_writer_notices_what_another_process_forgot(tmp_path: Path) -> N
         await three_commits(store)
         before = tail_path(tmp_path).read_bytes()
         await other.forget(indexes=[25])
+        assert await store.was_revised(SESSION)
+        with pytest.raises(StoreConflict) as caught:
+            await store.append(pending(typing(30, 10)))
+        assert caught.value.code == "forgotten-meanwhile"
+        await store.forget(indexes=[3])  # what this process forgets itself it knows
         await store.append(pending(typing(30, 10)))
         await store.append(pending(typing(40, 10)))
         events = await other.pending(SESSION)
