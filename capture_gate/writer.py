@@ -13,7 +13,7 @@ from event_model.events import GapReason
 from event_model.segment import MAX_SEGMENT_EVENTS
 from local_store.store import Store
 
-COMMIT_DELAY_S = 0.1
+COMMIT_DELAY_S = 0.2
 """How long events wait to be written together; the promise is at most 250 ms."""
 
 COMMIT_EVENTS = 1024
@@ -55,18 +55,24 @@ class Writer:
         self._trouble = trouble
         self._renew = renew
         self._lock = asyncio.Lock()
-        self._hurry = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._seal_timer: asyncio.TimerHandle | None = None
         self._seal_task: asyncio.Task[None] | None = None
+        self._written_s = 0.0
         self._failing = False
+        self._retry_s = 0.0
+        self._closed = False
 
     def wake(self) -> None:
         """Say that something was admitted."""
-        if self._buffered() >= COMMIT_EVENTS:
-            self._hurry.set()
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run())
+        if self._task is not None or self._closed:
+            return
+        if self._timer is None:
+            self._begin_in(COMMIT_DELAY_S)
+        elif not self._failing and self._buffered() >= COMMIT_EVENTS:
+            self._timer.cancel()
+            self._begin()
 
     async def ready(self) -> None:
         """Wait while so much is buffered that a fast sender would fill the memory; returns at once otherwise."""
@@ -111,20 +117,30 @@ class Writer:
 
     async def close(self) -> None:
         """Stop timers and tasks; what is buffered must have been written before."""
-        if self._seal_timer is not None:
-            self._seal_timer.cancel()
+        self._closed = True
+        for timer in (self._timer, self._seal_timer):
+            if timer is not None:
+                timer.cancel()
         for task in (self._task, self._seal_task):
             if task is not None and not task.done():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
 
+    def _begin_in(self, delay_s: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._begin)
+
+    def _begin(self) -> None:
+        self._timer = None
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
     async def _run(self) -> None:
-        delay = COMMIT_DELAY_S
-        while self._buffered():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), delay)
-            self._hurry.clear()
-            delay = COMMIT_DELAY_S if await self.commit() else min(RETRY_MAX_S, max(RETRY_FIRST_S, delay * 2))
+        try:
+            done = await self.commit()
+        finally:
+            self._task = None
+        self._retry_s = 0.0 if done else min(RETRY_MAX_S, max(RETRY_FIRST_S, self._retry_s * 2))
+        if self._buffered() and self._timer is None and not self._closed:
+            self._begin_in(COMMIT_DELAY_S if done else self._retry_s)
 
     async def _write_or_renew(self, channel: Channel) -> None:
         try:
@@ -169,14 +185,20 @@ class Writer:
             channel.mark_sealed(batch)
 
     def _arm_seal_timer(self) -> None:
-        if self._seal_timer is not None:
-            self._seal_timer.cancel()
-            self._seal_timer = None
-        if any(channel.durable > channel.sealed for channel in self._channels()):
-            self._seal_timer = asyncio.get_running_loop().call_later(SEAL_IDLE_S, self._seal_idle)
+        """See to it that what has settled is sealed in the end; the timer that runs already looks how long ago it is."""
+        loop = asyncio.get_running_loop()
+        self._written_s = loop.time()
+        if self._seal_timer is None and any(channel.durable > channel.sealed for channel in self._channels()):
+            self._seal_timer = loop.call_later(SEAL_IDLE_S, self._seal_idle)
 
     def _seal_idle(self) -> None:
-        self._seal_task = asyncio.get_running_loop().create_task(self._seal_settled())
+        loop = asyncio.get_running_loop()
+        idle_s = loop.time() - self._written_s
+        if idle_s < SEAL_IDLE_S:
+            self._seal_timer = loop.call_later(SEAL_IDLE_S - idle_s, self._seal_idle)
+            return
+        self._seal_timer = None
+        self._seal_task = loop.create_task(self._seal_settled())
 
     async def _seal_settled(self) -> None:
         async with self._lock:

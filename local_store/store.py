@@ -69,7 +69,7 @@ __all__ = [
 SEAL_TRIES = 8
 """Another process of the same study may take the number that a segment was encoded for; then it is encoded again."""
 
-QUICK_SYNC_S = 0.002
+QUICK_SYNC_S = 0.005
 """A disk that took no longer is waited for in place: going to a thread and back takes a fifth of a commit's time."""
 
 SPARE_BYTES = 32 * 1024
