@@ -13,13 +13,13 @@ from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
-from filelock import FileLock, Timeout
 
 from event_model.errors import KeyUnavailable
 from event_model.keys import SEED_BYTES, Secret
 from local_store import custody as kept
+from local_store import vault
 from local_store.custody import DeviceKeys
-from local_store.files import PRIVATE_FILE, create_once, make_private_folder, read_bounded, unwritable
+from local_store.files import create_once, make_private_folder, read_bounded, unwritable
 
 BACKUP_VERSION = 1
 MAX_BACKUP_BYTES = 64 * 1024
@@ -64,16 +64,16 @@ def restore_backup(
     try:
         make_private_folder(home)
         make_private_folder(folder)
-        with FileLock(folder / "custody.lock", timeout=kept.LOCK_TIMEOUT_S, mode=PRIVATE_FILE):
+        with kept.locked(folder):
+            kept.settle_rotation(home)
             _refuse_working(home)
+            _refuse_outdated(home, root)
             for name in ("custody.json", "root.key"):
                 if (folder / name).exists():
                     (folder / name).rename(folder / f"{name}.before-{secrets.token_hex(4)}")
             chosen = kept.chosen_backend(backend)
             ask = (lambda: passphrase) if chosen == "passphrase" else None
             return kept.keep(folder, root, installation, chosen, passphrase=ask, random=random)
-    except Timeout as error:
-        raise KeyUnavailable("another process holds the key folder", code="key-busy", hint="Try again.") from error
     except OSError as error:
         raise unwritable("the key folder", error) from error
 
@@ -94,6 +94,17 @@ def _refuse_working(home: Path) -> None:
         code="keys-there",
         hint="Move the keys folder away first if you really mean to put the backup in its place.",
     )
+
+
+def _refuse_outdated(home: Path, root: Secret) -> None:
+    """Refuse a backup that is older than the last rotation: the store would not open with it."""
+    database = home / "store" / "overt.sqlite3"
+    if database.exists() and kept.root_check(database) not in {b"", vault.key_check(root)}:
+        raise KeyUnavailable(
+            "the keys in this backup are not those of this store: they were rotated since, or are another's",
+            code="backup-outdated",
+            hint="Use a backup that was made after the last `overt keys rotate`; nothing was changed.",
+        )
 
 
 def _read(path: Path, passphrase: str) -> tuple[Secret, Secret]:

@@ -7,8 +7,10 @@ once and never made over: a key that can't be had is an error, because everythin
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -20,12 +22,27 @@ from filelock import FileLock, Timeout
 
 from event_model.errors import KeyUnavailable, OvertError
 from event_model.keys import SEED_BYTES, Secret
-from local_store.files import PRIVATE_FILE, create_once, make_private_folder, read_bounded, unwritable
+from local_store import vault
+from local_store.files import (
+    PRIVATE_FILE,
+    create_once,
+    make_private_folder,
+    overwrite,
+    read_bounded,
+    sync_folder,
+    unwritable,
+)
+from local_store.schema import known_root
 
 BACKEND_VARIABLE = "OVERT_KEYRING"
 """Environment: ``keyring``, ``passphrase`` or ``file`` chooses for a custody that is yet to be made."""
 
 KEYRING_SERVICE = "overt"
+_NAME = "custody.json"
+_ROOT_NAME = "root.key"
+NEXT = ".next"
+"""What a rotation adds to the names of files that are not in use yet."""
+
 CUSTODY_VERSION = 1
 MAX_CUSTODY_BYTES = 64 * 1024
 """A custody file is under 1 kB; a larger one is not ours."""
@@ -78,12 +95,16 @@ class _Custody(msgspec.Struct, frozen=True):
     installation: str
     root: str | None = None
     argon2: Argon2Settings | None = None
+    check: str | None = None
+    """Of the root key; the store holds the same value. It tells whether a rotation was committed."""
 
 
 class _Keyring(Protocol):
     def get_password(self, service: str, username: str, /) -> str | None: ...
 
     def set_password(self, service: str, username: str, password: str, /) -> None: ...
+
+    def delete_password(self, service: str, username: str, /) -> None: ...
 
 
 def open_custody(
@@ -100,21 +121,75 @@ def open_custody(
     StoreUnwritable: if the keys can't be written.
     """
     folder = home / "keys"
-    path = folder / "custody.json"
+    path = folder / _NAME
+    if (folder / (_NAME + NEXT)).exists():
+        with locked(folder):  # a rotation is under way, or was cut off
+            settle_rotation(home)
     if (data := read_bounded(path, MAX_CUSTODY_BYTES)) is not None:
         return _open(folder, _parse(data, path), passphrase)
     try:
         make_private_folder(home)
         make_private_folder(folder)
+    except OSError as error:
+        raise unwritable("the key folder", error) from error
+    with locked(folder):
+        if (data := read_bounded(path, MAX_CUSTODY_BYTES)) is not None:
+            return _open(folder, _parse(data, path), passphrase)
+        _refuse_orphaned_store(home)
+        return _make(folder, chosen_backend(backend), passphrase, random)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the key folder. KeyUnavailable: if another process does for too long. StoreUnwritable: for an OSError."""
+    try:
         with FileLock(folder / "custody.lock", timeout=LOCK_TIMEOUT_S, mode=PRIVATE_FILE):
-            if (data := read_bounded(path, MAX_CUSTODY_BYTES)) is not None:
-                return _open(folder, _parse(data, path), passphrase)
-            _refuse_orphaned_store(home)
-            return _make(folder, chosen_backend(backend), passphrase, random)
+            yield
     except Timeout as error:
         raise KeyUnavailable("another process holds the key folder", code="key-busy", hint="Try again.") from error
     except OSError as error:
         raise unwritable("the key folder", error) from error
+
+
+def settle_rotation(home: Path) -> None:
+    """End a rotation that the store has committed to, or take it back; the folder is held. OSError: as it comes."""
+    folder = home / "keys"
+    path = folder / (_NAME + NEXT)
+    data = read_bounded(path, MAX_CUSTODY_BYTES)
+    if data is None:
+        (folder / (_ROOT_NAME + NEXT)).unlink(missing_ok=True)
+        return
+    following = _parse(data, path)
+    current_data = read_bounded(folder / _NAME, MAX_CUSTODY_BYTES)
+    current = None if current_data is None else _parse(current_data, folder / _NAME)
+    database = home / "store" / "overt.sqlite3"
+    if not database.exists() or following.check == to_text(root_check(database)):
+        if (folder / (_ROOT_NAME + NEXT)).exists():
+            overwrite(folder / _ROOT_NAME)
+            (folder / (_ROOT_NAME + NEXT)).replace(folder / _ROOT_NAME)
+        path.replace(folder / _NAME)
+        gone = current
+    else:
+        (folder / (_ROOT_NAME + NEXT)).unlink(missing_ok=True)
+        path.unlink()
+        gone = following
+    sync_folder(folder)
+    if gone is not None and gone.backend == "keyring":
+        with contextlib.suppress(Exception):  # any backend's; it then keeps an entry that opens nothing
+            _keyring().delete_password(KEYRING_SERVICE, gone.entry)
+
+
+def root_check(database: Path) -> bytes:
+    """Read the check value of the root key that a store is under. KeyUnavailable: if the store can't be read."""
+    try:
+        with contextlib.closing(sqlite3.connect(database, timeout=LOCK_TIMEOUT_S)) as connection:
+            return known_root(connection) or b""
+    except sqlite3.Error as error:
+        raise KeyUnavailable(
+            f"the keys were being rotated, and the store can't be read to see how far: {error}",
+            code="key-rotating",
+            hint="Try again; `overt verify` checks the store.",
+        ) from error
 
 
 def chosen_backend(backend: str) -> str:
@@ -134,7 +209,7 @@ def _refuse_orphaned_store(home: Path) -> None:
         raise KeyUnavailable(
             "this installation has been in use, but keys/custody.json, which leads to its keys, is gone",
             code="custody-missing",
-            hint="Restore keys/custody.json from a backup, or move the overt folder away to begin anew.",
+            hint="`overt keys restore FILE` brings it back from a backup; or move the overt folder away to begin anew.",
         )
 
 
@@ -153,33 +228,36 @@ def keep(
     *,
     passphrase: Callable[[], str] | None,
     random: Callable[[int], bytes],
+    suffix: str = "",
 ) -> DeviceKeys:
     """Put two secrets where ``backend`` says, and write the custody, which must not exist; the lock is held.
 
+    ``suffix`` is for files that are not in use yet.
     KeyUnavailable: if the keyring or the passphrase is required and can't be had. OSError: as it comes.
     """
     entry = random(16).hex()
     wrapped = to_text(aes_key_wrap(root.derive(_INSTALLATION_PURPOSE).reveal(), installation.reveal()))
+    check = to_text(vault.key_check(root))
     custody: _Custody | None = None
     if backend in {"auto", "keyring"} and _put_in_keyring(entry, root, required=backend == "keyring"):
-        custody = _Custody(CUSTODY_VERSION, "keyring", entry, wrapped)
+        custody = _Custody(CUSTODY_VERSION, "keyring", entry, wrapped, check=check)
     elif backend == "passphrase" or (backend == "auto" and passphrase is not None):
         argon2 = new_argon2(random)
         kek = stretch(_ask(passphrase), argon2)
         custody = _Custody(
-            CUSTODY_VERSION, "passphrase", entry, wrapped, to_text(aes_key_wrap(kek, root.reveal())), argon2
+            CUSTODY_VERSION, "passphrase", entry, wrapped, to_text(aes_key_wrap(kek, root.reveal())), argon2, check
         )
     else:
-        if not (folder / "root.key").exists():
-            create_once(folder / "root.key", to_text(root.reveal()).encode() + b"\n")
-        custody = _Custody(CUSTODY_VERSION, "file", entry, wrapped)
-    create_once(folder / "custody.json", msgspec.json.format(msgspec.json.encode(custody), indent=2) + b"\n")
+        if not (folder / (_ROOT_NAME + suffix)).exists():
+            create_once(folder / (_ROOT_NAME + suffix), to_text(root.reveal()).encode() + b"\n")
+        custody = _Custody(CUSTODY_VERSION, "file", entry, wrapped, check=check)
+    create_once(folder / (_NAME + suffix), msgspec.json.format(msgspec.json.encode(custody), indent=2) + b"\n")
     return _keys(root, installation, custody.backend)
 
 
 def _left_behind(folder: Path) -> Secret | None:
     """Give the root key of a first run that was killed before it wrote its custody: it encrypts nothing yet."""
-    data = read_bounded(folder / "root.key", MAX_CUSTODY_BYTES)
+    data = read_bounded(folder / _ROOT_NAME, MAX_CUSTODY_BYTES)
     return None if data is None else _decode_root(data.decode("ascii", "replace"))
 
 
@@ -192,7 +270,7 @@ def _open(folder: Path, custody: _Custody, passphrase: Callable[[], str] | None)
         raise KeyUnavailable(
             f"the root key in the {custody.backend} is not this installation's",
             code="key-wrong",
-            hint="Restore the root key or the keys folder from a backup; nothing was overwritten.",
+            hint="`overt keys restore FILE` puts the right one back from a backup; nothing was overwritten.",
         ) from error
     return _keys(root, Secret(installation), custody.backend)
 
@@ -205,12 +283,12 @@ def _root_of(folder: Path, custody: _Custody, passphrase: Callable[[], str] | No
     if custody.backend == "keyring":
         return _get_from_keyring(custody.entry)
     if custody.backend == "file":
-        data = read_bounded(folder / "root.key", MAX_CUSTODY_BYTES)
+        data = read_bounded(folder / _ROOT_NAME, MAX_CUSTODY_BYTES)
         if data is None:
             raise _missing("keys/root.key is gone")
         return _decode_root(data.decode("ascii", "replace"))
     if custody.root is None or custody.argon2 is None:
-        raise _malformed(folder / "custody.json")
+        raise _malformed(folder / _NAME)
     try:
         return Secret(aes_key_unwrap(stretch(_ask(passphrase), custody.argon2), from_text(custody.root)))
     except (InvalidUnwrap, ValueError) as error:
@@ -303,7 +381,9 @@ def _locked(error: Exception) -> KeyUnavailable:
 
 def _missing(what: str) -> KeyUnavailable:
     return KeyUnavailable(
-        what, code="key-missing", hint="Restore it from a backup, or move the overt folder away to begin anew."
+        what,
+        code="key-missing",
+        hint="`overt keys restore FILE` brings it back from a backup; or move the overt folder away to begin anew.",
     )
 
 
@@ -311,10 +391,18 @@ def _decode_root(text: str) -> Secret:
     try:
         raw = from_text(text.strip())
     except ValueError as error:
-        raise KeyUnavailable("the root key is malformed", code="key-malformed") from error
+        raise _malformed_root() from error
     if len(raw) != SEED_BYTES:
-        raise KeyUnavailable("the root key is malformed", code="key-malformed")
+        raise _malformed_root()
     return Secret(raw)
+
+
+def _malformed_root() -> KeyUnavailable:
+    return KeyUnavailable(
+        "the root key is malformed",
+        code="key-malformed",
+        hint="`overt keys restore FILE` brings it back from a backup; nothing was overwritten.",
+    )
 
 
 def _parse(data: bytes, path: Path) -> _Custody:
@@ -335,7 +423,7 @@ def _malformed(path: Path) -> KeyUnavailable:
     return KeyUnavailable(
         f"{path} can't be read as a custody file",
         code="custody-malformed",
-        hint="Restore it from a backup; nothing was overwritten.",
+        hint="`overt keys restore FILE` brings it back from a backup; nothing was overwritten.",
     )
 
 

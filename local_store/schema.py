@@ -137,11 +137,16 @@ def check_root(connection: sqlite3.Connection, expected: bytes) -> None:
     if known_root(connection) is None:
         connection.execute("INSERT INTO meta VALUES ('root-check', ?)", (expected,))
     elif known_root(connection) != expected:
-        raise KeyUnavailable(
-            "the store was encrypted under another root key",
-            code="key-wrong",
-            hint="Restore the keys folder or keyring entry that belongs to this store; nothing was overwritten.",
-        )
+        raise another_root()
+
+
+def another_root() -> KeyUnavailable:
+    """Say that the store is under another root key than the one at hand."""
+    return KeyUnavailable(
+        "the store was encrypted under another root key",
+        code="key-wrong",
+        hint="`overt keys restore FILE` puts the right one back from a backup; nothing was overwritten.",
+    )
 
 
 def known_root(connection: sqlite3.Connection) -> bytes | None:

@@ -11,6 +11,7 @@ from event_model.errors import DecryptError, KeyUnavailable, StoreConflict, Stor
 from event_model.ids import RecordId, SessionId, StudyId
 from event_model.keys import Secret
 from local_store import vault
+from local_store.schema import known_root
 
 
 class SessionRow(msgspec.Struct, frozen=True):
@@ -111,6 +112,7 @@ class Keys:
 
     def __init__(self, root: Secret | None, random: Callable[[int], bytes]) -> None:
         self._outer = None if root is None else vault.wrapping_key(root)
+        self._check = None if root is None else vault.key_check(root)
         self.random = random
 
     def add_pending(self, connection: sqlite3.Connection, row: SessionRow) -> tuple[int, Secret]:
@@ -124,14 +126,14 @@ class Keys:
         ).fetchone()
         if found is None:
             return self._add(connection, study_no, epoch, None)
-        return found[0], self._unwrap(found[1])
+        return found[0], self._unwrap(connection, found[1])
 
     def get(self, connection: sqlite3.Connection, number: int) -> Secret:
         """Give a key by its row. DecryptError: if it is gone or damaged. KeyUnavailable: without a root key."""
         found = connection.execute("SELECT wrapped FROM keys WHERE no = ?", (number,)).fetchone()
         if found is None:
             raise DecryptError("the key of these bytes is gone")
-        return self._unwrap(found[0])
+        return self._unwrap(connection, found[0])
 
     def _add(
         self, connection: sqlite3.Connection, study_no: int, epoch: int, session_no: int | None
@@ -139,16 +141,22 @@ class Keys:
         key = vault.new_key(self.random)
         cursor = connection.execute(
             "INSERT INTO keys (study, epoch, session, wrapped) VALUES (?, ?, ?, ?)",
-            (study_no, epoch, session_no, vault.wrap(self._need(), key)),
+            (study_no, epoch, session_no, vault.wrap(self._need(connection), key)),
         )
         return int(cursor.lastrowid or 0), key
 
-    def _unwrap(self, wrapped: bytes) -> Secret:
-        return vault.unwrap(self._need(), wrapped)
+    def _unwrap(self, connection: sqlite3.Connection, wrapped: bytes) -> Secret:
+        return vault.unwrap(self._need(connection), wrapped)
 
-    def _need(self) -> Secret:
+    def _need(self, connection: sqlite3.Connection) -> Secret:
         if self._outer is None:
             raise KeyUnavailable("the store was opened without its root key")
+        # Another process may have put the store under another root key: what this one holds then opens nothing,
+        # which is no damage, and must wrap nothing.
+        if known_root(connection) != self._check:
+            raise KeyUnavailable(
+                "the keys were rotated while this program ran", code="key-rotated", hint="Start it anew."
+            )
         return self._outer
 
 

@@ -1,12 +1,15 @@
-"""keys: a backup of this installation's keys, and the way back when they were lost."""
+"""keys: a backup of this installation's keys, the way back when they were lost, and another key."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import click
 
+from event_model.errors import StoreConflict
 from local_store.backup import restore_backup, write_backup
+from local_store.rotation import rotate as rotate_keys
 from overt.console import json_option, print_json
 from overt.device import Device
 
@@ -15,7 +18,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.group()
 def keys() -> None:
-    """Back up this installation's keys, and put a backup in the place of lost ones.
+    """Back up this installation's keys, put a backup in the place of lost ones, or rotate them.
 
     Without its keys the local store can't be read, and nothing can be signed for your studies any more.
     """
@@ -55,3 +58,38 @@ def restore(file: Path, passphrase: str, *, as_json: bool) -> None:
     click.echo(f"Your keys are back; they are kept in the {restored.kept_in}.")
     if restored.warning:
         click.echo(restored.warning)
+
+
+@keys.command()
+@click.option("--passphrase", envvar="OVERT_PASSPHRASE", help="Where the key is under one; asked for when left out.")
+@json_option
+def rotate(passphrase: str | None, *, as_json: bool) -> None:
+    """Put another root key in the place of the one in use, as when somebody may have seen it.
+
+    Close your editors first. Nothing that was captured changes; your studies know you as before. Who has the old key
+    opens nothing of this store any more, and backups of the keys that you made before are of no use for it: make a new
+    one.
+    """
+    device = Device()
+    held = device.keys()
+    if device.has_store and asyncio.run(_running(device)):
+        raise StoreConflict(
+            "an editor or browser is capturing with the present key",
+            code="session-live",
+            hint="Close your editors, then run `overt keys rotate` again.",
+        )
+
+    def ask() -> str:
+        return passphrase or str(click.prompt("Passphrase", hide_input=True))
+
+    rotated = rotate_keys(device.home, held, passphrase=ask)
+    if as_json:
+        print_json({"kept_in": rotated.kept_in, "warning": rotated.warning})
+    else:
+        click.echo(f"The root key is another one; it is kept in the {rotated.kept_in}.")
+        click.echo("Backups from before are of no use any more: `overt keys backup FILE` makes a new one.")
+
+
+async def _running(device: Device) -> bool:
+    async with device.store() as store:
+        return bool(await store.running())
