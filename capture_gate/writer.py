@@ -185,7 +185,7 @@ class Writer:
             channel.mark_sealed(batch)
 
     def _arm_seal_timer(self) -> None:
-        """See to it that what has settled is sealed in the end; the timer that runs already looks how long ago it is."""
+        """See to it that what has settled is sealed in the end; a timer that runs looks itself how long ago it is."""
         loop = asyncio.get_running_loop()
         self._written_s = loop.time()
         if self._seal_timer is None and any(channel.durable > channel.sealed for channel in self._channels()):

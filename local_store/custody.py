@@ -304,7 +304,7 @@ def _ask(passphrase: Callable[[], str] | None) -> str:
         raise KeyUnavailable(
             "the root key is under a passphrase, and there is no one to ask for it",
             code="passphrase-needed",
-            hint="Run an `overt` command in a terminal, or move the key to your keyring.",
+            hint="Run the command in a terminal, or set OVERT_PASSPHRASE for it.",
         )
     return passphrase()
 

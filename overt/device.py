@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+import click
 
 from capture_gate.home import home_folder
 from consent_ledger.ledger import Ledger
 from event_model.clock import SystemClock
 from local_store.custody import DeviceKeys, open_custody
 from local_store.store import Store
+
+PASSPHRASE_VARIABLE = "OVERT_PASSPHRASE"  # noqa: S105 - a name
+"""Environment: the passphrase that the root key is under, where there is no one to ask."""
+
+
+def asker() -> Callable[[], str] | None:
+    """Give a way to ask for the passphrase; ``None`` where there is no one to ask."""
+    if (given := os.environ.get(PASSPHRASE_VARIABLE)) is not None:
+        return lambda: given
+    if sys.stdin is not None and sys.stdin.isatty():
+        return lambda: str(click.prompt("Passphrase", hide_input=True, err=True))
+    return None
 
 
 class Device:
@@ -25,7 +41,8 @@ class Device:
     def keys(self) -> DeviceKeys:
         """Open the keys. KeyUnavailable: if they are missing or locked."""
         if self._keys is None:
-            self._keys = open_custody(self.home)
+            made = (self.home / "keys" / "custody.json").exists()
+            self._keys = open_custody(self.home, passphrase=asker() if made else None)
         return self._keys
 
     @property

@@ -10,6 +10,7 @@ REASON = "forgotten by the person"
 
 def ask_back(device: Device, forgotten: Forgotten) -> None:
     """Queue a deletion request for each study of which something was sent; the next sync delivers it."""
+    device.ledger.stir()  # editors that run begin new sessions
     for study in {study for study, _, _ in forgotten.uploaded_segments}:
         device.ledger.request_deletion(
             study,

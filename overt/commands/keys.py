@@ -11,7 +11,7 @@ from event_model.errors import StoreConflict
 from local_store.backup import restore_backup, write_backup
 from local_store.rotation import rotate as rotate_keys
 from overt.console import json_option, print_json
-from overt.device import Device
+from overt.device import Device, asker
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -61,9 +61,8 @@ def restore(file: Path, passphrase: str, *, as_json: bool) -> None:
 
 
 @keys.command()
-@click.option("--passphrase", envvar="OVERT_PASSPHRASE", help="Where the key is under one; asked for when left out.")
 @json_option
-def rotate(passphrase: str | None, *, as_json: bool) -> None:
+def rotate(*, as_json: bool) -> None:
     """Put another root key in the place of the one in use, as when somebody may have seen it.
 
     Close your editors first. Nothing that was captured changes; your studies know you as before. Who has the old key
@@ -78,11 +77,7 @@ def rotate(passphrase: str | None, *, as_json: bool) -> None:
             code="session-live",
             hint="Close your editors, then run `overt keys rotate` again.",
         )
-
-    def ask() -> str:
-        return passphrase or str(click.prompt("Passphrase", hide_input=True))
-
-    rotated = rotate_keys(device.home, held, passphrase=ask)
+    rotated = rotate_keys(device.home, held, passphrase=asker())
     if as_json:
         print_json({"kept_in": rotated.kept_in, "warning": rotated.warning})
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -146,17 +147,35 @@ def _show_status(device: Device, permissions: Permissions, state: str, kept: dic
     size = kept.get("store_bytes")
     if isinstance(size, int):
         click.echo(f"The store takes {bytes_text(size)} in {device.home}. `overt show` shows what is in it.")
+    trouble = kept.get("trouble")
+    if isinstance(trouble, dict):
+        click.secho(f"Nothing can be captured: {trouble['message']}. {trouble['hint']} [{trouble['code']}]", fg="red")
+    elif isinstance(segments, dict) and (damaged := segments.get("damaged")):
+        click.secho(f"{damaged} segments are damaged and set aside; `overt verify` says which.", fg="red")
     if waiting := len(device.ledger.outbox()):
         click.echo(f"{waiting} requests to erase wait for the next `overt sync`.")
 
 
 async def _kept(device: Device) -> dict[str, object]:
-    async with device.store() as store:
-        states: dict[str, int] = {}
-        for info in await store.segments():
-            states[info.state.value] = states.get(info.state.value, 0) + 1
-        sealed = sum(info.size for info in await store.segments())
-        return {"segments": states, "sealed_bytes": sealed, "store_bytes": (await store.stats()).size_bytes}
+    """Count what is kept: without a key what needs none, and of a damaged store what can be read."""
+    kept: dict[str, object] = {}
+    trouble: OvertError | None = None
+    try:
+        device.keys()
+    except OvertError as error:
+        trouble = error
+    try:
+        async with device.store(keyless=trouble is not None) as store:
+            kept["store_bytes"] = await store.size_bytes()
+            segments = await store.segments()
+            kept["segments"] = dict(Counter(info.state.value for info in segments))
+            kept["sealed_bytes"] = sum(info.size for info in segments)
+            kept["pending"] = (await store.stats()).pending
+    except OvertError as error:
+        trouble = trouble or error
+    if trouble is not None:
+        kept["trouble"] = {"code": trouble.code, "message": trouble.message, "hint": trouble.hint}
+    return kept
 
 
 def _diagnose(device: Device) -> list[tuple[str, bool, str]]:

@@ -35,6 +35,9 @@ class MemoryKeyring(keyring.backend.KeyringBackend):
             raise KeyringLocked("locked")
         self.entries[service, username] = password
 
+    def delete_password(self, service: str, username: str) -> None:
+        del self.entries[service, username]
+
 
 @pytest.fixture
 def ring(monkeypatch: pytest.MonkeyPatch) -> MemoryKeyring:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import stat
@@ -12,6 +13,10 @@ from typing import Any
 import click
 import pytest
 
+from event_model.clock import SystemClock
+from event_model.ids import SessionId, StudyId
+from local_store.custody import open_custody
+from local_store.store import Store
 from overt.cli import COMMANDS, main, overt
 from overt.console import DURATION, bytes_text, span_text
 
@@ -312,3 +317,40 @@ def test_examples_in_help_stand_on_their_own_lines(run: Run) -> None:
 def test_a_span_beyond_the_calendar_is_refused(run: Run) -> None:
     assert run("pause", "99999999d").code == 2
     assert run("status", "--json").json["state"] == "off"
+
+
+def test_keys_are_rotated_and_old_backups_refused(run: Run, study: Path, tmp_path: Path) -> None:
+    assert run("join", study / "study.json", "--agree").code == 0
+    root = tmp_path / "home" / "keys" / "root.key"
+    before, backup = root.read_bytes(), tmp_path / "keys-backup.json"
+    assert run("keys", "backup", backup, "--passphrase", "correct horse").code == 0
+    asyncio.run(_make_store(tmp_path / "home"))
+    assert run("keys", "rotate", "--json").json["kept_in"] == "file"
+    assert root.read_bytes() != before
+    assert run("verify").code == 0
+    root.unlink()
+    refused = run("keys", "restore", backup, "--passphrase", "correct horse", "--json")
+    assert refused.json["error"]["code"] == "backup-outdated"
+
+
+def test_status_tells_what_it_can_without_a_key_or_with_a_damaged_store(run: Run, study: Path, tmp_path: Path) -> None:
+    assert run("join", study / "study.json", "--agree").code == 0
+    asyncio.run(_make_store(tmp_path / "home"))
+    root = tmp_path / "home" / "keys" / "root.key"
+    key = root.read_bytes()
+    root.unlink()
+    told = run("status", "--json").json
+    assert told["store_bytes"] > 0
+    assert told["trouble"]["code"] == "key-missing"
+    assert "overt keys restore" in told["trouble"]["hint"]
+    assert "overt keys restore" in run("status").out
+    root.write_bytes(key)
+    (tmp_path / "home" / "store" / "overt.sqlite3").write_bytes(b"no database" * 100)
+    told = run("status", "--json").json
+    assert told["trouble"]["code"] == "store-damaged"
+    assert told["studies"][0]["live"]
+
+
+async def _make_store(home: Path) -> None:
+    async with await Store.open(home, open_custody(home), clock=SystemClock()) as store:
+        await store.begin_session(study=StudyId("test-study"), session=SessionId("a" * 32), source="lsp")
