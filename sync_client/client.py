@@ -27,6 +27,7 @@ from sync_client.audit import AuditFolder, follow_log
 from sync_client.couriers import SegmentCourier, Sleep, StillGiven, Superseded, carry_deletion
 from sync_client.planner import UNREACHABLE, Ending, Stop
 from sync_client.report import Problem, Stage, SyncIncomplete, SyncProgress, SyncReport, Tally
+from sync_client.sending import Sending
 from sync_client.transport import Deadlines, Transport, Withdrawn, is_loopback, open_http
 
 __all__ = ["SyncIncomplete", "SyncProgress", "SyncReport", "sync"]
@@ -50,12 +51,14 @@ async def sync(
     sleep: Sleep = asyncio.sleep,
     deadlines: Deadlines | None = None,
     audit: AuditFolder | None = None,
+    sending: Sending | None = None,
 ) -> SyncReport:
     """Send deletion requests, then what is past its hold, of one study or of all; give what was done.
 
     Everything is tried before SyncIncomplete (an UploadError) tells what could not be done: nothing is lost then, and
     its ``report`` says what was. ``http`` is used as it is (proxies, certificates); else one is made per receiver. With
-    ``audit``, each study's audit log is followed first, and a study whose log was rewritten is sent nothing.
+    ``audit``, each study's audit log is followed first, and a study whose log was rewritten is sent nothing. With
+    ``sending``, who leaves a study can wait until nothing of it is under way.
     """
     run = _Run(
         store,
@@ -68,6 +71,7 @@ async def sync(
         sleep=sleep,
         deadlines=deadlines or Deadlines(),
         audit=audit,
+        sending=sending,
     )
     report = await run.everything(study)
     if report.problems:
@@ -91,7 +95,9 @@ class _Run:
         sleep: Sleep,
         deadlines: Deadlines,
         audit: AuditFolder | None,
+        sending: Sending | None,
     ) -> None:
+        self._sending = sending
         self._audit = audit
         self._store = store
         self._ledger = ledger
@@ -217,6 +223,7 @@ class _Run:
             tell=partial(self._tell, grant.study),
             clock=self._clock,
             sleep=self._sleep,
+            sending=self._sending,
         )
         try:
             stop = self._away.get(url) or await courier.carry(self._jitter)

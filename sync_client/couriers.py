@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 
 from consent_ledger.grants import Grant
 from consent_ledger.ledger import Ledger
@@ -22,6 +23,7 @@ from sync_client.answers import Answer, Reaction, deletion_receipt, reaction_to,
 from sync_client.envelopes import envelope_for
 from sync_client.planner import PutConsent, Stop, StudyPlan, Wait
 from sync_client.report import Stage, Tally
+from sync_client.sending import Sending
 from sync_client.transport import Transport
 
 CONFLICT = 409
@@ -117,7 +119,9 @@ class SegmentCourier:
         tell: Tell,
         clock: Clock,
         sleep: Sleep,
+        sending: Sending | None = None,
     ) -> None:
+        self._sending = sending
         self._grant = grant
         self._ledger = ledger
         self._store = store
@@ -187,7 +191,8 @@ class SegmentCourier:
             plan.answered(answer, self._clock.wall_ms())
 
     async def _send(self, path: str, body: bytes) -> Answer:
-        return await self._transport.send("PUT", f"{self._path}/{path}", body, may_go=self._still_given)
+        async with self._sending.held(self._grant.study) if self._sending else nullcontext():
+            return await self._transport.send("PUT", f"{self._path}/{path}", body, may_go=self._still_given)
 
     def _is_receipt(self, body: bytes, info: SegmentInfo, data: bytes) -> bool:
         try:

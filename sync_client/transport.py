@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Callable
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
 
 import httpx
 import msgspec
@@ -13,6 +17,12 @@ from sync_client.answers import MAX_ANSWER_BYTES, Answer
 
 CHUNK_BYTES = 16 << 10
 """Before each piece of a body it is asked again whether it may go: what leaves after a withdrawal is at most one."""
+
+
+WATCH_S = 0.05
+"""How often it is asked while nothing moves."""
+
+CLOSING_ROUNDS = 3
 
 
 class Deadlines(msgspec.Struct, frozen=True):
@@ -62,8 +72,10 @@ class Transport:
     ) -> Answer:
         """Send a body and read the answer, up to ``limit``; what the network does wrong becomes one of status 0.
 
-        Withdrawn: as soon as ``may_go`` says no; the rest of the body stays here.
+        Withdrawn: as soon as ``may_go`` says no; the connection is cut, and what was not yet out stays here.
         """
+        if not may_go():
+            raise Withdrawn
         content_type = "application/json" if body[:1] == b"{" else "application/octet-stream"
         request = self._http.build_request(
             method,
@@ -76,14 +88,31 @@ class Transport:
                 "accept-encoding": "identity",
                 "user-agent": "overt",
             },
+            extensions={"trace": _drop_unsent_when_cut},
         )
         try:
             async with asyncio.timeout(self._deadlines.request_s):
-                return await self._exchange(request, limit)
+                return await self._while_allowed(self._exchange(request, limit), may_go)
         except TimeoutError:
             return Answer(0, note=f"no answer within {self._deadlines.request_s:g} s")
         except httpx.HTTPError as error:
             return Answer(0, note=f"{type(error).__name__}: {error}"[:300])
+
+    async def _while_allowed(self, exchange: Coroutine[Any, Any, Answer], may_go: Callable[[], bool]) -> Answer:
+        """Wait for an answer, and cut the exchange as soon as it may not go on, also while the other side stalls."""
+        task = asyncio.ensure_future(exchange)
+        try:
+            while not (await asyncio.wait({task}, timeout=WATCH_S))[0]:
+                if not may_go():
+                    raise Withdrawn
+            return await task
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+            # The loop closes a cut connection's socket in its next rounds; after that no byte of it can leave.
+            for _ in range(CLOSING_ROUNDS):
+                await asyncio.sleep(0)
 
     async def _exchange(self, request: httpx.Request, limit: int) -> Answer:
         response = await self._http.send(request, stream=True, follow_redirects=False)
@@ -104,3 +133,18 @@ class Transport:
             piece = body[start : start + CHUNK_BYTES]
             self.bytes_sent += len(piece)
             yield piece
+
+
+async def _drop_unsent_when_cut(event: str, info: dict[str, Any]) -> None:
+    """Set a new connection so that closing it throws away what the system has not sent yet (SO_LINGER of zero).
+
+    Else megabytes in its buffers would still go out after a withdrawal.
+    """
+    if event != "connection.connect_tcp.complete":
+        return
+    connection = info["return_value"].get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+
+
+_NO_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)

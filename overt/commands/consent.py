@@ -22,6 +22,7 @@ from event_model.signed import Signed
 from overt.console import console, json_option, local_time, print_json, span_text, table
 from overt.device import Device
 from overt.manifests import fetch_manifest
+from sync_client.sending import Sending
 
 LEVEL_WORDS = {
     Level.RHYTHM: "that and when, no text",
@@ -106,6 +107,8 @@ def leave(study: str, *, as_json: bool) -> None:
             f"{error.message}; you leave all the same, the request to erase follows later.", fg="yellow", err=True
         )
     device.ledger.leave(StudyId(study), now_ms=device.clock.wall_ms(), installation=installation)
+    if not Sending(device.home).wait_until_silent(StudyId(study)):
+        click.secho("An upload that was under way is still being cut off.", fg="yellow", err=True)
     erased = asyncio.run(_erase(device, StudyId(study))) if device.has_store else False
     _say(
         as_json,

@@ -16,6 +16,7 @@ from overt.device import Device
 from sync_client.audit import AuditFolder
 from sync_client.client import SyncProgress, SyncReport
 from sync_client.client import sync as sync_all
+from sync_client.sending import Sending
 
 MS = 1000
 
@@ -65,6 +66,7 @@ async def _sync(device: Device, study: StudyId | None, *, quiet: bool) -> tuple[
                 progress=progress,
                 study=study,
                 audit=AuditFolder(device.home),
+                sending=Sending(device.home),
             )
     return recovered, report
 

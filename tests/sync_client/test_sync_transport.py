@@ -74,9 +74,9 @@ async def test_the_body_stops_where_consent_ends() -> None:
             with pytest.raises(Withdrawn):
                 await transport.send("PUT", "/x", body, may_go=may_go)
         thread.join(timeout=30)
-    assert transport.bytes_sent == 20 * CHUNK_BYTES
+    assert 18 * CHUNK_BYTES <= transport.bytes_sent <= 20 * CHUNK_BYTES  # who watches asks too
     sent = len(got) - (got.index(b"\r\n\r\n") + 4)
-    assert sent == 20 * CHUNK_BYTES
+    assert sent <= 20 * CHUNK_BYTES  # what had not left is dropped with the connection
 
 
 async def test_no_listener_and_no_such_host_are_answers_without_a_status() -> None:
