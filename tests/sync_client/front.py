@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 Act = Callable[["Front", socket.socket, bytes], None]
 """Takes the whole request as it came from the device, and answers it, or not."""
@@ -59,7 +60,7 @@ class Front:
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection:
+        with connection, suppress(ConnectionError):  # who sends cuts what it gives up
             raw = read_request(connection)
             if raw:
                 self.requests.append(Request(raw))
