@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from dataset_builder.plan import SessionPlan
-from dataset_builder.replay import Step
+from dataset_builder.replay import Life, Step
 from dataset_builder.rows import Row
 from event_model.events import (
     CaptureGap,
@@ -22,7 +22,6 @@ from event_model.events import (
     DocumentSave,
     EditorFocus,
     Event,
-    Origin,
     SelectionChange,
     ViewportChange,
 )
@@ -34,13 +33,9 @@ WINDOW_MS = 60_000
 TASK_PAUSE_MS = 300_000
 """After five minutes without anything, what follows is another task."""
 
-LARGE_EDIT = 40
-"""An edit of more code points than a line's part is not typed by hand."""
-
 SEARCH_WORDS = ("search", "query", "find", "?q")
 
-_CONTROL = (CaptureStart, CapturePause, CaptureResume, CaptureGap, EditorFocus)
-_HAND = frozenset({Origin.TYPED, Origin.UNKNOWN, Origin.PASTED, Origin.UNDO, Origin.REDO, Origin.COMPLETION})
+_CONTROL = frozenset({CaptureStart, CapturePause, CaptureResume, CaptureGap, EditorFocus})
 
 
 class Activities:
@@ -50,24 +45,25 @@ class Activities:
         self._who = (plan.contributor, plan.session)
         self._source = source
         self._task = 1
-        self._last_ms: int | None = None
+        self._last_ms = 0
         self._window: _Window | None = None
 
     def feed(self, steps: Iterable[Step]) -> Iterator[Row]:
         """Take in events, in order."""
         for step in steps:
             event = step.event
-            if isinstance(event.body, _CONTROL):
+            now_ms = event.wall_ms
+            if type(event.body) in _CONTROL:
                 continue
-            if self._last_ms is not None and event.wall_ms - self._last_ms >= TASK_PAUSE_MS:
+            if now_ms - self._last_ms >= TASK_PAUSE_MS and self._window is not None:
                 yield from self.end()
                 self._task += 1
-            self._last_ms = event.wall_ms
-            number = event.wall_ms // WINDOW_MS
-            if self._window is None or self._window.number != number:
+            self._last_ms = now_ms
+            window = self._window
+            if window is None or window.number != now_ms // WINDOW_MS:
                 yield from self.end()
-                self._window = _Window(number, event)
-            self._window.add(step)
+                window = self._window = _Window(now_ms // WINDOW_MS, event)
+            window.add(step)
 
     def end(self) -> Iterator[Row]:
         """Give the window that is open, if there is one."""
@@ -84,16 +80,23 @@ class _Window:
         self._first = self._last = first
         self._counts: Counter[str] = Counter()
         self._languages: Counter[str] = Counter()
+        self._life: Life | None = None
+        self._of_life = self._events = self._edits = self._inserted = self._deleted = self._joined = 0
 
     def add(self, step: Step) -> None:
         """Count an event."""
         body, counts = step.event.body, self._counts
         self._last = step.event
-        counts["events"] += 1
-        if step.life is not None:
-            self._languages[step.life.language] += 1
-        if isinstance(body, DocumentEdit):
-            self._add_edit(body)
+        self._events += 1
+        life = step.life
+        if life is not self._life:
+            self._note_language(life)
+        self._of_life += 1
+        if type(body) is DocumentEdit:
+            self._edits += 1
+            self._inserted += len(body.inserted)
+            self._deleted += body.deleted
+            self._joined += body.joined
         elif isinstance(body, SelectionChange | ViewportChange):
             counts["looks"] += 1
         elif isinstance(body, CommandRun):
@@ -103,14 +106,10 @@ class _Window:
         elif isinstance(body, PageBody):
             self._add_page(body)
 
-    def _add_edit(self, body: DocumentEdit) -> None:
-        counts = self._counts
-        counts["edits"] += 1
-        counts["inserted"] += len(body.inserted)
-        counts["deleted"] += body.deleted
-        counts["joined"] += body.joined
-        counts["large"] += len(body.inserted) > LARGE_EDIT
-        counts["others"] += body.origin not in _HAND
+    def _note_language(self, life: Life | None) -> None:
+        if self._life is not None:
+            self._languages[self._life.language] += self._of_life
+        self._life, self._of_life = life, 0
 
     def _add_page(self, body: PageBody) -> None:
         counts = self._counts
@@ -124,9 +123,17 @@ class _Window:
 
     def row(self, who: tuple[str, str], source: str, task: int) -> Row:
         """Give the window's row."""
-        activity, confidence = classify(self._counts)
-        language = self._languages.most_common(1)[0][0] if self._languages else ""
+        self._note_language(None)
         counts = self._counts
+        counts.update(
+            events=self._events,
+            edits=self._edits,
+            inserted=self._inserted,
+            deleted=self._deleted,
+            joined=self._joined,
+        )
+        activity, confidence = classify(counts)
+        language = self._languages.most_common(1)[0][0] if self._languages else ""
         return (
             *who,
             task,

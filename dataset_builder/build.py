@@ -41,7 +41,7 @@ from privacy_filter.detectors.base import Detector
 OBJECTS_A_TASK = 16
 """Objects that are looked at in one task: handing over a task costs as much as looking at one or two."""
 
-SMALL_BYTES = 8 << 20
+SMALL_BYTES = 1 << 20
 """Sealed bytes below which starting processes takes longer than doing the work."""
 
 Part = tuple[SessionPlan, str]

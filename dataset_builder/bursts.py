@@ -109,7 +109,7 @@ class BurstTracker:
         self._end += len(edit.inserted) - edit.deleted
         self._edits += 1
         self._last_index, self._last_ms = index, now_ms
-        self._origins.add(edit.origin.value)
+        self._origins.add(edit.origin._value_)
         self._too_large = len(self._before) > MAX_BURST_CHARS or self._end - self._start > MAX_BURST_CHARS
 
     def close(self, text: BlockText, *, document: int, life: int, path: str) -> Burst:

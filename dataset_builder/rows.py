@@ -69,7 +69,7 @@ class SessionRows:
         for seq, step in enumerate(steps, first_seq):
             event, body, life = step.event, step.event.body, step.life
             number = None if life is None else life.number
-            start = (contributor, session, seq, event.index, event.wall_ms, event.delta_ms, source, event.level.value)
+            start = (contributor, session, seq, event.index, event.wall_ms, event.delta_ms, source, event.level._value_)
             if type(body) is DocumentEdit:
                 yield (
                     *start,
@@ -81,7 +81,7 @@ class SessionRows:
                     step.shown,
                     step.removed,
                     step.applied,
-                    body.origin.value,
+                    body.origin._value_,
                     body.confidence,
                     body.joined,
                     *_NO_DETAILS,

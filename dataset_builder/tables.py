@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Final
 
@@ -222,6 +223,7 @@ NEXT_EDIT: Final = (
 """The keys of a line of the next-edit files."""
 
 
+@functools.cache
 def schema_of(table: str) -> pa.Schema:
     """Give a table's Arrow schema, with units and meanings as metadata of its fields."""
     return pa.schema(
@@ -235,5 +237,13 @@ def schema_of(table: str) -> pa.Schema:
 def batch_of(table: str, columns: Iterable[Iterable[object]]) -> pa.RecordBatch:
     """Make a batch from columns of Python values, in the table's order."""
     schema = schema_of(table)
-    arrays = [pa.array(list(values), type=field.type) for values, field in zip(columns, schema, strict=True)]
+    arrays = [_array(list(values), field.type) for values, field in zip(columns, schema, strict=True)]
     return pa.record_batch(arrays, schema=schema)
+
+
+def _array(values: list[object], kind: pa.DataType) -> pa.Array:
+    """Make a column; most are one value throughout, which costs nothing to say."""
+    first = values[0] if values else None
+    if values and not isinstance(first, list) and values.count(first) == len(values):
+        return pa.nulls(len(values), kind) if first is None else pa.repeat(pa.scalar(first, kind), len(values))
+    return pa.array(values, type=kind)

@@ -75,10 +75,12 @@ class SimulatedDevice:
         events: Sequence[Event],
         masks: Sequence[Mask] = (),
         findings: Sequence[Finding] = (),
+        *,
+        together: int = SEGMENT_EVENTS,
     ) -> int:
-        """Seal events that are masked already; gives their number."""
-        for start in range(0, len(events), SEGMENT_EVENTS):
-            part = events[start : start + SEGMENT_EVENTS]
+        """Seal events that are masked already, so many together; gives their number."""
+        for start in range(0, len(events), together):
+            part = events[start : start + together]
             own = [mask for mask in masks if part[0].index <= mask.index <= part[-1].index]
             numbers = {mask.finding for mask in own}
             told = tuple(finding for finding in findings if finding.number in numbers)

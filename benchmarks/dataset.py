@@ -1,0 +1,265 @@
+"""Builds a dataset from sealed segments in bulk, beside the same relational part in DuckDB on plain Parquet.
+
+    python -m benchmarks.dataset --segments 500 --events 8000
+
+Seals a load of simulated segments (two to a session). Then, each in a process of its own: DuckDB reads the same events
+as plain Parquet, orders them by session, counts sessions and gaps, aggregates with k contributors at least, and writes
+Parquet by date with the same compression; the builder opens, checks, orders, replays and writes everything it writes,
+without and with the second pass of the filter. Peak memory is that of all processes of the build together. Then a part of
+the load is built on Ray with one worker and with two, and compared byte for byte. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+MAX_SEGMENT_EVENTS = 8192
+RAY_SEGMENTS = 40
+SAMPLE_S = 0.05
+DEVICES = 100_000
+EVENTS_A_DEVICE_DAY = 20_000
+
+RELATIONAL = """
+CREATE TEMP TABLE ordered AS
+  SELECT *, CAST(time AS DATE) AS date,
+         lag(time) OVER w AS before, count(*) FILTER (kind = 'document.open') OVER w AS life
+  FROM read_parquet('{plain}/*.parquet') WINDOW w AS (PARTITION BY session ORDER BY "index");
+CREATE TEMP TABLE sessions AS
+  SELECT session, any_value(contributor) AS contributor, min(time) AS start, max(time) AS finish, count(*) AS events,
+         sum(length(inserted)) AS typed, sum(deleted) AS deleted,
+         count(*) FILTER (time - before > INTERVAL 2 SECOND) AS pauses
+  FROM ordered GROUP BY session;
+CREATE TEMP TABLE shares AS
+  SELECT kind, origin, count(*) AS events, count(DISTINCT contributor) AS people FROM ordered
+  GROUP BY kind, origin HAVING count(DISTINCT contributor) >= 5;
+COPY (SELECT * FROM ordered ORDER BY session, "index") TO '{out}/events'
+  (FORMAT PARQUET, COMPRESSION ZSTD, COMPRESSION_LEVEL 6, PARTITION_BY (date));
+COPY sessions TO '{out}/sessions.parquet' (FORMAT PARQUET, COMPRESSION ZSTD);
+COPY shares TO '{out}/shares.parquet' (FORMAT PARQUET, COMPRESSION ZSTD);
+"""
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.dataset", description="Build a dataset in bulk.")
+    parser.add_argument("--segments", type=int, default=500, help="sealed segments")
+    parser.add_argument("--events", type=int, default=8000, help=f"events in each, at most {MAX_SEGMENT_EVENTS}")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--no-ray", action="store_true", help="leave Ray out")
+    parser.add_argument("--folder", type=Path, help="where the load is kept; a folder that exists is used as it is")
+    parser.add_argument("--step", choices=["build", "duckdb"], help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--source", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--ray", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--second-pass", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if not 1 <= options.events <= MAX_SEGMENT_EVENTS:
+        parser.error(f"a segment holds at most {MAX_SEGMENT_EVENTS} events")
+    if options.step:
+        print(json.dumps(_duckdb(options) if options.step == "duckdb" else _build(options)))
+        return
+    if options.folder:
+        run(options, options.folder)
+    else:
+        with tempfile.TemporaryDirectory(prefix="overt-dataset-") as folder:
+            run(options, Path(folder))
+
+
+def run(options: argparse.Namespace, folder: Path) -> None:
+    """Make the load, run every system on it, and print the result."""
+    if not (folder / "study").exists():
+        from benchmarks.dataset_load import make_load  # noqa: PLC0415 - the steps do without
+
+        say("sealing the load")
+        made = make_load(folder, segments=options.segments, events=options.events)
+        (folder / "events").write_text(str(made))
+    events = int((folder / "events").read_text())
+    say(f"{events:,} events; DuckDB")
+    duckdb = _step(options, folder, "duckdb", folder / "plain", "out-duckdb")
+    say(f"  {json.dumps(duckdb)}\nbuilder")
+    ours = _step(options, folder, "build", folder / "received", "out")
+    say(f"  {json.dumps(ours)}")
+    quarter = _part(folder, options.segments // 4, "quarter")
+    part = _step(options, folder, "build", quarter, "out-quarter")
+    say(f"a quarter\n  {json.dumps(part)}")
+    twice = _step(options, folder, "build", quarter, "out-twice", "--second-pass")
+    say(f"a quarter, filtered again\n  {json.dumps(twice)}")
+    result: dict[str, Any] = {
+        "events": events,
+        "sealed_mb": round(sum(p.stat().st_size for p in (folder / "received").rglob("*.overt")) / 1e6, 1),
+        "workers": options.workers,
+        "seconds": ours["seconds"],
+        "events_per_s": round(events / ours["seconds"]),
+        "cpu_s_per_million": round(ours["cpu_s"] / events * 1e6, 1),
+        "peak_mb": ours["peak_mb"],
+        "cpu_ratio_to_duckdb": round(ours["cpu_s"] / duckdb["cpu_s"], 2),
+        "duckdb_seconds": duckdb["seconds"],
+        "duckdb_peak_mb": duckdb["peak_mb"],
+        "time_ratio_to_duckdb": round(ours["seconds"] / duckdb["seconds"], 2),
+        "quarter": {"events": part["events"], "seconds": part["seconds"], "peak_mb": part["peak_mb"]},
+        "second_pass_adds_cpu_us_per_event": round((twice["cpu_s"] - part["cpu_s"]) / part["events"] * 1e6, 1),
+        "ray": None,
+        "ray_identical": None,
+        "fleet_estimate": _estimate(ours["cpu_s"] / events),
+    }
+    if not options.no_ray:
+        result["ray"], result["ray_identical"] = _ray(options, folder)
+    print(json.dumps(result))
+
+
+def _ray(options: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], bool]:
+    """Build a part of the load natively and on Ray with one worker and two, and compare every byte."""
+    source = _part(folder, min(options.segments, RAY_SEGMENTS), "ray")
+    native = _step(options, folder, "build", source, "ray-native")
+    found: dict[str, Any] = {"events": native["events"], "native_s": native["seconds"]}
+    identical = True
+    for workers in (1, 2):
+        say(f"Ray, {workers}")
+        took = _step(options, folder, "build", source, f"ray-{workers}", "--ray", "--workers", str(workers))
+        found[f"workers_{workers}_s"] = took["seconds"]
+        identical = identical and _same(folder / "ray-native", folder / f"ray-{workers}")
+    return found, identical
+
+
+def _part(folder: Path, segments: int, name: str) -> Path:
+    """Give the first so many segments as a source of its own."""
+    target = folder / name
+    if not target.exists():
+        for path in sorted((folder / "received").rglob("*.overt"), key=lambda each: (each.name, each))[:segments]:
+            place = target / path.relative_to(folder / "received")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.hardlink_to(path)
+    return target
+
+
+def _step(options: argparse.Namespace, folder: Path, step: str, source: Path, out: str, *more: str) -> dict[str, Any]:
+    """Run one system in a process of its own, and watch the memory of all its processes."""
+    subprocess.run(["rm", "-rf", str(folder / out)], check=True)
+    command = [
+        sys.executable, "-m", "benchmarks.dataset", "--step", step, "--folder", str(folder), "--source", str(source),
+        "--out", str(folder / out), "--workers", str(options.workers), *more,
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    peak = _Peak(process.pid)
+    stdout, stderr = process.communicate()
+    measured = peak.stop()
+    if process.returncode:
+        raise SystemExit(f"{step} failed: {stderr.decode(errors='replace')[-2000:]}")
+    return {**json.loads(stdout.splitlines()[-1]), "peak_mb": measured}
+
+
+class _Peak:
+    """The most memory that a process and its children had at once: what is theirs alone (USS), in MB."""
+
+    def __init__(self, pid: int) -> None:
+        self._root = psutil.Process(pid)
+        self._peak = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._over.wait(SAMPLE_S):
+            try:
+                family = [self._root, *self._root.children(recursive=True)]
+            except psutil.Error:
+                return
+            total = 0
+            for process in family:
+                try:
+                    total += process.memory_full_info().uss
+                except psutil.Error:
+                    continue
+            self._peak = max(self._peak, total)
+
+    def stop(self) -> float:
+        """Stop watching, and give the peak."""
+        self._over.set()
+        self._thread.join()
+        return round(self._peak / 1e6, 1)
+
+
+def _build(options: argparse.Namespace) -> dict[str, Any]:
+    from consent_ledger.manifest import read_manifest  # noqa: PLC0415
+    from dataset_builder.build import build  # noqa: PLC0415
+    from dataset_builder.engine import Engine, Runner  # noqa: PLC0415
+    from overt.keyfiles import read_recipient_key  # noqa: PLC0415
+
+    study = options.folder / "study"
+    began, used = time.perf_counter(), _cpu()
+    stages: dict[str, float] = {}
+    report = build(
+        source=options.source,
+        manifest=read_manifest((study / "study.json").read_bytes()).payload,
+        secret=read_recipient_key(study / "study.key"),
+        out=options.out,
+        salt=b"the salt of the benchmark, 32 B.",
+        second_pass=options.second_pass,
+        engine=Engine(Runner.RAY if options.ray else Runner.NATIVE, options.workers),
+        progress=lambda step: stages.__setitem__(step.stage, round(time.perf_counter() - began, 1)),
+    )
+    return {
+        "events": report.counts.events,
+        "exact": report.exact,
+        "seconds": round(time.perf_counter() - began, 2),
+        "cpu_s": round(_cpu() - used, 1),
+        "stages_end_s": stages,
+    }
+
+
+def _duckdb(options: argparse.Namespace) -> dict[str, Any]:
+    import duckdb  # noqa: PLC0415
+
+    options.out.mkdir()
+    began, used = time.perf_counter(), _cpu()
+    with duckdb.connect() as connection:
+        connection.execute(f"SET threads = {options.workers}")
+        connection.execute("SET preserve_insertion_order = true")
+        connection.execute(RELATIONAL.format(plain=options.source, out=options.out))
+    return {"seconds": round(time.perf_counter() - began, 2), "cpu_s": round(_cpu() - used, 1)}
+
+
+def _cpu() -> float:
+    """CPU seconds of this process and of its children that have ended."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def _same(left: Path, right: Path) -> bool:
+    def files(root: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+    return files(left) == files(right)
+
+
+def _estimate(cpu_s_per_event: float) -> dict[str, float]:
+    """What a fleet of devices takes a day, by multiplication: every event costs the same."""
+    events = DEVICES * EVENTS_A_DEVICE_DAY
+    core_hours = events * cpu_s_per_event / 3600
+    return {
+        "devices": DEVICES,
+        "events_a_day": events,
+        "core_hours_a_day": round(core_hours, 1),
+        "cores_for_4_hours": round(core_hours / 4, 1),
+    }
+
+
+def say(text: str) -> None:
+    """Tell how far it is."""
+    print(text, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
