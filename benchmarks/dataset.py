@@ -5,7 +5,7 @@
 Seals a load of simulated segments (two to a session). Then, each in a process of its own: DuckDB reads the same events
 as plain Parquet, orders them by session, counts sessions and gaps, aggregates with k contributors at least, and writes
 Parquet by date with the same compression; the builder opens, checks, orders, replays and writes everything it writes,
-without and with the second pass of the filter. Peak memory is that of all processes of the build together. Then a part of
+without and with the second pass of the filter. Peak memory is that of all processes of a build. Then a part of
 the load is built on Ray with one worker and with two, and compared byte for byte. The last line is one JSON object.
 """
 

@@ -44,6 +44,7 @@ class CardStudy(msgspec.Struct, frozen=True):
     contact: str
     legal_basis: str
     retention_days: int
+    k: int
     purposes: tuple[CardPurpose, ...]
 
 
@@ -132,6 +133,7 @@ def study_of(manifest: StudyManifest) -> CardStudy:
         contact=manifest.controller.contact,
         legal_basis=manifest.legal_basis,
         retention_days=manifest.retention_days,
+        k=manifest.k,
         purposes=tuple(CardPurpose(purpose.id, purpose.dpv, purpose.text) for purpose in manifest.purposes),
     )
 

@@ -20,6 +20,7 @@ START_OF_FILE = "<|start_of_file|>"
 REGION_START = "<|editable_region_start|>"
 REGION_END = "<|editable_region_end|>"
 CURSOR = "<|user_cursor_is_here|>"
+_MARK = "<|"
 _MARKERS = (START_OF_FILE, REGION_START, REGION_END, CURSOR)
 
 HISTORY = 6
@@ -101,7 +102,8 @@ class NextEdits:
             return Skip.TOO_LARGE
         if burst.before == burst.after:
             return Skip.NO_CHANGE
-        if any(marker in text for marker in _MARKERS for text in (burst.head, burst.before, burst.after, burst.tail)):
+        texts = (burst.head, burst.before, burst.after, burst.tail)
+        if any(_MARK in text for text in texts) and any(marker in text for marker in _MARKERS for text in texts):
             return Skip.MARKER_IN_TEXT
         around = _around(burst)
         if around is None:

@@ -99,8 +99,8 @@ def inspect(key: str, data: bytes, *, study: StudyId, secret: RecipientSecretKey
         count=header.count,
         session=content.header.session,
         first_index=content.events[0].index,
-        first_ms=min(event.wall_ms for event in content.events),
-        last_ms=max(event.wall_ms for event in content.events),
+        first_ms=min([event.wall_ms for event in content.events]),
+        last_ms=max([event.wall_ms for event in content.events]),
         masks=len(content.masks),
         digest=digest,
         prev_digest=header.prev_digest,
@@ -134,15 +134,18 @@ def _check_agreement(header: EnvelopeHeader, content: SegmentContent) -> None:
     if header.count != len(content.events) or not content.events:
         raise SegmentError("envelope and segment disagree about the number of events", code="header-mismatch")
     first = content.events[0].index
-    if any(event.index != index for index, event in enumerate(content.events, first)):
+    if [event.index for event in content.events] != list(range(first, first + len(content.events))):
         raise SegmentError("the events of a segment do not follow one another", code="index-gap")
-    if any(event.wall_ms > MAX_WALL_MS or event.delta_ms > MAX_DELTA_MS for event in content.events):
+    latest = max([event.wall_ms for event in content.events])
+    if latest > MAX_WALL_MS or max([event.delta_ms for event in content.events]) > MAX_DELTA_MS:
         raise SegmentError("an event of a time that no calendar has", code="time-invalid")
     _check_masks(content)
 
 
 def _check_masks(content: SegmentContent) -> None:
     """Each mask must lie in a text of an event of this segment, and belong to a finding that is told."""
+    if not content.masks:
+        return
     events = {event.index: event.body for event in content.events}
     numbers = {finding.number for finding in content.findings}
     for mask in content.masks:

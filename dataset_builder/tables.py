@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import pyarrow as pa
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _SPAN = pa.struct([("start", pa.int64()), ("length", pa.int64()), ("placeholder", pa.string())])
 _TIME = pa.timestamp("ms", tz="UTC")

@@ -185,6 +185,29 @@ def view(folder: Path, view_format: str, out: Path, *, as_json: bool) -> None:
     click.echo(f"{report.items:,} in {report.files:,} files; {report.left_out:,} left out.")
 
 
+@dataset.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write; it must not exist.")
+@click.option("--k", type=click.IntRange(min=2), help="Contributors in each figure, at least; the study's by default.")
+@json_option
+def report(folder: Path, out: Path, k: int | None, *, as_json: bool) -> None:
+    """Write a page about the built dataset FOLDER: pictures, counts, what was masked and left out, and why.
+
+    Heatmaps of clicks, ways through applications, typing and corrections, activities, where pages give trouble. Every
+    figure is of k contributors or more, never of one person. Open OUT/index.html; the aggregates lie beside it.
+
+    \b
+    overt dataset report dataset/ --out report/
+    """
+    written = _load("dataset_builder.report_page").write_report(folder, out, k=k)
+    if as_json:
+        print_json(written)
+        return
+    click.echo(f"{written.page}: {written.pictures} pictures; cells of fewer than {written.k} people were left out:")
+    for name, count in written.dropped.items():
+        click.echo(f"  {name}: {count:,}")
+
+
 def _salt(secret: RecipientSecretKey, study: str) -> bytes:
     return secret.raw.derive(f"overt dataset salt 1 {study}").reveal()
 

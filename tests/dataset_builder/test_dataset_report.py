@@ -1,0 +1,183 @@
+"""The report: every figure is of k people or more, checked by SQL of its own, and pictures show nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from dataset_builder.cells import Cells, PersonValues
+from dataset_builder.insights import CELL_PX, find_insights
+from dataset_builder.report_page import write_report
+from event_model.errors import DatasetError
+from event_model.events import Body
+from event_model.ids import DocumentId
+from event_model.page_events import Element, NameSource, PageNavigate, PageOpen, PointerClick
+from overt.cli import overt
+from tests.dataset_builder.dataset_world import Clock, Contributor, events_of, start
+
+K = 5
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated fleet of twenty, built."""
+    root = tmp_path_factory.mktemp("fleet")
+    run = CliRunner().invoke
+    assert (
+        run(overt, ["simulate", str(root / "f"), "--people", "20", "--days", "1", "--edits", "150", "--json"]).exit_code
+        == 0
+    )
+    study = root / "f" / "study"
+    built = run(overt, ["dataset", "build", str(root / "f/received"), "--study", str(study / "study.json"), "--key",
+                        str(study / "study.key"), "--out", str(root / "d"), "--fresh", "--json"])  # fmt: skip
+    assert built.exit_code == 0, built.output
+    return root / "d"
+
+
+def _sql(fleet: Path, query: str) -> list[tuple[Any, ...]]:
+    names = {
+        table: f"read_parquet('{fleet}/{table}/*/*/*.parquet')"
+        for table in ("events", "documents", "masks", "pages", "activities")
+    }
+    return duckdb.sql(query.format(**names)).fetchall()
+
+
+TYPING = """
+    SELECT language, origin, count(DISTINCT e.contributor), count(*) FROM {events} e JOIN {documents} d
+    ON e.session = d.session AND e.document = d.document AND e.life = d.life
+    WHERE kind = 'document.edit' GROUP BY ALL"""
+ACTIVITIES = """
+    SELECT activity, language, application, count(DISTINCT contributor), count(*) FROM {activities} GROUP BY ALL"""
+MASKS = "SELECT category, type, found_by, count(DISTINCT contributor), count(*) FROM {masks} GROUP BY ALL"
+ELEMENTS = """
+    SELECT route, role, if(name_from = 'author', name, ''), path, count(DISTINCT contributor), count(*)
+    FROM {pages} WHERE kind = 'pointer.click' GROUP BY ALL"""
+NAVIGATION = """
+    SELECT b, route, count(DISTINCT contributor), count(*) FROM (
+        SELECT *, lag(route) OVER (PARTITION BY session, page ORDER BY index) AS b
+        FROM {pages} WHERE kind IN ('page.open', 'page.navigate'))
+    WHERE b <> route GROUP BY ALL"""
+
+
+@pytest.mark.parametrize(
+    ("table", "k", "keys", "query"),
+    [
+        ("typing", K, ("language", "origin"), TYPING),
+        ("activities", K, ("activity", "language", "application"), ACTIVITIES),
+        ("masks", 2, ("category", "type", "found_by"), MASKS),
+        ("elements", K, ("route", "role", "name", "path"), ELEMENTS),
+        ("navigation", K, ("from_route", "to_route"), NAVIGATION),
+    ],
+)
+def test_every_cell_has_k_people_by_sql(fleet: Path, table: str, k: int, keys: tuple[str, ...], query: str) -> None:
+    found = find_insights(fleet, k=k)
+    wanted = {row[:-2]: row[-2:] for row in _sql(fleet, query) if row[-2] >= k}
+    count = "edits" if table == "typing" else "count"
+    shown = {tuple(row[key] for key in keys): (row["contributors"], row[count]) for row in getattr(found, table)}
+    assert shown == wanted
+    assert shown
+    assert found.dropped[table] == len([row for row in _sql(fleet, query) if row[-2] < k])
+
+
+def test_every_cell_of_a_heatmap_has_k_people_by_sql(fleet: Path) -> None:
+    found = find_insights(fleet, k=K).heatmaps
+    rows = _sql(
+        fleet,
+        f"SELECT route, (box[1] + x) // {CELL_PX}, (box[2] + y) // {CELL_PX}, count(*) FROM {{pages}}"
+        f" WHERE kind = 'pointer.click' GROUP BY ALL HAVING count(DISTINCT contributor) >= {K}",
+    )
+    shown = {
+        (route, column, line, count)
+        for route, grid in found.items()
+        for line, counts in enumerate(grid)
+        for column, count in enumerate(counts)
+        if count
+    }
+    assert shown == set(rows)
+    assert shown
+
+
+def test_the_report_is_a_page_with_pictures(fleet: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(overt, ["dataset", "report", str(fleet), "--out", str(tmp_path / "r"), "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["k"] == 5
+    page = (tmp_path / "r/index.html").read_text()
+    assert page.count("data:image/png;base64") == len(list((tmp_path / "r").glob("*.png"))) >= 4
+    assert "http" not in page.replace("https://tickets.example.test", "")  # it loads nothing from anywhere
+    for shot in (tmp_path / "r").glob("*.png"):
+        with Image.open(shot) as image:
+            image.load()
+            assert len(np.unique(np.asarray(image).reshape(-1, 3), axis=0)) > 3
+    people = {row[0] for row in _sql(fleet, "SELECT DISTINCT contributor FROM {events}")}
+    sessions = {row[0] for row in _sql(fleet, "SELECT DISTINCT session FROM {events}")}
+    for path in (tmp_path / "r").rglob("*"):
+        assert not any(name.encode() in path.read_bytes() for name in people | sessions)
+
+
+def test_a_smaller_k_than_the_studys_is_refused(fleet: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as caught:
+        write_report(fleet, tmp_path / "r", k=2)
+    assert caught.value.code == "k-too-small"
+    assert write_report(fleet, tmp_path / "r", k=50).pictures == 0
+
+
+def test_cells_of_fewer_people_are_never_given() -> None:
+    cells: Cells[str] = Cells(3)
+    for person in "abc":
+        cells.add("common", person, 2)
+    cells.add("rare", "a", 100)
+    cells.add("rare", "b", 100)
+    cells.add("rare", "c", 0)
+    assert [(kept.key, kept.contributors, kept.count) for kept in cells.kept()] == [("common", 3, 6)]
+    assert cells.dropped == 1
+    values: PersonValues[str] = PersonValues(3)
+    for person, each in (("a", 10), ("a", 1_000), ("a", 1_000), ("b", 20), ("c", 30)):
+        values.add("x", person, each)
+    assert values.median("x") == 30
+    values.add("y", "a", 1)
+    assert values.median("y") is None
+    with pytest.raises(ValueError, match="at least 2"):
+        Cells(1)
+
+
+SAVE = Element("button", "Save", NameSource.AUTHOR, path="main:1/button:1", box=(100, 100, 80, 30))
+TEXT = Element("paragraph", "", path="main:1/p:1", box=(300, 300, 80, 30))
+PAGE = DocumentId(1)
+
+
+def _trouble() -> list[tuple[int, Body]]:
+    """Rage on a button, a dead click on a text, to and fro, and a long hesitation."""
+    a, b = "https://a.test/a", "https://a.test/b"
+    steps: list[tuple[int, Body]] = [(0, start()), (100, PageOpen(PAGE, 1, a, "A", 1280, 800))]
+    steps += [(200, PointerClick(PAGE, SAVE, 3, 3))] * 5
+    steps += [(3_000, PointerClick(PAGE, TEXT, 3, 3)), (4_000, PointerClick(PAGE, SAVE, 3, 3))]
+    steps += [(500, PageNavigate(PAGE, route, "t")) for route in (b, a, b)]
+    return [*steps, (20_000, PointerClick(PAGE, SAVE, 3, 3))]
+
+
+def test_trouble_is_found_where_it_is(receiver: Path, run: Any, out: Path) -> None:
+    for number in range(1, 4):
+        clock = Clock()
+        events = []
+        for index, (gap, body) in enumerate(_trouble()):
+            (event,) = events_of([body], clock=Clock(clock.now_ms, gap))
+            clock.now_ms += gap
+            events.append(type(event)(index, clock.now_ms, gap, event.level, body))
+        Contributor(receiver, number).seal(events)
+    run()
+    found = find_insights(out, k=3)
+    assert {(row["kind"], row["route"], row["name"], row["count"]) for row in found.pain} == {
+        ("rage clicks", "https://a.test/a", "Save", 3),
+        ("dead click", "https://a.test/a", "", 3),
+        ("back-and-forth", "https://a.test/b", "", 3),
+        ("hesitation", "https://a.test/b", "", 3),
+    }
+    assert find_insights(out, k=4).pain == []
+    assert find_insights(out, k=4).heatmaps == {}
