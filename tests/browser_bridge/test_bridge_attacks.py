@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from browser_bridge.gatekeeper import CHROMIUM_ID, admits
 from browser_bridge.papers import Papers
+from browser_bridge.server import MAX_OPENING
 from event_model.keys import Secret
 from tests.browser_bridge.bridge_world import FOCUS, ORIGIN, PAGE, Client, World
 
@@ -202,6 +203,7 @@ async def test_thousand_idle_handshakes_do_not_keep_the_good_one_out(world: Worl
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.write(begun)
                 writers.append(writer)
+            assert len(world.server._opening) <= MAX_OPENING
             times = []
             for _ in range(100):
                 start = time.perf_counter()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import os
 import signal
@@ -14,12 +16,14 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from browser_bridge.gatekeeper import CHROMIUM_ID, FIREFOX_ID
 from browser_bridge.introduction import BROWSERS, introduce, introduction, take_back
 from browser_bridge.papers import Papers
 from event_model.keys import Secret
-from tests.browser_bridge.bridge_world import ORIGIN, PROFILE, Client
+from event_model.page_events import PageFocus
+from tests.browser_bridge.bridge_world import ORIGIN, PAGE, PROFILE, SITE, Client, World
 
 FIREFOX_ORIGIN = "moz-extension://01234567-89ab-cdef-0123-456789abcdef"
 
@@ -83,6 +87,52 @@ def stop(home: Path) -> None:
                 return
             time.sleep(0.02)
         raise AssertionError("the bridge did not end")
+
+
+@pytest.mark.system
+async def test_bridge_that_is_killed_again_and_again_loses_and_doubles_nothing(
+    tmp_path: Path, launcher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVERT_KEYRING", "file")
+    world = World(tmp_path / "home")
+    world.join()
+    acked, total, rounds = 0, 0, 6
+    for turn in range(rounds):
+        told = call(launcher, connect_message(), f"{ORIGIN}/")
+        secret = Secret(base64.urlsafe_b64decode(told["secret"] + "="))
+        async with connect(f"ws://127.0.0.1:{told['port']}/overt", origin=ORIGIN, compression=None) as socket:  # type: ignore[arg-type]
+            client = Client(socket, told["port"])
+            await client.shake_hands(secret)
+            fields = {key: PAGE[key] for key in PAGE if key != "kind"}
+            await client.send({"type": "pages", "pages": [{"page": "p1", "url": SITE, "open": fields}]})
+            sent = acked
+            # What was not acknowledged goes again, then more; the bridge is killed somewhere in between.
+            while sent < total + 60:
+                focus = [{"kind": "page.focus", "focused": True, "visible": bool(at % 2)} for at in range(10)]
+                await client.events(*focus, first=sent + 1, ack=False)
+                sent += 10
+            total = sent
+            with contextlib.suppress(ConnectionClosed):
+                for _ in range(turn):
+                    acked = (await client.receive("ack"))["seq"]
+                if turn == rounds - 1:
+                    while acked < total:
+                        acked = (await client.receive("ack"))["seq"]
+            address = world.papers.address()
+            assert address is not None
+            os.kill(address.pid, signal.SIGKILL)
+        while Path(f"/proc/{address.pid}").exists() and _state(address.pid) != "Z":
+            time.sleep(0.01)
+    kept = [body for body in await world.kept() if isinstance(body, PageFocus)]
+    assert len(kept) == total
+    assert [body.visible for body in kept] == [bool(at % 2) for at in range(total)]
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
 
 
 @pytest.mark.parametrize(
