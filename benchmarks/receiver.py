@@ -26,6 +26,7 @@ from typing import Any
 from unittest import mock
 
 import psycopg
+import psycopg.sql
 from obstore.store import LocalStore, S3Store
 
 from benchmarks.receiver_load import DEVICES, Fleet, Load, Put, plain_put, store_put
@@ -93,7 +94,7 @@ def _remote(folder: Path, fleet: Fleet, rounds: int) -> dict[str, Any]:
         @contextmanager
         def stores(name: str) -> Iterator[tuple[dict[str, str], Put, Put]]:
             with psycopg.connect(database, autocommit=True) as connection:
-                connection.execute(f'CREATE DATABASE "{name}"')
+                connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
             for bucket in (name, f"{name}-plain"):
                 servers.make_bucket(s3, bucket)
             (folder / name).mkdir()

@@ -13,7 +13,7 @@ class Prepared:
     def __init__(self, statement: sql.ClauseElement, dialect: sql.Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
         self._text = str(compiled)
-        self._fixed = dict(compiled.params)
+        self._fixed: dict[str, Any] = dict(compiled.params or {})
         """What stands in the statement itself; the place of what must be given is held by None."""
         self._order: list[str] | None = getattr(compiled, "positiontup", None)
 

@@ -5,6 +5,8 @@ Entries and nodes are only ever added, in the transaction of what they tell abou
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sql
 
 from event_model.ids import StudyId
@@ -28,8 +30,8 @@ def append(connection: sql.Connection, study: StudyId, row: LogRow) -> int:
     values = {"study": study, "index": size, "data": row.data, "occasion": row.occasion}
     connection.execute(sql.insert(entries).values(**values))
     made = new_nodes(size, leaf_hash(row.data), node_reader(connection, study))
-    columns = ("study", "level", "index", "hash")
-    nodes = [dict(zip(columns, (study, *node), strict=True)) for node in made]
+    columns: tuple[str, ...] = ("study", "level", "index", "hash")
+    nodes: list[dict[str, Any]] = [dict(zip(columns, (study, *node), strict=True)) for node in made]
     connection.execute(sql.insert(tables.LOG_NODES), nodes)
     return size
 

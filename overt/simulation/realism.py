@@ -83,7 +83,9 @@ def edits_of_sessions(sessions: Iterable[SimulatedSession]) -> list[list[TimedEd
 
 def measure(documents: Iterable[Sequence[TimedEdit]]) -> Measures:
     """Measure the edits of some documents."""
-    counts = dict.fromkeys(("typed", "erased", "larger insert", "larger deletion", "replacement", "repair"), 0)
+    counts: dict[str, int] = dict.fromkeys(
+        ("typed", "erased", "larger insert", "larger deletion", "replacement", "repair"), 0
+    )
     runs: list[float] = []
     jumps: list[float] = []
     pauses: list[float] = []

@@ -113,7 +113,7 @@ class Support:
         self._look()
         if self._source.random() < HESITATION:
             self.desk.wait(18_000, 0.3)
-        sentences = self._source.choices(_SENTENCES, k=self._source.randint(1, 3))
+        sentences: list[str] = self._source.choices(_SENTENCES, k=self._source.randint(1, 3))
         if self._plants:
             plant = self._plants.pop()
             sentences.insert(self._source.randrange(len(sentences) + 1), plant.line.removeprefix("# "))
