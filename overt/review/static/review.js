@@ -83,9 +83,13 @@ if (live) follow(live);
 const file = document.getElementById("file");
 if (file) {
   file.closest("[data-file-field]").hidden = false;
-  file.addEventListener("change", async () => {
+  const form = file.form;
+  form.addEventListener("submit", async (event) => {
     const chosen = file.files[0];
-    document.getElementById("document").value = chosen ? await chosen.text() : "";
+    if (!chosen) return;
+    event.preventDefault(); // until it is read
+    document.getElementById("document").value = await chosen.text();
+    form.submit();
   });
 }
 
