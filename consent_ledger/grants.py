@@ -30,7 +30,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """One study's verdict. Capture is allowed only when ``refusal`` is None.
 
     ``detail`` is a sentence for the person; ``changes_ms`` is when time alone next changes the verdict. A refused grant
-    has no levels and a scope that admits nothing.
+    has no levels and a scope that admits nothing; its narrowing is kept for when the person is asked again.
     """
 
     study: StudyId
@@ -107,6 +107,7 @@ def judge_study(
             detail=detail or REFUSALS[code],
             signed_manifest=current,
             signed_record=files.record,
+            narrowing=files.narrowing or Narrowing(),
             changes_ms=_next_change(files.record, current, now_ms),
         )
     study = current.payload

@@ -1,22 +1,38 @@
-"""Leaving a study: the consent ends first, then what is here is erased, then the receiver is asked."""
+"""Leaving a study: the consent ends first, then what is under way is cut off, what is here erased, the receiver asked."""
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
+from collections.abc import Callable
+
+import msgspec
 
 from event_model.errors import OvertError
 from event_model.ids import StudyId
 from overt.device import Device
+from sync_client.sending import Sending
 
 
-async def withdraw(device: Device, study: StudyId) -> bool:
-    """Take consent back; gives whether there was a store to erase from. Needs no key, network or space."""
+class Left(msgspec.Struct, frozen=True):
+    """What a leaving did: whether there was a store to erase from, and whether no upload is under way any more."""
+
+    erased: bool
+    silent: bool
+
+
+async def withdraw(device: Device, study: StudyId, *, keyless: Callable[[OvertError], None] = lambda _: None) -> Left:
+    """Take consent back. Needs no key, network or space.
+
+    ``keyless`` is told why, where the key can't be had: the request to erase follows later then.
+    """
     installation = None
-    with contextlib.suppress(OvertError):  # without the key the request to erase follows later
+    try:
         installation = device.keys().installation
+    except OvertError as error:
+        keyless(error)
     device.ledger.leave(study, now_ms=device.clock.wall_ms(), installation=installation)
-    if not device.has_store:
-        return False
-    async with device.store(keyless=True) as store:
-        await store.forget_study(study)
-    return True
+    silent = await asyncio.to_thread(Sending(device.home).wait_until_silent, study)
+    if device.has_store:
+        async with device.store(keyless=True) as store:
+            await store.forget_study(study)
+    return Left(device.has_store, silent)

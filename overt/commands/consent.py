@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -13,16 +14,18 @@ from rich.panel import Panel
 from rich.text import Text
 
 from consent_ledger.grants import Grant
+from consent_ledger.scope import Narrowing
 from consent_ledger.study import StudyManifest, WorkspaceRule
-from event_model.errors import ConsentError, OvertError
-from event_model.ids import StudyId
+from event_model.errors import ConsentError
+from event_model.ids import StudyId, is_study_id
 from event_model.levels import Level
 from event_model.registry import REGISTRY, TEXT_FIELDS
 from event_model.signed import Signed
 from overt.console import console, json_option, local_time, print_json, span_text, table
 from overt.device import Device
 from overt.manifests import fetch_manifest
-from sync_client.sending import Sending
+from overt.review.consenting import earlier_choice, with_dependents
+from overt.withdrawing import withdraw
 
 LEVEL_WORDS = {
     Level.RHYTHM: "that and when, no text",
@@ -34,47 +37,74 @@ LEVEL_WORDS = {
 @click.command()
 @click.argument("study")
 @click.option("--lower", "lowered", multiple=True, metavar="KIND=LEVEL", help="Keep less than the study asks for.")
+@click.option("--drop", "dropped", multiple=True, metavar="KIND", help="Keep nothing of a kind of event. Repeatable.")
 @click.option("--deny", "denied", multiple=True, metavar="GLOB", help="Never capture files that match. Repeatable.")
+@click.option("--deny-site", "sites", multiple=True, metavar="ORIGIN", help="Never capture a site. Repeatable.")
 @click.option("--agree", is_flag=True, help="Agree without being asked; only after you have read the notice.")
 @click.option("--decline", is_flag=True, help="Refuse without being asked; remembered, and costs nothing.")
 @json_option
 def join(
-    study: str, lowered: Sequence[str], denied: Sequence[str], *, agree: bool, decline: bool, as_json: bool
+    study: str,
+    lowered: Sequence[str],
+    dropped: Sequence[str],
+    denied: Sequence[str],
+    sites: Sequence[str],
+    *,
+    agree: bool,
+    decline: bool,
+    as_json: bool,
 ) -> None:
     """Read a study's notice in full, and join it if you like.
 
-    STUDY is the signed manifest that the study's owner gave you: a file, or an https address.
+    STUDY is the signed manifest that the study's owner gave you: a file, or an https address. The name of a study that
+    you joined shows it again, or its newer version that waits for your answer: give it less, or agree anew.
     Nothing is captured unless you agree, and you can leave at any time.
 
     \b
     overt join study.json
     overt join study.json --lower document.edit=shape --deny 'private/**'
+    overt join typing-2026 --drop selection.change
     """
     device = Device()
-    data = fetch_manifest(study)
+    data = _known_manifest(device, study) or fetch_manifest(study)
     offer = device.ledger.offer(data)
     now = device.clock.wall_ms()
-    before = next((each for each in device.ledger.grants(now) if each.study == offer.payload.id and each.live), None)
+    before = next((each for each in device.ledger.grants(now) if each.study == offer.payload.id), None)
+    joined = before is not None and before.signed_record is not None
+    asks = device.ledger.renew(data) if joined else ()
     if not as_json:
         show_offer(console(), offer)
+        _say_what_is_known(device, offer, asks, joined=joined)
     elif not (agree or decline):
         raise _not_asked("--json asks no one")
     if decline or not (agree or _ask()):
         device.ledger.decline(data, now_ms=now)
-        goes_on = "Nothing is captured." if before is None else "What you agreed to goes on; `overt leave` ends it."
-        _say(as_json, {"study": offer.payload.id, "joined": before is not None}, f"You did not agree. {goes_on}")
+        goes_on = (
+            "Nothing is captured."
+            if before is None or not before.live
+            else "Nothing is captured for it until you agree; `overt leave` ends it."
+            if asks
+            else "What you agreed to goes on; `overt leave` ends it."
+        )
+        _say(as_json, {"study": offer.payload.id, "joined": joined}, f"You did not agree. {goes_on}")
         return
-    levels = _kept_levels(before, offer.payload) | parse_levels(lowered)
-    kept = () if before is None else before.narrowing.deny
-    workspaces = () if before is None else before.narrowing.workspaces
+    accepted = device.ledger.manifest(offer.payload.id) if joined else None
+    levels, left_out = earlier_choice(
+        offer.payload,
+        None if accepted is None else accepted.payload,
+        None if before is None or before.signed_record is None else before.signed_record.payload,
+    )
+    narrowing = Narrowing() if before is None else before.narrowing
     keys = device.keys()
     record = device.ledger.join(
         data,
         installation=keys.installation,
         now_ms=now,
-        levels=levels,
-        deny=tuple(dict.fromkeys([*kept, *denied])),
-        workspaces=workspaces,
+        levels=levels | parse_levels(lowered),
+        drop=with_dependents(offer.payload, _kinds(offer.payload, [*left_out, *dropped])),
+        deny=tuple(dict.fromkeys([*narrowing.deny, *denied])),
+        deny_origins=tuple(dict.fromkeys([*narrowing.deny_origins, *sites])),
+        workspaces=narrowing.workspaces,
     )
     if keys.warning and not as_json:
         click.secho(keys.warning, fg="yellow", err=True)
@@ -99,17 +129,18 @@ def leave(study: str, *, as_json: bool) -> None:
     known = {grant.study for grant in device.ledger.grants(device.clock.wall_ms())}
     if StudyId(study) not in known:
         raise ConsentError(f"you have not joined a study named {study!r}", code="study-unknown")
-    installation = None
-    try:
-        installation = device.keys().installation
-    except OvertError as error:
-        click.secho(
-            f"{error.message}; you leave all the same, the request to erase follows later.", fg="yellow", err=True
+    done = asyncio.run(
+        withdraw(
+            device,
+            StudyId(study),
+            keyless=lambda error: click.secho(
+                f"{error.message}; you leave all the same, the request to erase follows later.", fg="yellow", err=True
+            ),
         )
-    device.ledger.leave(StudyId(study), now_ms=device.clock.wall_ms(), installation=installation)
-    if not Sending(device.home).wait_until_silent(StudyId(study)):
+    )
+    if not done.silent:
         click.secho("An upload that was under way is still being cut off.", fg="yellow", err=True)
-    erased = asyncio.run(_erase(device, StudyId(study))) if device.has_store else False
+    erased = done.erased
     _say(
         as_json,
         {"study": study, "left": True, "erased_here": erased, "requests_waiting": len(device.ledger.outbox())},
@@ -126,7 +157,7 @@ def studies(*, as_json: bool) -> None:
     device = Device()
     grants = device.ledger.grants(device.clock.wall_ms())
     if as_json:
-        print_json([_grant_json(grant) for grant in grants])
+        print_json([_grant_json(device, grant) for grant in grants])
         return
     if not grants:
         click.echo("You have not joined a study. Nothing is captured.")
@@ -139,6 +170,11 @@ def studies(*, as_json: bool) -> None:
             continue
         click.secho(f"{grant.manifest.title} ({grant.study}, version {grant.manifest.version})", bold=True)
         click.echo(f"  {state}; joined {local_time(grant.record.given_ms)}; record {grant.record.record_id}")
+        if (newer := device.ledger.offered(grant.study)) is not None:
+            click.secho(
+                f"  version {newer.payload.version} waits for your answer: `overt join {grant.study}` shows it",
+                fg="yellow",
+            )
         for kind, level in grant.levels.items():
             click.echo(f"  {kind:<18} {level.value:<8} {REGISTRY[kind].sentence} {how_much(kind, level).capitalize()}.")
 
@@ -192,11 +228,34 @@ def _workspace(rule: WorkspaceRule) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _kept_levels(before: Grant | None, study: StudyManifest) -> dict[str, Level]:
-    """Give what the person lowered before, where the study would take more: joining again takes nothing back."""
-    if before is None:
-        return {}
-    return {kind: level for kind, level in before.levels.items() if kind in study.kinds and level < study.kinds[kind]}
+def _known_manifest(device: Device, name: str) -> bytes | None:
+    """Give a joined study's manifest by its name: the newer one that waits for an answer, else the accepted one."""
+    if not is_study_id(name) or Path(name).exists():
+        return None
+    found = device.ledger.offered(StudyId(name)) or device.ledger.manifest(StudyId(name))
+    return None if found is None else found.raw
+
+
+def _say_what_is_known(device: Device, offer: Signed[StudyManifest], asks: Sequence[str], *, joined: bool) -> None:
+    if asks:
+        click.secho(
+            f"This version changes {', '.join(asks)}. Until you answer, nothing is captured for it.", fg="yellow"
+        )
+    elif joined:
+        click.echo("You take part in this study; agreeing again replaces your consent.")
+    if device.ledger.was_declined(offer):
+        click.echo("You said no to this version before. You are asked only because you opened it again.")
+
+
+def _kinds(study: StudyManifest, kinds: Sequence[str]) -> list[str]:
+    """Check that a study asks for the kinds that are to be left out. ConsentError: if not."""
+    for kind in kinds:
+        if kind not in study.kinds:
+            names = ", ".join(study.kinds)
+            raise ConsentError(
+                f"the study does not ask for {kind!r}; it asks for {names}", code="kind-unknown", hint=""
+            )
+    return list(kinds)
 
 
 def _not_asked(cause: str) -> ConsentError:
@@ -213,17 +272,13 @@ def _ask() -> bool:
     return click.confirm("Do you want to join? You can leave at any time", default=False)
 
 
-async def _erase(device: Device, study: StudyId) -> bool:
-    async with device.store(keyless=True) as store:
-        await store.forget_study(study)
-    return True
-
-
-def _grant_json(grant: Grant) -> dict[str, object]:
+def _grant_json(device: Device, grant: Grant) -> dict[str, object]:
     verdict: dict[str, object] = {"study": grant.study, "live": grant.refusal is None, "refusal": grant.refusal}
     if grant.signed_manifest is None or grant.signed_record is None:
         return verdict
+    newer = device.ledger.offered(grant.study)
     return verdict | {
+        "offered_version": None if newer is None else newer.payload.version,
         "version": grant.manifest.version,
         "title": grant.manifest.title,
         "record": grant.record.record_id,

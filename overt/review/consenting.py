@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from consent_ledger.manifest import CONTROL_KINDS
+from consent_ledger.record import ConsentRecord
 from consent_ledger.study import StudyManifest
 from event_model.errors import ConsentError
 from event_model.levels import Level
@@ -49,7 +50,21 @@ def read_choice(study: StudyManifest, fields: Mapping[str, str]) -> Choice:
     )
 
 
-def with_dependents(study: StudyManifest, drop: list[str]) -> tuple[str, ...]:
+def earlier_choice(
+    study: StudyManifest, accepted: StudyManifest | None, record: ConsentRecord | None
+) -> tuple[dict[str, Level], tuple[str, ...]]:
+    """Give the levels that a person chose before, where a study would take more now, and the kinds they left out.
+
+    ``accepted`` is the version that ``record`` agrees to: a kind that is new since then was never left out.
+    """
+    if accepted is None or record is None:
+        return {}, ()
+    levels = {kind: level for kind, level in record.levels.items() if kind in study.kinds and level < study.kinds[kind]}
+    dropped = tuple(kind for kind in accepted.kinds if kind in study.kinds and kind not in record.levels)
+    return levels, dropped
+
+
+def with_dependents(study: StudyManifest, drop: Iterable[str]) -> tuple[str, ...]:
     """Leave out with a file's or page's opening everything that points at it: it would mean nothing alone."""
     chosen = dict.fromkeys(drop)
     if "document.open" in chosen:

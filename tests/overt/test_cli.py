@@ -354,3 +354,47 @@ def test_status_tells_what_it_can_without_a_key_or_with_a_damaged_store(run: Run
 async def _make_store(home: Path) -> None:
     async with await Store.open(home, open_custody(home), clock=SystemClock()) as store:
         await store.begin_session(study=StudyId("test-study"), session=SessionId("a" * 32), source="lsp")
+
+
+def test_a_kind_can_be_dropped_and_a_site_denied(run: Run, study: Path) -> None:
+    run("join", study / "study.json", "--agree", "--drop", "selection.change", "--lower", "document.edit=shape")
+    levels = run("studies", "--json").json[0]["levels"]
+    assert "selection.change" not in levels
+    assert levels["document.edit"] == "shape"
+    again = run("join", "typing-2026", "--agree", "--drop", "document.save", "--deny-site", "https://wiki.example.org")
+    assert again.code == 0
+    levels = run("studies", "--json").json[0]["levels"]
+    assert {"selection.change", "document.save"} & levels.keys() == set()
+    assert levels["document.edit"] == "shape"
+    answer = run("join", "typing-2026", "--agree", "--drop", "pointer.click")
+    assert (answer.code, "[kind-unknown]" in answer.err) == (3, True)
+
+
+def test_dropping_the_opening_of_files_drops_what_leans_on_it(run: Run, study: Path) -> None:
+    run("join", study / "study.json", "--agree", "--drop", "document.open")
+    levels = run("studies", "--json").json[0]["levels"]
+    assert all(kind.startswith("capture.") for kind in levels)
+
+
+def test_a_newer_version_waits_for_an_answer_and_keeps_what_was_taken_out(run: Run, study: Path) -> None:
+    run("join", study / "study.json", "--agree", "--lower", "document.edit=shape", "--deny", "private/**",
+        "--drop", "document.save")  # fmt: skip
+    toml = study / "study.toml"
+    text = toml.read_text("utf-8").replace("version = 1", "version = 2")
+    toml.write_text(text.replace("Saying no has no consequence.", "And for another purpose."), "utf-8")
+    run("study", "sign", study)
+    shown = run("join", study / "study.json", "--decline")
+    assert "This version changes notice" in shown.out
+    assert "Nothing is captured for it until you agree" in shown.out
+    assert run("status", "--json").json["studies"][0]["refusal"] == "notice-changed"
+    listed = run("studies", "--json").json[0]
+    assert listed["offered_version"] == 2
+    assert "version 2 waits for your answer" in run("studies").out
+    agreed = run("join", "typing-2026", "--agree")
+    assert "You said no to this version before." in agreed.out
+    after = run("studies", "--json").json[0]
+    assert (after["version"], after["live"], after["offered_version"]) == (2, True, None)
+    assert after["levels"]["document.edit"] == "shape"
+    assert "document.save" not in after["levels"]
+    narrowing = next((study.parent / "home" / "consent" / "typing-2026").glob("narrowing.json"))
+    assert "private/**" in narrowing.read_text()

@@ -14,6 +14,7 @@ from consent_ledger.study import StudyManifest
 from event_model.errors import ConsentError, OvertError
 from event_model.signed import Signed
 from overt.manifests import fetch_manifest
+from overt.review.consenting import earlier_choice
 from overt.review.desk import MAX_OFFERS, Desk, form
 from overt.review.pages.studies import give_consent, kind_rows
 from overt.review.preferences import write_preferences
@@ -75,6 +76,12 @@ async def offer(desk: Desk, request: Request) -> Response:
     before = desk.grants().get(found.payload.id)
     joined = before is not None and before.signed_record is not None
     t = desk.texts(request)
+    levels, dropped = earlier_choice(
+        found.payload,
+        before.manifest if before is not None and before.signed_manifest is not None else None,
+        before.record if before is not None and before.signed_record is not None else None,
+    )
+    chosen = {kind: levels.get(kind, level) for kind, level in found.payload.kinds.items() if kind not in dropped}
     return desk.page(
         request,
         "offer.html",
@@ -84,8 +91,7 @@ async def offer(desk: Desk, request: Request) -> Response:
         deny="\n".join(before.narrowing.deny) if before is not None else "",
         deny_origins="\n".join(before.narrowing.deny_origins) if before is not None else "",
         declined=desk.device.ledger.was_declined(found),
-        rows=kind_rows(t, found.payload, None),
-        warning=None,
+        rows=kind_rows(t, found.payload, chosen),
     )
 
 

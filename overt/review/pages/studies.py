@@ -72,7 +72,7 @@ async def study(desk: Desk, request: Request) -> Response:
         study=manifest,
         joined=joined,
         why=refusal_words(t, grant.refusal, grant.detail),
-        rows=kind_rows(t, manifest, dict(grant.record.levels) if joined else None),
+        rows=kind_rows(t, manifest, dict(grant.record.levels) if joined else {}),
         expires=_day(grant.record.expires_ms) if joined else "",
         offered=offered,
         offered_digest="" if offered is None else hashlib.sha256(offered.raw).hexdigest(),
@@ -142,12 +142,12 @@ def give_consent(desk: Desk, manifest: Signed[StudyManifest], fields: dict[str, 
     )
 
 
-def kind_rows(t: Texts, study: StudyManifest, levels: dict[str, Level] | None) -> list[KindRow]:
-    """Lay out the kinds that a study asks for; ``levels`` are the person's (``None``: not asked yet)."""
+def kind_rows(t: Texts, study: StudyManifest, levels: dict[str, Level]) -> list[KindRow]:
+    """Lay out the kinds that a study asks for; ``levels`` are the person's."""
     rows = []
     for kind in (each for each in REGISTRY if each in study.kinds):
         asked = study.kinds[kind]
-        chosen = asked.value if levels is None else levels[kind].value if kind in levels else DROP
+        chosen = levels[kind].value if kind in levels else DROP
         options = tuple(level.value for level in Level if level <= asked)
         text = str(t("kinds." + kind)) if t.has("kinds." + kind) else REGISTRY[kind].sentence
         rows.append(KindRow(kind, text, asked.value, chosen, (*reversed(options), DROP), kind in TEXT_FIELDS))
