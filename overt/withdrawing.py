@@ -1,4 +1,4 @@
-"""Leaving a study: the consent ends first, then what is under way is cut off, what is here erased, the receiver asked."""
+"""Leaving a study: consent ends first, then what is under way is cut off and what is here erased."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 import msgspec
+from rich.markup import escape
+from rich.table import Table
 
 from event_model.errors import OvertError, StoreError
 from event_model.events import (
@@ -27,7 +29,9 @@ from event_model.events import (
     kind_of,
 )
 from event_model.ids import DocumentId, SessionId, StudyId
+from local_store.forgetting import Selection
 from local_store.store import Forgotten, Store, StoredEvent, VerifyReport
+from local_store.weighing import Weighed
 from overt.console import DURATION, console, json_option, local_time, print_json, table
 from overt.device import Device
 from overt.forgetting import ask_back
@@ -35,13 +39,17 @@ from overt.forgetting import ask_back
 MS = 1000
 EXCERPT_CHARS = 60
 
+PATHS_SHOWN = 8
+"""Files that a question names; the rest is counted."""
+
 
 @click.command()
 @click.option("--last", type=DURATION, default="1h", show_default=True, help="How far back to look: 30m, 2h, 7d.")
 @click.option("--study", help="Only this study.")
 @click.option("--all", "everything", is_flag=True, help="From the very beginning.")
+@click.option("--brief", is_flag=True, help="A sentence for each stretch of work, masked as it will be sealed.")
 @json_option
-def show(last: int, study: str | None, *, everything: bool, as_json: bool) -> None:
+def show(last: int, study: str | None, *, everything: bool, brief: bool, as_json: bool) -> None:
     """Show every event that was captured, in plain words.
 
     What is pending was not masked yet: secrets in it are taken out before it is sealed, and never leave as they are.
@@ -51,12 +59,16 @@ def show(last: int, study: str | None, *, everything: bool, as_json: bool) -> No
         _nothing(as_json=as_json)
         return
     since = None if everything else device.clock.wall_ms() - last * MS
+    if brief:
+        asyncio.run(_show_brief(device, since or 0, study, as_json=as_json))
+        return
     asyncio.run(_show(device, since, study, as_json=as_json))
 
 
 @click.command()
 @click.option("--last", type=DURATION, help="What was captured in this time: 10m, 2h.")
 @click.option("--file", "path", help="One file, as `overt show` names it.")
+@click.option("--site", help="One site, such as https://tickets.example.org.")
 @click.option("--session", help="One session.")
 @click.option("--event", "index", type=int, help="One event of --session, by its number.")
 @click.option("--study", help="One study; alone, everything that is kept for it.")
@@ -66,6 +78,7 @@ def show(last: int, study: str | None, *, everything: bool, as_json: bool) -> No
 def forget(
     last: int | None,
     path: str | None,
+    site: str | None,
     session: str | None,
     index: int | None,
     study: str | None,
@@ -81,17 +94,22 @@ def forget(
     overt forget --file src/billing.py
     overt forget --all
     """
-    if not (everything or last or path or session or study):
-        raise click.UsageError("say what to forget: --last, --file, --session, --study or --all")
+    if not (everything or last or path or site or session or study):
+        raise click.UsageError("say what to forget: --last, --file, --site, --session, --study or --all")
     if index is not None and session is None:
         raise click.UsageError("--event needs --session")
     device = Device()
     if not device.has_store:
         _nothing(as_json=as_json)
         return
-    if not yes and not click.confirm("This can't be undone. Forget it?", default=False):
-        raise click.Abort
-    forgotten = asyncio.run(_forget(device, last, path, session, index, study))
+    named = Selection(
+        study=None if study is None else StudyId(study),
+        indexes=None if index is None else frozenset({index}),
+        path=path,
+        site=site,
+        since_ms=None if last is None else device.clock.wall_ms() - last * MS,
+    )
+    forgotten = asyncio.run(_forget(device, named, session, yes=yes))
     ask_back(device, forgotten)
     if as_json:
         print_json(
@@ -108,20 +126,35 @@ def forget(
 
 
 @click.command()
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The file to write.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write; a folder for editing-traces.")
+@click.option(
+    "--format", "form", type=click.Choice(("jsonl", "editing-traces", "html")), default="jsonl", show_default=True
+)
 @click.option("--study", help="Only this study.")
-def export(output: Path | None, study: str | None) -> None:
-    """Write your own data as JSON Lines, one event a line, with study, session and state."""
+def export(output: Path | None, form: str, study: str | None) -> None:
+    """Write your own data: as JSON Lines, as editing traces, or as a page to read.
+
+    jsonl has one event a line, with study, session and state, as it lies in the store. editing-traces has one file a
+    document, which other tools replay. html is one page to read or print: your days in sentences, and each document.
+    The last two are masked as what is sent will be.
+
+    \b
+    overt export -o events.jsonl
+    overt export --format editing-traces -o traces/
+    overt export --format html -o my-data.html
+    """
+    if form != "jsonl" and output is None:
+        raise click.UsageError(f"--format {form} needs -o")
     device = Device()
     if not device.has_store:
         raise StoreError("nothing was captured yet, so there is nothing to export", code="store-empty", hint="")
     try:
-        count = asyncio.run(_export(device, output, study))
+        what = asyncio.run(_export(device, output, form, study))
     except OSError as error:
         raise OvertError(
             f"can't write {output}: {error.strerror}", code="output", hint="Choose another file."
         ) from error
-    click.echo(f"{count} events", err=True)
+    click.echo(what, err=True)
 
 
 @click.command()
@@ -207,25 +240,64 @@ async def _show(device: Device, since: int | None, study: str | None, *, as_json
             when = local_time(each.event.wall_ms)
             rows.add_row(when, each.study, each.state, each.session[:8], str(each.event.index), words)
     if not as_json:
-        out = console()
-        if rows.row_count and out.is_terminal and rows.row_count > out.height:
-            with out.pager(styles=True):
-                out.print(rows)
-        else:
-            out.print(rows if rows.row_count else "Nothing was captured in this time.")
+        _print(rows)
 
 
-async def _forget(
-    device: Device, last: int | None, path: str | None, session: str | None, index: int | None, study: str | None
-) -> Forgotten:
+def _print(rows: Table) -> None:
+    """Print a table, through the pager where it is longer than the screen."""
+    out = console()
+    if rows.row_count and out.is_terminal and rows.row_count > out.height:
+        with out.pager(styles=True):
+            out.print(rows)
+    else:
+        out.print(rows if rows.row_count else "Nothing was captured in this time.")
+
+
+async def _forget(device: Device, named: Selection, session: str | None, *, yes: bool) -> Forgotten:
     async with device.store() as store:
+        if session is not None:
+            named = msgspec.structs.replace(named, session=await _whole_session(store, session))
+        if not yes:
+            _ask(await store.weigh(named))
         return await store.forget(
-            study=None if study is None else StudyId(study),
-            session=None if session is None else await _whole_session(store, session),
-            indexes=None if index is None else (index,),
-            path=path,
-            since_ms=None if last is None else device.clock.wall_ms() - last * MS,
+            study=named.study,
+            session=named.session,
+            indexes=named.indexes,
+            path=named.path,
+            site=named.site,
+            since_ms=named.since_ms,
         )
+
+
+def _ask(weighed: Weighed) -> None:
+    """Say what would go, and ask. Abort: if the answer is no."""
+    if not weighed.events:
+        click.echo("Nothing is kept that this names.")
+        raise click.exceptions.Exit(0)
+    click.echo(f"This erases {weighed.events} events from this machine.")
+    if weighed.paths:
+        names = sorted(weighed.paths)
+        more = f" and {len(names) - PATHS_SHOWN} more" if len(names) > PATHS_SHOWN else ""
+        click.echo(f"They are in {', '.join(names[:PATHS_SHOWN])}{more}.")
+    if weighed.sent:
+        click.echo(f"{weighed.sent} segments with them were sent; all of those are asked back from the receiver.")
+    if not click.confirm("This can't be undone. Forget it?", default=False):
+        raise click.Abort
+
+
+async def _show_brief(device: Device, since: int, study: str | None, *, as_json: bool) -> None:
+    from overt.exporting import brief, catalogue_of  # noqa: PLC0415 - the filter's rules are loaded for this alone
+
+    rows = table("when", "study", "state", "what")
+    async with catalogue_of(device) as catalogue:
+        async for entry, words in brief(catalogue, since, study):
+            if as_json:
+                print_json({"start_ms": entry.stretch.start_ms, "end_ms": entry.stretch.end_ms, "study": entry.study,
+                            "session": entry.session, "state": entry.state, "words": words})  # fmt: skip
+            else:
+                rows.add_row(local_time(entry.stretch.start_ms), entry.study, entry.state, escape(words))
+    if not as_json:
+        _print(rows)
 
 
 async def _whole_session(store: Store, prefix: str) -> SessionId:
@@ -238,7 +310,18 @@ async def _whole_session(store: Store, prefix: str) -> SessionId:
     return found[0]
 
 
-async def _export(device: Device, output: Path | None, study: str | None) -> int:
+async def _export(device: Device, output: Path | None, form: str, study: str | None) -> str:
+    if form == "jsonl" or output is None:
+        return f"{await _export_lines(device, output, study)} events"
+    from overt.exporting import catalogue_of, write_report, write_traces  # noqa: PLC0415 - as in _show_brief
+
+    async with catalogue_of(device) as catalogue:
+        if form == "html":
+            return f"{await write_report(catalogue, output, study)} stretches of work"
+        return f"{await write_traces(catalogue, output, study)} documents"
+
+
+async def _export_lines(device: Device, output: Path | None, study: str | None) -> int:
     count = 0
     with output.open("wb") if output else sys.stdout.buffer as file:
         async with device.store() as store:

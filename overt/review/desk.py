@@ -34,6 +34,21 @@ MAX_OFFERS = 8
 """Manifests that are being looked at, in this page's memory."""
 
 
+def make_templates() -> jinja2.Environment:
+    """Make the environment of all templates: what is put into them is escaped."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["origin"] = origin_of
+    made.filters["paragraphs"] = paragraphs
+    made.filters["unfilled"] = lambda text: re.sub(f"{FILLER}+", "▒", text)
+    return made
+
+
 Page = Callable[["Desk", Request], Awaitable[Response]]
 """A page: what it answers to a request."""
 
@@ -53,16 +68,7 @@ class Desk:
         self._open = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._catalogue: Catalogue | None = None
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(FOLDER / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.filters["origin"] = origin_of
-        self._templates.filters["paragraphs"] = paragraphs
-        self._templates.filters["unfilled"] = lambda text: re.sub(f"{FILLER}+", "▒", text)
+        self._templates = make_templates()
 
     async def close(self) -> None:
         """Let go of the store."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -232,3 +234,56 @@ async def test_the_demo_holds(tmp_path: Path) -> None:
     assert "All of it held." in shown
     assert "A real Neovim does the same" in shown
     assert shown.count("exact ") == 3
+
+
+async def test_ones_own_data_come_out_in_three_forms(house: House, tmp_path: Path) -> None:
+    await house.join()
+    trace = read_trace(EXCERPT).beginning(300)
+    secret = "AKIA" + "Q3EGRTZV7XWLN5KM"
+    editor = await house.start_editor("Some Editor")
+    uri = editor.open(house.work / "a.rs", "rust", trace.startContent)
+    await editor.send(messages(uri, trace))
+    typed = f'key = "{secret}"\n'
+    other = editor.open(house.work / "b.py", "python", "")
+    await editor.send(
+        messages(other, Trace("", typed, tuple(Transaction(((at, 0, x),)) for at, x in enumerate(typed))))
+    )
+    await editor.request("overt/flush")
+    # While the editor still runs: what is pending is masked here all the same.
+    await house.overt("export", "--format", "editing-traces", "-o", str(tmp_path / "traces"))
+    await house.overt("export", "--format", "html", "-o", str(tmp_path / "mine.html"))
+    brief = await house.overt("show", "--brief")
+    await editor.stop()
+    first, second = sorted((tmp_path / "traces").iterdir())
+    found = read_trace(first)
+    assert (found.startContent, found.endContent) == (trace.startContent, trace.endContent)
+    assert found.edits == trace.edits
+    assert prefix_text(found, found.edits) == found.endContent
+    assert read_trace(second).endContent == f'key = "{FILLER * len(secret)}"\n'
+    report = (tmp_path / "mine.html").read_text("utf-8")
+    assert "You edited <span" in report
+    assert "<script" not in report
+    assert "You edited b.py" in brief
+    assert "1 secret was masked" in brief
+    assert secret not in report + brief + first.read_text() + second.read_text()
+    assert {path.stat().st_mode & 0o077 for path in (first, second, tmp_path / "mine.html")} == {0}
+    with pytest.raises(OvertError, match="not empty"):
+        await house.overt("export", "--format", "editing-traces", "-o", str(tmp_path / "traces"))
+
+
+async def test_forgetting_asks_with_counts_and_names(house: House) -> None:
+    await house.join()
+    editor = await house.start_editor()
+    editor.open(house.work / "a.py", "python", "x = 1\n")
+    await editor.stop()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "overt", "forget", "--file", "a.py",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **house.environment},
+    )  # fmt: skip
+    out, _ = await process.communicate(b"n\n")
+    assert process.returncode == 130
+    assert b"This erases 2 events from this machine.\nThey are in a.py." in out
+    assert "x = 1" in await house.overt("export")
+    nothing = await house.overt("forget", "--file", "b.py", "--yes", "--json")
+    assert nothing["events"] == 0
