@@ -13,31 +13,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from event_model.errors import OvertError, StoreError
-from event_model.events import (
-    Body,
-    CaptureGap,
-    CaptureStart,
-    CommandRun,
-    CompletionAccept,
-    DocumentClose,
-    DocumentEdit,
-    DocumentOpen,
-    DocumentSave,
-    EditorFocus,
-    SelectionChange,
-    ViewportChange,
-    kind_of,
-)
-from event_model.ids import DocumentId, SessionId, StudyId
+from event_model.ids import SessionId, StudyId
 from local_store.forgetting import Selection
 from local_store.store import Forgotten, Store, StoredEvent, VerifyReport
 from local_store.weighing import Weighed
 from overt.console import DURATION, console, json_option, local_time, print_json, table
 from overt.device import Device
 from overt.forgetting import ask_back
+from overt.words import Names, sentence
 
 MS = 1000
-EXCERPT_CHARS = 60
 
 PATHS_SHOWN = 8
 """Files that a question names; the rest is counted."""
@@ -178,65 +163,20 @@ def verify(*, as_json: bool) -> None:
         sys.exit(6)
 
 
-def sentence(body: Body, paths: dict[DocumentId, str]) -> str:
-    """Say in plain words what happened."""
-    document = getattr(body, "document", None)
-    name = paths.get(document, "a file") if document is not None else ""
-    match body:
-        case DocumentOpen():
-            return f"opened {body.path or 'a file'} ({body.language}, {len(body.text)} characters)"
-        case DocumentEdit():
-            return f"{name}: {_edit(body)}"
-        case DocumentSave():
-            return f"saved {name}"
-        case DocumentClose():
-            return f"closed {name}"
-        case SelectionChange():
-            return f"{name}: moved to {body.active}"
-        case ViewportChange():
-            return f"{name}: looked at lines {body.first_line + 1} to {body.last_line + 1}"
-        case EditorFocus():
-            return "came to the editor" if body.focused else "left the editor"
-        case CommandRun():
-            return f"ran {body.command}"
-        case CompletionAccept():
-            return f"{name}: accepted a completion of {body.length} characters"
-        case CaptureStart():
-            return f"capture began in {body.client or 'an editor'}"
-        case CaptureGap():
-            return f"{body.count} events are missing: {body.reason.value}"
-        case _:
-            return kind_of(body).replace(".", " ")
-
-
-def _edit(edit: DocumentEdit) -> str:
-    parts = []
-    if edit.deleted:
-        parts.append(f"took out {edit.deleted}")
-    if edit.inserted:
-        text = edit.inserted if len(edit.inserted) <= EXCERPT_CHARS else edit.inserted[:EXCERPT_CHARS] + "…"
-        parts.append(f"{edit.origin.value if edit.origin.value != 'unknown' else 'wrote'} {text!r}")
-    return f"at {edit.position} " + " and ".join(parts)
-
-
 async def _events(store: Store, since: int | None, study: str | None) -> AsyncIterator[StoredEvent]:
     async for each in store.events(study=None if study is None else StudyId(study), since_ms=since):
         yield each
 
 
 async def _show(device: Device, since: int | None, study: str | None, *, as_json: bool) -> None:
-    paths: dict[tuple[SessionId, DocumentId], str] = {}
+    sessions: dict[SessionId, Names] = {}
     async with device.store() as store:
         rows = table("when", "study", "state", "session", "#", "what")
         async for each in _events(store, since, study):
-            body = each.event.body
-            if isinstance(body, DocumentOpen):
-                paths[each.session, body.document] = body.path
             if as_json:
                 print_json(each)
                 continue
-            names = {document: path for (session, document), path in paths.items() if session == each.session}
-            words = sentence(body, names)
+            words = sentence(each.event.body, sessions.setdefault(each.session, {}))
             when = local_time(each.event.wall_ms)
             rows.add_row(when, each.study, each.state, each.session[:8], str(each.event.index), words)
     if not as_json:
