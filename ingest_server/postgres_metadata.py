@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sql
@@ -113,10 +113,9 @@ class PostgresMetadata(SqlMetadata):
 
 def _release(connection: sql.Connection) -> None:
     """End the transaction, and with it the claim; a connection that broke has ended it already."""
-    try:
+    # A connection that broke while the claim was held says so here; the claim ended with it.
+    with suppress(SQLAlchemyError):
         connection.close()
-    except SQLAlchemyError:
-        connection.invalidate()
 
 
 def _abandon(attempt: asyncio.Future[sql.Connection | None]) -> None:

@@ -23,6 +23,10 @@ class Backend(Protocol):
 
     def objects(self) -> Objects: ...
 
+    def take_database_down(self) -> None: ...
+
+    def bring_database_up(self) -> None: ...
+
 
 class LocalBackend:
     """SQLite and a directory."""
@@ -36,6 +40,18 @@ class LocalBackend:
     def objects(self) -> Objects:
         return DirectoryObjects(self._folder)
 
+    def take_database_down(self) -> None:
+        """Put a folder where SQLite's journal has to be: no transaction can begin to write."""
+        self._journal.unlink(missing_ok=True)
+        self._journal.mkdir()
+
+    def bring_database_up(self) -> None:
+        self._journal.rmdir()
+
+    @property
+    def _journal(self) -> Path:
+        return self._folder / "receiver.sqlite3-journal"
+
 
 class RemoteBackend:
     """A new database in a real PostgreSQL, and a new bucket in a real S3 server."""
@@ -44,6 +60,7 @@ class RemoteBackend:
         name = f"t{uuid.uuid4().hex}"
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+        self._server_url, self._database = database, name
         make_bucket(server, name)
         self._url = f"{database.rpartition('/')[0]}/{name}"
         self._name, self._server = name, server
@@ -55,3 +72,17 @@ class RemoteBackend:
         return S3Objects(
             self._name, endpoint=self._server.endpoint, region=REGION, access_key=ACCESS_KEY, secret_key=SECRET_KEY
         )
+
+    def take_database_down(self) -> None:
+        """Let nobody connect, and end every connection there is."""
+        self._alter("false")
+        with psycopg.connect(self._server_url, autocommit=True) as connection:
+            query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+            connection.execute(query, (self._database,))
+
+    def bring_database_up(self) -> None:
+        self._alter("true")
+
+    def _alter(self, allowed: str) -> None:
+        with psycopg.connect(self._server_url, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {self._database} WITH ALLOW_CONNECTIONS {allowed}")  # type: ignore[call-overload]

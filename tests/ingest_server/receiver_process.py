@@ -14,15 +14,56 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from consent_ledger.manifest import read_manifest
 from event_model.clock import ManualClock
 from event_model.keys import Secret, SigningKey
 from ingest_server.objects import DirectoryObjects
 from ingest_server.server import ReceiverSettings, create_app, serve_app
+from ingest_server.sqlite_metadata import SqliteMetadata
 
 KILL_AFTER_OBJECT = "kill-after-object"
 KILL_BEFORE_ANSWER = "kill-before-answer"
 KILL_WHILE_ERASING = "kill-while-erasing"
+KILL_AT_STEP = "kill-at-step-"
+"""With a number: before or after the n-th write or answer, whichever comes."""
+
+
+class Steps:
+    """Counts the steps of the receiver's work, and dies at one of them."""
+
+    def __init__(self, last: int) -> None:
+        self._last = last
+        self._taken = 0
+
+    def step(self) -> None:
+        self._taken += 1
+        if self._taken == self._last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, owner: type, name: str) -> None:
+        method = getattr(owner, name)
+
+        async def stepping(*arguments: object, **named: object) -> object:
+            self.step()
+            result = await method(*arguments, **named)
+            self.step()
+            return result
+
+        setattr(owner, name, stepping)
+
+    def answering(self, app: ASGIApp) -> ASGIApp:
+        """Step before each part of an answer."""
+
+        async def stepping(scope: Scope, receive: Receive, send: Send) -> None:
+            async def send_stepping(message: Message) -> None:
+                self.step()
+                await send(message)
+
+            await app(scope, receive, send_stepping if scope["type"] == "http" else send)
+
+        return stepping
 
 
 class DeadlyObjects(DirectoryObjects):
@@ -60,7 +101,13 @@ def main(data: str, manifest: str, key: str, now_ms: str, fault: str = "") -> No
 
         await app(scope, receive, last_send)
 
-    served = deadly if fault == KILL_BEFORE_ANSWER else app
+    served: ASGIApp = deadly if fault == KILL_BEFORE_ANSWER else app
+    if fault.startswith(KILL_AT_STEP):
+        steps = Steps(int(fault.removeprefix(KILL_AT_STEP)))
+        steps.around(DeadlyObjects, "put")
+        for name in ("save_consent", "save_segment"):
+            steps.around(SqliteMetadata, name)
+        served = steps.answering(app)
     asyncio.run(serve_app(served, host="127.0.0.1", port=0, ready=lambda url: print(url, flush=True)))  # type: ignore[arg-type]
 
 

@@ -84,3 +84,39 @@ def test_a_database_that_is_down_is_store_unwritable() -> None:
 def test_what_is_no_database_address_is_store_unwritable() -> None:
     with pytest.raises(StoreUnwritable):
         PostgresMetadata("no address")
+
+
+async def test_a_hundred_replays_are_stored_once_and_answered_the_same(
+    replicas: list[Client], person: Person, backend: Backend
+) -> None:
+    await replicas[0].put(f"{person.path}/consent", content=person.consent())
+    sealed = person.envelope(0)
+    answers = [await replicas[turn % 2].put(person.segment_path(0), content=sealed) for turn in range(100)]
+    assert [answer.status_code for answer in answers] == [201] + [200] * 99
+    assert len({answer.content for answer in answers}) == 1
+    assert len(await backend.objects().keys("segments/")) == 1
+
+
+async def test_no_receipt_when_the_database_goes_down_between_the_two_writes(
+    backend: Backend, settings: ReceiverSettings, clock: ManualClock, person: Person
+) -> None:
+    """The object is there, its row can't be written: no receipt; once the database is back the same bytes are taken."""
+    objects, metadata = backend.objects(), backend.metadata()
+    put = objects.put
+
+    async def put_then_lose_the_database(key: str, data: bytes) -> None:
+        await put(key, data)
+        backend.take_database_down()
+
+    objects.put = put_then_lose_the_database  # type: ignore[method-assign]
+    app = create_app(settings, clock, objects=objects, metadata=metadata)
+    async with Client(transport=httpx.ASGITransport(app=app), base_url="http://receiver") as client:
+        assert (await client.put(f"{person.path}/consent", content=person.consent())).status_code == 201
+        sealed = person.envelope(0)
+        answer = await client.put(person.segment_path(0), content=sealed)
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        backend.bring_database_up()
+        objects.put = put  # type: ignore[method-assign]
+        assert (await client.put(person.segment_path(0), content=sealed)).status_code == 201
+    assert [await objects.get(key) for key in await objects.keys("segments/")] == [sealed]
+    metadata.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 from collections.abc import Callable
@@ -142,3 +143,11 @@ def endless(front: Front, connection: socket.socket, raw: bytes) -> None:
 def stall(front: Front, connection: socket.socket, raw: bytes) -> None:
     """Nothing, until the sender gives up."""
     connection.recv(1)
+
+
+def drip(front: Front, connection: socket.socket, raw: bytes) -> None:
+    """A true answer, a byte at a time, so slowly that it would take minutes."""
+    for byte in ask_receiver(front, raw):
+        connection.sendall(bytes((byte,)))
+        if select.select([connection], [], [], 0.1)[0]:  # the sender has gone
+            return

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
+from pathlib import Path
 
 import pytest
 
 from sync_client.transport import CHUNK_BYTES, Deadlines, Transport, Withdrawn, is_loopback, open_http
+from tests.ingest_server.test_receiver_tls import make_certificate
 from tests.sync_client.device import SHORT
-from tests.sync_client.front import Front, say
+from tests.sync_client.front import Front, read_request, say
 
 
 @pytest.mark.parametrize(
@@ -87,3 +90,40 @@ async def test_no_listener_and_no_such_host_are_answers_without_a_status() -> No
             answer = await Transport(http, url, SHORT).send("PUT", "/x", b"y", may_go=lambda: True)
         assert answer.status == 0
         assert answer.note
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "status"), [("localhost", True, 200), ("other.example", True, 0), ("localhost", False, 0)]
+)
+async def test_tls_is_believed_only_for_the_right_name_by_a_trusted_authority(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, trusted: bool, status: int
+) -> None:
+    """A private authority comes from SSL_CERT_FILE; one of another name or authority gets no byte of a body."""
+    certificate, key = make_certificate(tmp_path, name)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    taken: list[bytes] = []
+
+    def listen(listener: socket.socket) -> None:
+        plain, _ = listener.accept()
+        with plain:
+            try:
+                with context.wrap_socket(plain, server_side=True) as connection:
+                    taken.append(read_request(connection))
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            except OSError:
+                return
+
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=listen, args=(listener,))
+        thread.start()
+        url = f"https://localhost:{listener.getsockname()[1]}"
+        async with open_http(SHORT, loopback=False) as http:
+            answer = await Transport(http, url, SHORT).send("PUT", "/x", b"y", may_go=lambda: True)
+        thread.join(timeout=30)
+    assert answer.status == status
+    assert bool(taken and taken[0]) == (status == 200)
+    if status == 0:
+        assert "certificate" in answer.note.lower()

@@ -18,6 +18,7 @@ from tests.sync_client.device import SHORT, Device, manifest_for
 from tests.sync_client.front import (
     Act,
     Front,
+    drip,
     endless,
     forward,
     half_answer,
@@ -125,6 +126,10 @@ REFUSALS = [
     (endless, "receipt-invalid", False),
     (stall, "receiver-unreachable", False),
     (lose_request, "receiver-unreachable", False),
+    (drip, "receiver-unreachable", False),
+    (half_head, "receiver-unreachable", False),
+    (half_answer, "receiver-unreachable", False),
+    (say(307, Location="http://127.0.0.1:1/"), "http-307", True),
     (say(400), "http-400", True),
     (say(401), "http-401", True),
     (say(403, b'{"code":"consent-expired"}'), "consent-expired", True),
