@@ -156,6 +156,19 @@ class Door:
 
         return self._open_at(location, body_for, ceiling, [] if reason is None else [refusal(reason)])
 
+    def look_again(self, document: DocumentId) -> bool:
+        """Judge anew where a document lies: a link may have come in the file's place since. Says if it is captured.
+
+        Asked before a whole text is taken, which the editor may have read from, or written to, another file.
+        """
+        place = self._places.get(document)
+        if isinstance(place, Location):
+            self._places[document] = locate(Path(place.path))
+            for channel in list(self._sessions.channels.values()):
+                if document in channel.documents:
+                    self._narrow(channel, channel.grant)
+        return self.captures(document)
+
     def offer(self, body: Body) -> None:
         """Offer an event. Never waits; an event that no study admits leaves no trace."""
         self._refresh()
@@ -319,11 +332,14 @@ class Door:
         reasons: Sequence[Refusal] = (),
     ) -> OpenVerdict:
         """Begin with a document or page in every study that admits its place and its kind."""
-        refusals = [*self._permissions.refusals(place), *reasons]
+        refusals = [] if self._permissions.grants else [refusal("no-consent")]
         document = DocumentId(self._last_document + 1)
-        for grant in self._permissions.admitting(place):
+        verdicts = self._permissions.judged(place)
+        refusals.extend(refused for _, refused in verdicts if refused is not None)
+        refusals.extend(reasons)
+        for grant, refused in verdicts:
             channel = self._sessions.channels.get(grant.study)
-            if channel is None:
+            if refused is not None or channel is None:
                 continue
             if not self._offer_to(channel, body_for(channel, document), ceiling):
                 refusals.append(refusal("kind-not-in-study", study=channel.study))

@@ -82,8 +82,11 @@ class Permissions:
         """Why each of the other studies does not take a place."""
         if not self.grants:
             return [refusal("no-consent")]
-        found = (consent_refusal(grant) or scope_refusal(grant, place) for grant in self.grants.values())
-        return [each for each in found if each is not None]
+        return [refused for _, refused in self.judged(place) if refused is not None]
+
+    def judged(self, place: Place | None) -> list[tuple[Grant, Refusal | None]]:
+        """Every grant with why it does not take a place, or ``None`` where it does: each scope is asked once."""
+        return [(grant, consent_refusal(grant) or scope_refusal(grant, place)) for grant in self.grants.values()]
 
 
 def _essence(grants: dict[StudyId, Grant]) -> dict[StudyId, tuple[object, ...]]:

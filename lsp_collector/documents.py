@@ -78,6 +78,7 @@ class Documents:
     def did_open(self, params: messages.DidOpen) -> None:
         """Take a document that the editor opened; for one that is captured already, take over what differs."""
         item = params.text_document
+        self._look_again(item.uri)
         self._open(item.uri, item.language_id, item.text)
 
     def did_change(self, params: messages.DidChange) -> None:
@@ -110,6 +111,7 @@ class Documents:
     def did_save(self, params: messages.DidSave) -> None:
         """Take a save; with its text, take over what differs, and begin again with a document that was away."""
         uri = params.text_document.uri
+        self._look_again(uri)
         if params.text is not None:
             self._open(uri, self._away.get(hash(uri), Away()).language, params.text)
         shadow = self._shadows.get(uri)
@@ -226,6 +228,13 @@ class Documents:
                 self._shadows[uri] = Shadow(uri, verdict.document, language, text, self._encoding, flaws)
                 return
         self._put_away(uri, language).flaws = flaws
+
+    def _look_again(self, uri: str) -> None:
+        """Let go of a document whose file is elsewhere now: what was captured may be a link to what may not be."""
+        shadow = self._shadows.get(uri)
+        if shadow is not None and not self._door.look_again(shadow.id):
+            del self._shadows[uri]
+            self._put_away(uri, shadow.language)
 
     def _close(self, uri: str) -> None:
         self._report(self._away.pop(hash(uri), Away()))

@@ -272,6 +272,14 @@ def decode_message(body: bytes) -> Message:
         raise WrongShape("not a JSON-RPC message") from error
 
 
+def decode_any(body: bytes) -> dict[str, Any]:
+    """Read a body that ``decode_message`` took, with all that is in it, for who knows more methods than we do."""
+    try:
+        return dict(msgspec.json.decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return dict(_mend(body))
+
+
 def decode_params(params: msgspec.Raw, kind: type[T]) -> T:
     """Read the parameters of a method. WrongShape: if they are not what the method takes."""
     decoder: msgspec.json.Decoder[T] | None = _decoders.get(kind)

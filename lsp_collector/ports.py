@@ -139,6 +139,10 @@ class Door(Protocol):
         """Ask whether a document may be captured, and begin with it where it may."""
         ...
 
+    def look_again(self, document: DocumentId) -> bool:
+        """Judge anew where a captured document lies, and say whether it still is captured."""
+        ...
+
     def offer(self, body: Body) -> None:
         """Offer an event."""
         ...

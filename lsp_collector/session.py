@@ -64,7 +64,7 @@ class Session:
         self._reader = FrameReader()
         self._door: Door = ShutDoor("not-initialized", "The editor has not said hello yet.")
         self._documents = Documents(self._door, PositionEncoding.UTF16)
-        self._initialize: bytes | None = None
+        self._initialized = False
         self._wants_status = False
         self._last_status: messages.StatusAnswer | None = None
         self._stale = False
@@ -128,6 +128,8 @@ class Session:
             # An answer to a request; only pygls may have made one.
             if self._rare is not None:
                 self._hand_over(frame)
+        elif message.id is None:  # null, or a number that is none: there is nothing to answer to
+            self._refuse(message, ErrorCode.INVALID_REQUEST, "a request's id is a number or a string")
         elif message.id is msgspec.UNSET:
             self._notified(message.method, message.params, frame)
         else:
@@ -138,7 +140,7 @@ class Session:
         handler = _NOTIFICATIONS.get(method)
         if method == "exit":
             self.finished = True
-        elif self._initialize is None or self._shut_down:
+        elif not self._initialized or self._shut_down:
             return
         elif handler is not None:
             kind, act = handler
@@ -153,9 +155,9 @@ class Session:
 
     def _requested(self, method: str, message: Message, body: bytes) -> Awaitable[None] | None:
         handler = _REQUESTS.get(method)
-        if method == "initialize" and self._initialize is None:
-            return self._start(message, body)
-        if self._initialize is None:
+        if method == "initialize" and not self._initialized:
+            return self._start(message)
+        if not self._initialized:
             self._refuse(message, ErrorCode.SERVER_NOT_INITIALIZED, "initialize comes first")
         elif self._shut_down or method == "initialize":
             self._refuse(message, ErrorCode.INVALID_REQUEST, "not at this point of the session")
@@ -183,9 +185,13 @@ class Session:
 
     def _hand_over(self, body: bytes) -> None:
         """Let pygls have it."""
-        if self._rare is None and self._initialize is not None:
-            self._rare = RareLane(self._send_frame, self._initialize)
-        answer = self._rare.handle(body) if self._rare else None
+        try:
+            if self._rare is None:
+                self._rare = RareLane(self._send_frame)
+            answer = self._rare.handle(body)
+        except Exception as error:  # nothing that pygls is for has to do with capture, which goes on
+            sys.stderr.write(f"overt: a message could not be handled: {type(error).__name__}\n")
+            return
         if answer is not None:
             self._send(answer)
 
@@ -200,8 +206,8 @@ class Session:
 
     # --- lifecycle
 
-    def _start(self, message: Message, body: bytes) -> Awaitable[None]:
-        self._initialize = body
+    def _start(self, message: Message) -> Awaitable[None]:
+        self._initialized = True
         params = read_initialize(message.params)
         self._send({"jsonrpc": "2.0", "id": message.id, "result": initialize_result(params.encoding)})
         self._on_initialize(params.process_id)

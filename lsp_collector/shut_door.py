@@ -51,6 +51,10 @@ class ShutDoor:
         """Nothing."""
         return False
 
+    def look_again(self, document: DocumentId) -> bool:  # noqa: ARG002 - the protocol's signature
+        """Nothing."""
+        return False
+
     def open_document(
         self,
         *,

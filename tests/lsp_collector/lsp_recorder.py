@@ -83,6 +83,9 @@ class RecorderDoor:
     def captures(self, document: DocumentId) -> bool:
         return document in self._open
 
+    def look_again(self, document: DocumentId) -> bool:
+        return document in self._open
+
     def open_document(
         self, *, path: Path | None, language: str, text: str, continues: DocumentId | None = None
     ) -> Verdict:

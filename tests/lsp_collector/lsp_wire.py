@@ -55,9 +55,9 @@ def changed(name: str, *changes: dict[str, Any], version: int | None = 2, at: st
     return note("textDocument/didChange", textDocument=document, contentChanges=list(changes))
 
 
-def saved(name: str, text: str | None = None) -> dict[str, Any]:
+def saved(name: str, text: str | None = None, *, at: str | None = None) -> dict[str, Any]:
     more = {} if text is None else {"text": text}
-    return note("textDocument/didSave", textDocument={"uri": uri(name)}, **more)
+    return note("textDocument/didSave", textDocument={"uri": at or uri(name)}, **more)
 
 
 def closed(name: str) -> dict[str, Any]:

@@ -171,3 +171,28 @@ async def test_why_names_what_is_wrong_with_a_text(person: Participant) -> None:
         "big.txt": (True, ["document-large"]),
         "a.py": (False, ["position-invalid"]),
     }
+
+
+@pytest.mark.parametrize("again", ["save", "open"])
+async def test_a_file_that_became_a_link_elsewhere_is_let_go_of(
+    person: Participant, tmp_path: Path, again: str
+) -> None:
+    """The editor reads and writes through the link: its text is another file's, which nobody asked for."""
+    person.join()
+    name = at(person, "a.py")
+    other = tmp_path / "elsewhere.py"
+    other.write_text("of another project\n", encoding="utf-8")
+    with sidecar(person) as editor:
+        editor.start()
+        editor.send(opened("", "ours\n", at=name))
+        assert editor.ask("overt/why", uri=name)["result"]["captured"]
+        (person.work / "a.py").unlink()
+        (person.work / "a.py").symlink_to(other)
+        text = "of another project\n"
+        editor.send(saved("", text, at=name) if again == "save" else opened("", text, at=name))
+        assert not editor.ask("overt/why", uri=name)["result"]["captured"]
+        editor.end()
+    (bodies,) = await person.kept()
+    assert replay(bodies) == {"a.py": "ours\n"}
+    assert "another" not in repr(bodies)
+    assert bodies[-1] == DocumentClose(1)

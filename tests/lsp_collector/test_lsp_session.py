@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -431,6 +432,38 @@ def test_every_own_notification_and_request_is_documented() -> None:
         for field in msgspec.structs.fields(kind):
             assert f"`{field.encode_name}" in text, field.encode_name
     for reason in GapReason:
-        if reason not in {GapReason.STORE_UNWRITABLE, GapReason.FILTER_FAILED, GapReason.FORGOTTEN, GapReason.CRASHED}:
+        if reason not in {
+            GapReason.STORE_UNWRITABLE,
+            GapReason.FILTER_FAILED,
+            GapReason.FORGOTTEN,
+            GapReason.CRASHED,
+            GapReason.QUEUE_FULL,
+        }:
             assert f"`{reason.value}`" in text
     assert str(messages.MAX_COMMAND_CHARS) in text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"jsonrpc":"2.0","id":1e400,"method":"textDocument/hover","params":{}}',
+        b'{"jsonrpc":"2.0","id":7,"method":"vendor/ask","params":{"text":"\\ud800"}}',
+        b'{"jsonrpc":"2.0","id":7,"method":"vendor/ask","params":{"number":1e400}}',
+        b'{"jsonrpc":"2.0","method":"vendor/tell","params":{"text":"\\ud800","jsonrpc":1}}',
+        b'{"jsonrpc":"2.0","id":null,"method":"vendor/ask"}',
+        b'{"jsonrpc":"2.0","id":"\\ud800","result":[]}',
+    ],
+)
+@pytest.mark.parametrize("params", [None, {}, {"capabilities": 5, "text": "\ud800"}])
+async def test_odd_messages_for_pygls_leave_capture_on(params: Any, body: bytes) -> None:
+    talk = Talk()
+    hello = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}).encode()
+    await talk.raw(b"Content-Length: %d\r\n\r\n%b" % (len(hello), hello))
+    await talk.say(opened("a.py", "x"))
+    await talk.raw(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+    answers = [each["error"]["code"] for each in talk.heard() if each.get("id") == 7]
+    assert answers == ([-32601] if b'"id":7' in body else [])
+    await talk.say(changed("a.py", edit((0, 1), (0, 1), "y")))
+    assert replay(talk.bodies) == {"a.py": "xy"}
+    status = await talk.ask("overt/status")
+    assert status["result"]["state"] == "capturing"
