@@ -36,7 +36,7 @@ class RareLane:
     def __init__(self, send_frame: Callable[[bytes], None]) -> None:
         """Load pygls, and bring it past ``initialize``, which was answered long ago.
 
-        What the client said in it is not told: nothing here depends on that, and pygls stumbles over what may be left out.
+        What the client said in it is not told: nothing here depends on that, and pygls stumbles over what it lacks.
         """
         # It logs whole messages, and messages hold the person's text.
         logging.getLogger("pygls").setLevel(logging.CRITICAL + 1)
