@@ -6,6 +6,7 @@ them; nothing takes one away. A rule too many costs a file of training data, a r
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 FOLDERS: Final = (
@@ -14,6 +15,10 @@ FOLDERS: Final = (
     ".hg/",
     ".svn/",
     ".jj/",
+    # Settings of deployments, one file each.
+    ".env/",
+    ".envs/",
+    ".secrets/",
     # Keys and the tools that keep them.
     ".ssh/",
     ".gnupg/",
@@ -81,6 +86,7 @@ FOLDERS: Final = (
 FILES: Final = (
     ".env",
     ".env.*",
+    ".env?",
     ".env-*",
     ".env_*",
     "*.env",
@@ -206,3 +212,25 @@ FILES: Final = (
 
 FILES_WITHOUT_SUFFIX: Final = ("id_*",)
 """Globs on the names of files that have no suffix: ``id_work`` is a key, ``id_generator.py`` is code."""
+
+_COPY = re.compile(
+    r"^#(?P<auto>.+)#$|^(?P<name>.+?)"
+    r"(?:~|\.~\d+~|[._-](?:bak|backup|bkp|copy|dist|new|old|orig|original|prev|rej|sav|save|saved|temp|tmp)\d*"
+    r"|\.\d{1,14}|[ _-]*(?:- )?copy(?: ?\(?\d+\)?)?| ?\(\d+\))$",
+    re.IGNORECASE | re.DOTALL,
+)
+"""How editors, tools and people name copies: ``key.pem~``, ``#.env#``, ``.env.bak``, ``id_rsa (1)``."""
+
+MAX_COPIES = 4
+"""Copies of copies that are seen through: ``.env.bak~``."""
+
+
+def names_of(name: str) -> tuple[str, ...]:
+    """Give a file's name and the names of what it may be a copy of, which is denied as the original is."""
+    names = [name]
+    for _ in range(MAX_COPIES):
+        match = _COPY.match(names[-1])
+        if match is None:
+            break
+        names.append(match["auto"] or match["name"])
+    return tuple(names)

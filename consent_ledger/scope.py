@@ -15,7 +15,7 @@ from pathlib import PurePath, PureWindowsPath
 
 import msgspec
 
-from consent_ledger.denies import FILES, FILES_WITHOUT_SUFFIX, FOLDERS
+from consent_ledger.denies import FILES, FILES_WITHOUT_SUFFIX, FOLDERS, names_of
 from consent_ledger.globs import Matcher, compile_globs, fold_text, path_text, remote_matches
 from consent_ledger.study import WorkspaceRule
 
@@ -223,10 +223,16 @@ def _below_root(location: Location) -> tuple[str, ...]:
 
 
 def _built_in(text: str) -> str | None:
-    """Give the built-in rule that denies a folded path, or None."""
-    name = text.rpartition("/")[2]
+    """Give the built-in rule that denies a folded path, or a copy of what it denies, or None."""
+    folder = _folders()(text)
+    if folder is not None:
+        return folder
+    return next(filter(None, map(_denied_name, names_of(text.rpartition("/")[2]))), None)
+
+
+def _denied_name(name: str) -> str | None:
     suffixless = "." not in name.lstrip(".")
-    return _folders()(text) or _files()(name) or (_files_without_suffix()(name) if suffixless else None)
+    return _files()(name) or (_files_without_suffix()(name) if suffixless else None)
 
 
 @functools.cache

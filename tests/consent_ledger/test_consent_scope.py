@@ -184,6 +184,26 @@ def test_built_in_rules_deny_secrets_of_any_study(name: str) -> None:
     assert code(BY_REMOTE, at("deep/er/" + name)) == DENIED_PATH
 
 
+COPIES = [
+    ".env~", "key.pem~", "key.pem.bak", "server.key.orig", ".env.bak~", "id_rsa.old", "id_rsa (1)", "id_work.bak",
+    ".env2", ".envs/production", ".envs/.local/.django", "#.netrc#", ".npmrc.save", "secrets.yaml.orig", "x.tfvars.1",
+    "x.p12 - Copy", "credentials copy 2", "key.pem.~3~", "key.pem.20240131", ".pgpass.BAK", "key.pem_old",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_copies_of_what_is_denied_are_denied(name: str) -> None:
+    assert code(BY_REMOTE, at(name)) == DENIED_PATH
+    assert code(BY_REMOTE, at("deep/er/" + name)) == DENIED_PATH
+
+
+@pytest.mark.parametrize(
+    "name", ["main.py~", "a.py.orig", "notes (1).md", "v2", "copy", "backup.py", "~", "##", "page.1"]
+)
+def test_copies_of_code_are_left_alone(name: str) -> None:
+    assert code(BY_REMOTE, at(name)) == IN_SCOPE
+
+
 CODE = """
 src/a.py environment.py env.py keys.py key.ts pem.go id_generator.py identity.rs credentials/handler.py src/git/x.c
 history.md README.md settings.json .gitignore .github/workflows/ci.yml .vscode/settings.json docs/ssh.md Dockerfile
