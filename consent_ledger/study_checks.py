@@ -27,6 +27,8 @@ DEFAULT_HOLD_S = 86_400
 """A day: a person who looks once a day sees everything before it leaves."""
 DEFAULT_SETTLE_S = 120
 """Long enough to finish typing a secret and to undo and redo it."""
+MIN_SETTLE_S = 30
+"""Below that a pause in the middle of a secret would seal its first half before anybody could know it for one."""
 DEFAULT_K = 5
 MIN_K = 2
 """Below two, an aggregate is a report about one person."""
@@ -193,7 +195,7 @@ def _check_numbers(manifest: StudyManifest) -> None:
     for field, value, low, high in (
         ("version", manifest.version, 1, MAX_VERSION),
         ("hold_s", manifest.hold_s, 0, MAX_HOLD_S),
-        ("settle_s", manifest.settle_s, 0, MAX_SETTLE_S),
+        ("settle_s", manifest.settle_s, MIN_SETTLE_S, MAX_SETTLE_S),
         ("retention_days", manifest.retention_days, 1, MAX_RETENTION_DAYS),
         ("k", manifest.k, MIN_K, MAX_K),
     ):

@@ -208,6 +208,9 @@ def show_offer(out: Console, offer: Signed[StudyManifest]) -> None:
     facts.add_row("What for", escape("\n".join(purpose.text for purpose in study.purposes)))
     facts.add_row("Legal basis", escape(study.legal_basis))
     facts.add_row("From, until", f"{study.start} to {study.end}")
+    facts.add_row(
+        "Filter", f"What you write waits {span_text(study.settle_s)} for the filter, which masks secrets it finds"
+    )
     facts.add_row("Stays here first", f"{span_text(study.hold_s)}, in which you can look and forget")
     facts.add_row("Kept for", f"{study.retention_days} days after it was sent")
     facts.add_row("Sent to", escape(f"{study.receiver.url}, sealed: the receiver can't read it"))

@@ -66,7 +66,7 @@ def test_limits_and_defaults_are_those_of_the_code(text: str) -> None:
         "title": (study_checks.MAX_LINE,),
         "purposes": (study_checks.MAX_TEXT, study_checks.MAX_ENTRIES),
         "hold_s": (study_checks.MAX_HOLD_S, study_checks.DEFAULT_HOLD_S),
-        "settle_s": (study_checks.MAX_SETTLE_S, study_checks.DEFAULT_SETTLE_S),
+        "settle_s": (study_checks.MIN_SETTLE_S, study_checks.MAX_SETTLE_S, study_checks.DEFAULT_SETTLE_S),
         "retention_days": (study_checks.MAX_RETENTION_DAYS,),
         "k": (study_checks.MIN_K, study_checks.MAX_K, study_checks.DEFAULT_K),
         "recipients": (RECIPIENT_PUBLIC_BYTES, study_checks.MAX_ENTRIES),

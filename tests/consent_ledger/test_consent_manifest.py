@@ -87,6 +87,7 @@ BAD_TOML: list[tuple[str, Callable[[str], str], str]] = [
     ),
     ("credentials", lambda t: t.replace("https://receiver", "https://a:b@receiver"), "no user name"),
     ("k-one", lambda t: t.replace("k = 5", "k = 1"), "k must lie between"),
+    ("settle", lambda t: t.replace("settle_s = 120", "settle_s = 29"), "settle_s must lie between 30"),
     ("hold", lambda t: t.replace("hold_s = 86400", "hold_s = -1"), "hold_s must lie between"),
     ("retention", lambda t: t.replace("retention_days = 365", "retention_days = 0"), "retention_days must lie"),
     ("legal-basis", lambda t: t.replace("eu-gdpr:A6-1-a", "because"), "legal_basis must be"),
