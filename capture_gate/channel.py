@@ -17,6 +17,7 @@ from event_model.page_events import PageBody
 from event_model.segment import MAX_SEGMENT_EVENTS
 from privacy_filter.masks import apply_masks, lower_level
 from privacy_filter.redactor import Redactions, Redactor
+from privacy_filter.rhythm import collapse_rhythm
 
 MAX_SEGMENT_TEXT_CHARS = 1_000_000
 """Text in one segment before it is cut: at four bytes a character, incompressible, it still fits the 4 MiB."""
@@ -57,8 +58,12 @@ class Channel:
         """Number an event, show it to the redactor and buffer it.
 
         What may be kept is lowered at once where the redactor has nothing to find: at ``rhythm``, where the document's
-        size sets a lower ceiling, and in events of pages. Everything else is lowered when it is masked.
+        size sets a lower ceiling or the redactor can't follow it any more, and in events of pages. Everything else is
+        lowered when it is masked.
         """
+        if getattr(body, "document", None) in self.redactor.unfollowed:
+            ceiling = min(ceiling, Level.SHAPE)
+            level = min(level, ceiling)
         delta = 0 if self._last_monotonic_ms is None else max(0, monotonic_ms - self._last_monotonic_ms)
         event = Event(index=self.next_index, wall_ms=max(0, wall_ms), delta_ms=delta, level=level, body=body)
         shown = event
@@ -126,7 +131,7 @@ def masked_batches(
         while position < len(masks) and masks[position].index < end:
             position += 1
         part_masks = tuple(masks[start:position])
-        masked = tuple(lowered(event) for event in apply_masks(part, part_masks))
+        masked = tuple(lowered(event) for event in collapse_rhythm(apply_masks(part, part_masks), part_masks))
         numbers = sorted({each.finding for each in part_masks})
         yield MaskedBatch(
             STAMP,

@@ -67,6 +67,9 @@ class Redactions(msgspec.Struct, frozen=True):
 class Redactor:
     """Finds what must be masked in one session's events, over all of its documents.
 
+    ``unfollowed`` are the open documents that it had to let go of, for their size or for what is pending: no more than
+    the shape of what is written in them may be kept.
+
     Feed it every event in the order of its index; ask ``settled`` how far the events are final, then ``take`` their
     masks. Times are milliseconds of any clock that does not go back.
     """
@@ -80,6 +83,7 @@ class Redactor:
         self._documents: dict[DocumentId, TrackedDocument] = {}
         self._parked: dict[DocumentId, TrackedDocument] = {}
         self._dirty: set[DocumentId] = set()
+        self.unfollowed: set[DocumentId] = set()
         self._first = 0
         self._times = array("Q")
         self._whole: list[Mask] = []
@@ -176,6 +180,7 @@ class Redactor:
                 self._mask_whole(index, "text", body.text)
             return
         if not self._fits(0, body.text):
+            self.unfollowed.add(body.document)
             self._mask_whole(index, "text", body.text)
             return
         first = self._origin.add(index, "text", body.text) if body.text else self._origin.next_cell
@@ -194,7 +199,8 @@ class Redactor:
         if tracked.dirty and (body.deleted or body.position != tracked.dirty_end or tracked.overlong):
             self._scan(body.document)
         if not self._fits(tracked.length, inserted):
-            self._documents.pop(body.document)
+            self._drop(body.document)
+            self.unfollowed.add(body.document)
             self._mask_whole(index, "inserted", inserted)
             return
         first = self._origin.add(index, "inserted", inserted) if inserted else self._origin.next_cell
@@ -214,6 +220,7 @@ class Redactor:
             tracked.active = False
 
     def _close(self, document: DocumentId) -> None:
+        self.unfollowed.discard(document)
         self._settle_document(document)
         tracked = self._documents.pop(document, None)
         if tracked is not None:
