@@ -94,8 +94,8 @@ class Cutter:
     def _step(self, event: Event, masked: MaskIndex) -> None:
         body = event.body
         self._follow(event)
-        document = getattr(body, "document", None)
-        if document not in self._wanted:
+        document: DocumentId | None = getattr(body, "document", None)
+        if document is None or document not in self._wanted:
             return
         if self._base is None:
             self._begin(document)
