@@ -140,9 +140,11 @@ def _drop_overlaps(chain: Sequence[Facts]) -> tuple[list[Facts], list[tuple[Fact
     """Set aside what would count an event twice: the later segment that claims a place already taken."""
     good: list[Facts] = []
     aside: list[tuple[Facts, str, str]] = []
-    next_seq = 0
+    epoch = next_seq = 0
     next_index: dict[str, int] = {}
     for fact in chain:
+        if fact.epoch != epoch:  # each counts from 0
+            epoch, next_seq = fact.epoch, 0
         if fact.first_seq < next_seq:
             aside.append((fact, "sequence-overlap", f"event {fact.first_seq} is in an earlier segment too"))
         elif fact.first_index < next_index.get(fact.session, 0):
@@ -166,8 +168,11 @@ def _chain_breaks(chain: Sequence[Facts]) -> Iterator[Facts]:
 
 
 def _sequence_gaps(chain: Sequence[Facts], pseudonyms: Pseudonyms) -> Iterator[Gap]:
-    next_seq = None
+    next_seq: int | None = None
+    epoch: int | None = None
     for fact in chain:
+        if fact.epoch != epoch:  # each counts from 0
+            epoch, next_seq = fact.epoch, None
         # The first event of a contributor has number 0 or 1: nothing is missing before it.
         missing = fact.first_seq - next_seq if next_seq is not None else max(0, fact.first_seq - 1)
         if missing > 0:

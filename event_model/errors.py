@@ -105,7 +105,7 @@ class KeyUnavailable(CryptoError):
     """A key that is missing, locked or of the wrong kind."""
 
     code = "key-unavailable"
-    default_hint = "Unlock your keyring, or run `overt doctor` to see which key is missing."
+    default_hint = "Unlock your keyring; `overt keys restore FILE` brings lost keys back from a backup."
 
 
 class ConsentError(OvertError):

@@ -134,6 +134,10 @@ class Segments:
             last_wall_ms=max(walls),
         )
 
+    def remove(self, connection: sqlite3.Connection, info: SegmentInfo) -> None:
+        """Take a segment's row out, with its number: it goes on in another place."""
+        connection.execute(f"DELETE FROM segments {_WHERE}", info.place)  # noqa: S608 - a constant
+
     def erase(self, connection: sqlite3.Connection, info: SegmentInfo) -> None:
         """Destroy a segment's key and bytes; the row stays, because its number and digest are in the chain."""
         state = transition(info.state, SegmentAct.ERASE)

@@ -98,7 +98,8 @@ def find_study(connection: sqlite3.Connection, study: StudyId) -> StudyRow | Non
 def add_study(connection: sqlite3.Connection, study: StudyId) -> StudyRow:
     """Look a study up, and add it at its first session."""
     connection.execute(
-        "INSERT OR IGNORE INTO studies (study, epoch, forgotten_below, next_number, next_seq) VALUES (?, 0, 0, 0, 0)",
+        "INSERT OR IGNORE INTO studies (study, epoch, forgotten_below, next_number, next_seq)"
+        " VALUES (?, ifnull((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'first-epoch'), 0), 0, 0, 0)",
         (study,),
     )
     row = find_study(connection, study)

@@ -40,6 +40,15 @@ from local_store.model import (
     StudyStats,
     VerifyReport,
 )
+from local_store.rewinding import (
+    Sealed,
+    Witness,
+    begin_epoch,
+    count_sealing,
+    go_on,
+    sealed_so_far,
+    times_rewound,
+)
 from local_store.schema import check_root, known_root
 from local_store.segments import Segments
 from local_store.sessions import (
@@ -92,6 +101,7 @@ class Store:
         self._journal = Journal(keys, folder / "pending")
         self._database = Transactions(database, folder / "reserve", self._journal.done, self._journal.undone)
         self._segments = Segments(keys)
+        self._witness = Witness(folder.parent / "keys" / "sealed.json")
         self._erasure = Erasure(self._journal, self._segments)
         self._inspection = Inspection(self._journal, self._segments)
 
@@ -118,11 +128,38 @@ class Store:
                 await database.write(partial(check_root, expected=check))
             store._database.keep_reserve()
             await store._database.sweep()
+            if root is not None:
+                await store._notice_older_copy()
             await database.read(store._journal.sweep)
         except BaseException:
             await store.close()
             raise
         return store
+
+    async def _notice_older_copy(self) -> None:
+        witness = self._witness.read()  # first: it is written after the database
+        now = await self._database.read(sealed_so_far)
+        if witness.generation > now.generation:
+            now = await self._database.write_reserved(
+                lambda connection: (
+                    go_on(connection, self._segments, witness)
+                    if witness.generation > sealed_so_far(connection).generation
+                    else sealed_so_far(connection)
+                )
+            )
+        await self._database.aside(partial(self._witness.keep, now))
+
+    async def begin_epoch(self, study: StudyId) -> int:
+        """Go on in a new epoch of a study with all that was not uploaded; gives how many segments moved.
+
+        For when the receiver holds other bytes under its numbers, because an older copy of the store was put back.
+        """
+        self._need_root()
+        return await self._database.write(partial(begin_epoch, segments=self._segments, study=study))
+
+    async def times_rewound(self) -> int:
+        """Say how often it was noticed that an older copy of the store had been put back."""
+        return await self._database.read(times_rewound)
 
     async def close(self) -> None:
         """Let go of the sessions and the database. Sessions that were not ended become orphans."""
@@ -303,6 +340,7 @@ class Store:
 
     async def _seal(self, batch: MaskedBatch, content: SegmentContent) -> SegmentInfo:
         encoded: list[bytes] = []
+        sealed: list[Sealed] = []
 
         def work(connection: sqlite3.Connection) -> SegmentInfo:
             study, row = find_study(connection, batch.study), get_session(connection, batch.session)
@@ -312,12 +350,15 @@ class Store:
             self._journal.gather(connection, row)
             self._check_seal(connection, row, batch)
             info = self._segments.add(connection, study, row, content, encoded[0])
+            sealed.append(count_sealing(connection))
             self._journal.settle(connection, row, batch.next_index)
             connection.execute("UPDATE sessions SET sealed = ? WHERE no = ?", (batch.next_index, row.no))
             return info
 
         # Encoding takes longest; the other processes need not wait for it.
-        return await self._database.write(work, before=lambda _: encoded.append(encode_segment(content)))
+        info = await self._database.write(work, before=lambda _: encoded.append(encode_segment(content)))
+        await self._database.aside(partial(self._witness.keep, sealed[-1]))
+        return info
 
     def _check_seal(self, connection: sqlite3.Connection, row: SessionRow, batch: MaskedBatch) -> None:
         if row.study != batch.study or row.consent_record != batch.consent_record:

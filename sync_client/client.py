@@ -24,7 +24,7 @@ from event_model.signed import Signed, open_document
 from local_store.model import SegmentInfo, SegmentState
 from local_store.store import Store
 from sync_client.audit import AuditFolder, follow_log
-from sync_client.couriers import SegmentCourier, Sleep, StillGiven, Superseded, carry_deletion
+from sync_client.couriers import Rewound, SegmentCourier, Sleep, StillGiven, Superseded, carry_deletion
 from sync_client.planner import UNREACHABLE, Ending, Stop
 from sync_client.report import Problem, Stage, SyncIncomplete, SyncProgress, SyncReport, Tally
 from sync_client.sending import Sending
@@ -111,6 +111,8 @@ class _Run:
         self._deadlines = deadlines
         self._tally = Tally()
         self._transports: dict[str, Transport] = {}
+        self._renewed: set[StudyId] = set()
+        """Studies that began a new epoch in this run."""
         self._away: dict[str, Stop] = {}
         """Receivers that could not be reached in this run: nothing more is tried there."""
 
@@ -224,11 +226,15 @@ class _Run:
             clock=self._clock,
             sleep=self._sleep,
             sending=self._sending,
+            renewed=grant.study in self._renewed,
         )
         try:
             stop = self._away.get(url) or await courier.carry(self._jitter)
         except Superseded as found:
             self._ask_back(found.info)
+        except Rewound:
+            self._renewed.add(grant.study)
+            await self._store.begin_epoch(grant.study)
         except (Withdrawn, StoreConflict):
             pass
         except OvertError as error:
@@ -298,7 +304,7 @@ _REFUSED = "Trying again changes nothing: ask the study's owner. Nothing is lost
 _HINTS = {
     UNREACHABLE: "Nothing is lost: `overt sync` tries again. See whether the receiver's address can be reached.",
     "segment-conflict": (
-        "The receiver holds other bytes under this number, as after a backup of this machine was put back. "
+        "The receiver holds other bytes under this number, also in a new epoch. "
         "Nothing is overwritten; ask the study's owner."
     ),
     "consent-expired": "Your consent to this study has run out; `overt join` gives it anew.",

@@ -19,7 +19,7 @@ from event_model.receipts import DeletionRequest
 from event_model.signed import Signed
 from local_store.model import SegmentInfo, SegmentState
 from local_store.store import Store
-from sync_client.answers import Answer, Reaction, deletion_receipt, reaction_to, segment_receipt
+from sync_client.answers import Answer, Reaction, deletion_receipt, problem_code, reaction_to, segment_receipt
 from sync_client.envelopes import envelope_for
 from sync_client.planner import PutConsent, Stop, StudyPlan, Wait
 from sync_client.report import Stage, Tally
@@ -27,6 +27,7 @@ from sync_client.sending import Sending
 from sync_client.transport import Transport
 
 CONFLICT = 409
+REUSED = "segment-conflict"
 
 Sleep = Callable[[float], Awaitable[None]]
 Tell = Callable[[Stage, int, int], None]
@@ -39,6 +40,10 @@ class Superseded(Exception):
     def __init__(self, info: SegmentInfo) -> None:
         super().__init__()
         self.info = info
+
+
+class Rewound(Exception):
+    """A signal: the receiver holds other bytes under this number: an older copy of the store was put back here."""
 
 
 class StillGiven:
@@ -119,8 +124,11 @@ class SegmentCourier:
         tell: Tell,
         clock: Clock,
         sleep: Sleep,
+        renewed: bool,
         sending: Sending | None = None,
     ) -> None:
+        """``renewed``: the study began a new epoch in this run, and a conflict in it has another cause."""
+        self._renewed = renewed
         self._sending = sending
         self._grant = grant
         self._ledger = ledger
@@ -138,6 +146,7 @@ class SegmentCourier:
         """Send what is due.
 
         Withdrawn: if consent ends meanwhile. Superseded, StoreConflict: if the person forgets what is under way.
+        Rewound: if the numbers were used before.
         """
         study, manifest = self._grant.study, self._grant.manifest
         known = await self._store.segments(study)
@@ -187,6 +196,8 @@ class SegmentCourier:
             plan.accepted()
         elif answer.status == CONFLICT and info.revision > 0:
             raise Superseded(info)
+        elif problem_code(answer) == REUSED and not self._renewed:
+            raise Rewound
         else:
             plan.answered(answer, self._clock.wall_ms())
 

@@ -152,6 +152,8 @@ def _show_status(device: Device, permissions: Permissions, state: str, kept: dic
         click.secho(f"Nothing can be captured: {trouble['message']}. {trouble['hint']} [{trouble['code']}]", fg="red")
     elif isinstance(segments, dict) and (damaged := segments.get("damaged")):
         click.secho(f"{damaged} segments are damaged and set aside; `overt verify` says which.", fg="red")
+    if kept.get("older_copies"):
+        click.echo("An older copy of the store was put back here; what was sealed since it was made is not in it.")
     if waiting := len(device.ledger.outbox()):
         click.echo(f"{waiting} requests to erase wait for the next `overt sync`.")
 
@@ -171,6 +173,7 @@ async def _kept(device: Device) -> dict[str, object]:
             kept["segments"] = dict(Counter(info.state.value for info in segments))
             kept["sealed_bytes"] = sum(info.size for info in segments)
             kept["pending"] = (await store.stats()).pending
+            kept["older_copies"] = await store.times_rewound()
     except OvertError as error:
         trouble = trouble or error
     if trouble is not None:

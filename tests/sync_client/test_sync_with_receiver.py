@@ -158,7 +158,9 @@ async def test_whatever_a_server_answers_nothing_is_lost(
     report = caught.value.report
     assert [problem.permanent for problem in report.problems] == [permanent]
     assert (report.uploaded, report.waiting) == (0, 2)
-    assert await states(store) == [SegmentState.ENVELOPED, SegmentState.HELD]
+    # A number that was used before begins a new epoch, in which the consent record goes first.
+    first = SegmentState.HELD if code == "segment-conflict" else SegmentState.ENVELOPED
+    assert await states(store) == [first, SegmentState.HELD]
     front.otherwise = forward
     device.deadlines = Device(device.home, device.manifest).deadlines
     assert (await device.sync(store)).uploaded == 2
