@@ -70,7 +70,7 @@ def find_insights(out: Path, *, k: int) -> Insights:
         raise DatasetError("a report is about two people at least", code="k-too-small", hint="Give a larger --k.")
     languages = {
         (row["session"], row["document"], row["life"]): row["language"]
-        for row in _rows(out, "documents", ["session", "document", "life", "language"])
+        for row in rows_of(out, "documents", ["session", "document", "life", "language"])
     }
     typing = _Typing(k, languages)
     typing.read(out)
@@ -78,11 +78,11 @@ def find_insights(out: Path, *, k: int) -> Insights:
     pages.read(out)
     activities: Cells[tuple[str, str, str]] = Cells(k)
     people = set()
-    for row in _rows(out, "activities", ["contributor", "activity", "language", "application"]):
+    for row in rows_of(out, "activities", ["contributor", "activity", "language", "application"]):
         people.add(row["contributor"])
         activities.add((row["activity"], row["language"], row["application"]), row["contributor"])
     masks: Cells[tuple[str, str, str]] = Cells(k)
-    for row in _rows(out, "masks", ["contributor", "category", "type", "found_by"]):
+    for row in rows_of(out, "masks", ["contributor", "category", "type", "found_by"]):
         masks.add((row["category"], row["type"], row["found_by"]), row["contributor"])
     return Insights(
         k=k,
@@ -124,7 +124,7 @@ class _Typing:
                  "inserted", "origin"]  # fmt: skip
         session, last_edit, run = "", -1, 0
         recent: list[tuple[int, int, int]] = []
-        for row in _rows(out, "events", names):
+        for row in rows_of(out, "events", names):
             if row["session"] != session:
                 session, last_edit, run, recent = row["session"], -1, 0, []
             if row["kind"] != "document.edit":
@@ -193,7 +193,7 @@ class _Pages:
         """Read the events of pages, session by session as they stand."""
         names = ["contributor", "session", "delta_ms", "kind", "page", "route", "role", "name", "name_from", "path",
                  "box", "x", "y", "time"]  # fmt: skip
-        for row in _rows(out, "pages", names):
+        for row in rows_of(out, "pages", names):
             if row["session"] != self._session:
                 self._reset(row["session"])
             self._hesitates(row)
@@ -261,7 +261,8 @@ def _table(cells: Cells[Any], *names: str) -> list[dict[str, Any]]:
     ]
 
 
-def _rows(out: Path, table: str, names: list[str]) -> Iterator[dict[str, Any]]:
+def rows_of(out: Path, table: str, names: list[str]) -> Iterator[dict[str, Any]]:
+    """Give the rows of a table in their order. DatasetError: if a file can't be read."""
     for file in table_files(out, table):
         try:
             with pq.ParquetFile(file) as parquet:

@@ -11,7 +11,7 @@ from typing import Any
 from consent_ledger.study import StudyManifest
 from event_model.clock import SystemClock
 from event_model.errors import DatasetError, KeyUnavailable
-from event_model.keys import RecipientSecretKey, encode_key
+from event_model.keys import RecipientSecretKey, SigningKey, encode_key
 from event_model.log_entries import LogKind, LogProof
 from overt.keyfiles import read_recipient_key
 from overt.study_log import ReceiverLog
@@ -60,6 +60,31 @@ def open_key(manifest: StudyManifest, *, key: Path | None, shares: Sequence[Path
     now_ms = SystemClock().wall_ms()
     secret, proof = module.open_study_key(read, purpose or "", log, log_key=manifest.receiver_key, now_ms=now_ms)
     return OpenKey(_of_study(secret, manifest, shares[0]), proof, read)
+
+
+def approving_keys(manifest: StudyManifest, shares: Sequence[Path]) -> list[SigningKey]:
+    """Give the signing keys of custodians by their shares. KeyUnavailable: if one is of another study."""
+    module = _shares_module()
+    read = [module.read_share(_read(path)) for path in shares]
+    for share in read:
+        if share.study != manifest.id:
+            raise KeyUnavailable(f"this share is of the study {share.study}", code="key-foreign", hint="")
+    return [share.signing_key for share in read]
+
+
+def tell_released(manifest: StudyManifest, keys: Sequence[SigningKey], *, purpose: str, digest: str) -> LogProof:
+    """Have a release written into the study's log, by the digest of its card. AuditError, UploadError: if it can't."""
+    proof: LogProof = _shares_module().state(
+        LogKind.DATASET_RELEASE,
+        keys,
+        ReceiverLog(manifest.receiver.url),
+        study=manifest.id,
+        log_key=manifest.receiver_key,
+        now_ms=SystemClock().wall_ms(),
+        purpose=purpose,
+        digest=digest,
+    )
+    return proof
 
 
 def _of_study(secret: RecipientSecretKey, manifest: StudyManifest, source: Path) -> RecipientSecretKey:

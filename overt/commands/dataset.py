@@ -18,7 +18,7 @@ from consent_ledger.manifest import read_manifest
 from event_model.errors import DatasetError
 from event_model.keys import RecipientSecretKey
 from overt.console import console, json_option, print_json, table
-from overt.custody import open_key
+from overt.custody import approving_keys, open_key, tell_released
 from overt.keyfiles import read_recipient_key
 
 
@@ -206,6 +206,53 @@ def report(folder: Path, out: Path, k: int | None, *, as_json: bool) -> None:
     click.echo(f"{written.page}: {written.pictures} pictures; cells of fewer than {written.k} people were left out:")
     for name, count in written.dropped.items():
         click.echo(f"  {name}: {count:,}")
+
+
+@dataset.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--study", type=click.Path(path_type=Path, exists=True), required=True, help="The signed manifest.")
+@click.option("--share", "shares", type=click.Path(path_type=Path), multiple=True, required=True,
+              help="A custodian's share, whose key approves. Two at least.")  # fmt: skip
+@click.option("--licence", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True,
+              help="The licence, as text.")  # fmt: skip
+@click.option("--statement", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True,
+              help="The data statement: whose data, what for, what it is not for.")  # fmt: skip
+@click.option("--budget", type=click.Path(path_type=Path), required=True, help="The study's privacy budget; is kept.")
+@click.option("--epsilon", type=float, default=0.5, show_default=True, help="What the noisy counts may cost.")
+@click.option("--total", type=float, default=2.0, show_default=True, help="The whole budget, when it is begun.")
+@click.option("--purpose", required=True, help="What it is released for, in words that every participant can read.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write; it must not exist.")
+@json_option
+def release(
+    folder: Path, study: Path, shares: tuple[Path, ...], licence: Path, statement: Path, budget: Path, epsilon: float,
+    total: float, purpose: str, out: Path, *, as_json: bool,
+) -> None:  # fmt: skip
+    """Make a release of the built dataset FOLDER for work with outside partners.
+
+    New names that nobody can lead back, times shifted and rounded, text as character classes, names of files and hosts
+    replaced, rare values made general, noisy counts from a kept budget, and figures on how easily people could be found
+    again. Two custodians approve, and the study's log has the entry before the folder stands.
+
+    \b
+    overt dataset release dataset/ --study study.json --share one.share --share two.share --licence LICENCE \\
+        --statement STATEMENT.md --budget budget.json --purpose "Benchmark with a university" --out release/
+    """
+    manifest = read_manifest(study.read_bytes()).payload
+    module, keys = _load("dataset_builder.release"), approving_keys(manifest, shares)
+    card = module.release(
+        folder, out, licence=licence.read_text("utf-8"), statement=statement.read_text("utf-8"), approvers=keys,
+        budget=budget, epsilon=epsilon, total=total,
+        log=lambda digest: tell_released(manifest, keys, purpose=purpose, digest=digest),
+    )  # fmt: skip
+    if as_json:
+        print_json(card)
+        return
+    before, after = card.reidentification_before, card.reidentification_after
+    click.echo(f"{out}: {sum(file.rows for file in card.files):,} rows, approved by {len(keys)}, in the study's log.")
+    click.echo(
+        f"Found again by typing rhythm: {before.linked} of {before.compared} in the dataset, "
+        f"{after.linked} of {after.compared} in the release; {after.chance:.0f} by chance."
+    )
 
 
 def _salt(secret: RecipientSecretKey, study: str) -> bytes:

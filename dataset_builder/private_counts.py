@@ -1,0 +1,90 @@
+"""Counts with differential privacy, by OpenDP, and the budget that they are taken from.
+
+What is protected is a contributor: each may be in so many cells of a table, once in each, so that one person changes
+the noisy counts of people by that much at most. Noise is from the discrete Laplace distribution.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from event_model.errors import DatasetError
+
+CELLS_A_PERSON = 8
+"""In how many cells of one table a person counts; in more they are in the first ones by name."""
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """How much of a study's privacy budget (epsilon) there is, and what it was spent on."""
+
+    study: str
+    epsilon: float
+    spent: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def left(self) -> float:
+        """What can still be spent."""
+        return self.epsilon - sum(amount for _what, amount in self.spent)
+
+
+def read_budget(path: Path, *, study: str, epsilon: float) -> Budget:
+    """Read a study's budget, or begin one of ``epsilon``. DatasetError: if the file is another study's or is none."""
+    try:
+        budget = msgspec.json.decode(path.read_bytes(), type=Budget)
+    except FileNotFoundError:
+        return Budget(study, epsilon)
+    except (OSError, msgspec.DecodeError) as error:
+        raise DatasetError(f"{path} is not a privacy budget", code="budget-malformed") from error
+    if budget.study != study:
+        raise DatasetError(f"{path} is the budget of {budget.study}", code="budget-malformed")
+    return budget
+
+
+def spend(path: Path, budget: Budget, what: str, epsilon: float) -> Budget:
+    """Take from a budget, and write that before anything is drawn. DatasetError: if too little is left."""
+    if epsilon <= 0 or epsilon > budget.left + 1e-9:
+        raise DatasetError(
+            f"{epsilon:g} is more than what is left of the budget ({max(0.0, budget.left):g})",
+            code="budget-spent",
+            hint="What was released stays released: a smaller --epsilon, or no more releases of this study.",
+        )
+    after = msgspec.structs.replace(budget, spent=(*budget.spent, (what, epsilon)))
+    unfinished = path.with_name(f"{path.name}.new")
+    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(after), indent=2) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    return after
+
+
+def noisy_people(cells: Mapping[Any, frozenset[str]], *, epsilon: float) -> dict[Any, int]:
+    """Count the people of each cell with noise; together the counts cost ``epsilon``."""
+    import opendp.prelude as dp  # noqa: PLC0415 - 260 MB that only a release needs
+
+    dp.enable_features("contrib")
+    scale = CELLS_A_PERSON / epsilon
+    space = dp.atom_domain(T=int), dp.absolute_distance(T=int)
+    noise = space >> dp.m.then_laplace(scale=scale)
+    # One person changes the count of each of their cells by one: the whole table costs the sum over those cells.
+    if noise.map(1) * CELLS_A_PERSON > epsilon * (1 + 1e-6):
+        raise DatasetError("the noise is too small for the budget", code="engine-failed")
+    return {key: max(0, int(noise(len(people)))) for key, people in _bounded(cells).items()}
+
+
+def _bounded(cells: Mapping[Any, frozenset[str]]) -> dict[Any, set[str]]:
+    """Leave each person in ``CELLS_A_PERSON`` cells at most."""
+    taken: dict[str, int] = {}
+    kept: dict[Any, set[str]] = {}
+    for key in sorted(cells, key=str):
+        people = {person for person in cells[key] if taken.get(person, 0) < CELLS_A_PERSON}
+        for person in people:
+            taken[person] = taken.get(person, 0) + 1
+        kept[key] = people
+    return kept
