@@ -152,12 +152,14 @@ def measure(home: Path) -> dict[str, Any]:
         address = json.loads(server.stdout.readline())["address"]
         with sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            empty = browser.new_page()
+            blank = _paints(empty, "data:text/html,<p>blank")
+            empty.close()
             tab = browser.new_context(viewport={"width": 1180, "height": 900}).new_page()
             tab.goto(address)
             tab.wait_for_url(lambda url: "/open" not in url)
             tab.locator("main").wait_for()
             cold = _paint(tab)
-            blank = _paints(tab.context.new_page(), "data:text/html,<p>blank")
             base = "/".join(tab.url.split("/")[:4])
             tab.goto(base + "/timeline")
             busy = str(tab.locator(".strip li a").nth(20).get_attribute("href")).rpartition("=")[2]

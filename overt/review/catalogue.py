@@ -26,8 +26,8 @@ from overt.review.preview import Chapter, Preview, base_of, without_text
 from overt.review.sheet import Sheet
 from privacy_filter.detectors import Detector, default_detector
 
-CHAPTERS = 12
-"""Opened segments that stay in memory: some 3 MB each."""
+CHAPTERS = 6
+"""Opened segments that stay in memory: some 10 MB each."""
 
 DIGESTS = 20_000
 """Briefs that stay in memory, a few kB each."""
@@ -79,9 +79,17 @@ class Catalogue:
     """One open store, as the pages ask for it."""
 
     def __init__(
-        self, store: Store, *, installation: Secret, grants: Callable[[], dict[StudyId, Grant]], clock: Clock
+        self,
+        store: Store,
+        *,
+        glance: Store | None = None,
+        installation: Secret,
+        grants: Callable[[], dict[StudyId, Grant]],
+        clock: Clock,
     ) -> None:
         self.store = store
+        self.glance = glance or store
+        """The same store, for what takes no time: it need not wait while a segment is being read."""
         self._installation = installation
         self._grants = grants
         self._clock = clock
@@ -100,10 +108,10 @@ class Catalogue:
 
     async def refresh(self) -> None:
         """Read the list anew if anything changed in the database."""
-        version = await self.store.version()
+        version = await self.glance.version()
         if version == self._version:
             return
-        infos = [info for info in await self.store.segments() if info.state is not SegmentState.FORGOTTEN]
+        infos = [info for info in await self.glance.segments() if info.state is not SegmentState.FORGOTTEN]
         infos.sort(key=lambda info: info.first_wall_ms)
         by_session: dict[SessionId, list[SegmentInfo]] = {}
         for info in infos:
@@ -136,7 +144,7 @@ class Catalogue:
 
     async def open_sessions(self) -> list[SessionInfo]:
         """List the sessions of which something is pending."""
-        sessions = await self.store.sessions(open_only=True)
+        sessions = await self.glance.sessions(open_only=True)
         return [info for info in sessions if info.next_index > info.sealed]
 
     async def chapter(self, info: SegmentInfo) -> Chapter | None:

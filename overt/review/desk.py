@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import re
 from collections.abc import Awaitable, Callable
@@ -81,8 +82,10 @@ class Desk:
             async with self._opening:
                 if self._catalogue is None:
                     store = await self._open.enter_async_context(self.device.store())
+                    glance = await self._open.enter_async_context(self.device.store())
                     self._catalogue = Catalogue(
                         store,
+                        glance=glance,
                         installation=self.device.keys().installation,
                         grants=self.grants,
                         clock=self.device.clock,
@@ -90,6 +93,14 @@ class Desk:
         if self._catalogue is not None:
             await self._catalogue.refresh()
         return self._catalogue
+
+    async def warm(self) -> None:
+        """Make ready what the first page needs, before anyone waits for it; what fails is said by the page itself."""
+        for name in self._templates.list_templates():
+            self._templates.get_template(name)
+        with contextlib.suppress(OvertError):
+            self.grants()
+            await self.catalogue()
 
     def grants(self) -> dict[StudyId, Grant]:
         """Give what the person allows at this moment."""

@@ -71,6 +71,7 @@ async def serve(
     pointer = device.home / "review.html"
 
     async def watch() -> None:
+        await desk.warm()
         ready(guard.address)
         if open_browser:
             await asyncio.to_thread(_open, guard.address, pointer)

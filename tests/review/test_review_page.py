@@ -354,18 +354,30 @@ def test_sent_segments_have_receipts_and_are_asked_back(tmp_path: Path, open_pag
     async def send() -> None:
         house = House(tmp_path / "house")
         await house.found_study(hold_s=0)
+        await house.overt("study", "keys", "split", str(house.study_folder), "--destroy")
         await house.join()
         editor = await house.start_editor()
         await write(editor, house.work / "a.py", "x = 1\n")
         await editor.stop()
         await house.start_receiver()
         await house.sync()
+        shares = [
+            part for number in (1, 3) for part in ("--share", str(house.study_folder / f"custodian-{number}.share"))
+        ]
+        await house.overt(
+            "dataset", "build", str(house.received), "--study", str(house.manifest), "--out", str(house.dataset),
+            *shares, "--purpose", "Train the first model <b>", "--json",
+        )  # fmt: skip
+        await house.overt("audit")
         await house.close()
 
     run(send)
     tab, base = open_page(tmp_path / "house" / "person")
     tab.goto(base + "/uploads")
     expect(tab.locator("tbody tr", has_text="verified")).to_have_count(1)
+    opened = tab.locator("section", has=tab.get_by_role("heading", name="Who opened the data"))
+    expect(opened.locator("li")).to_contain_text("custodian-1, custodian-3: “Train the first model <b>”")
+    expect(opened.locator("li .chip")).to_have_text("verified")
     with tab.expect_download() as download:
         tab.get_by_role("link", name=re.compile("^Save")).click()
     assert json.loads(Path(download.value.path()).read_text())["type"] == "segment-receipt"
@@ -377,6 +389,8 @@ def test_sent_segments_have_receipts_and_are_asked_back(tmp_path: Path, open_pag
     tab.goto(base + "/uploads")
     expect(tab.get_by_role("main")).to_contain_text("What is asked back")
     assert overt(tmp_path / "house" / "person", "status", "--json")["requests_waiting"] == 1
+    tab.get_by_role("button", name="Read the log from the receiver").click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("That did not work")
 
 
 def test_language_and_theme_are_kept(house: Path, open_page: Open, context: BrowserContext) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import time
 from collections.abc import Sequence
@@ -13,7 +14,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from event_model.events import DocumentEdit, DocumentOpen, Event
-from event_model.ids import SessionId, StudyId
+from event_model.ids import DocumentId, SessionId, StudyId
+from event_model.page_events import PageNavigate, PageOpen
 from overt.review.catalogue import PENDING, Catalogue, Entry
 from overt.review.desk import Desk, Moments, day_bounds
 from overt.review.digest import Thing, thing_of
@@ -40,6 +42,10 @@ SEARCH_S = 0.35
 EXCERPT_CHARS = 60
 
 SPANS_DAYS = {"1": 1, "7": 7, "30": 30, "all": None}
+
+
+Piece = tuple[SessionId, StudyId, str, Chapter]
+"""A piece of a session, with its study and state."""
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -301,8 +307,8 @@ def _ticks(start: int, end: int) -> list[int]:
     return list(range(start, end + 1, step))
 
 
-async def _pieces(catalogue: Catalogue, start: int, end: int) -> list[tuple[SessionId, StudyId, str, Chapter]]:
-    found: list[tuple[SessionId, StudyId, str, Chapter]] = []
+async def _pieces(catalogue: Catalogue, start: int, end: int) -> list[Piece]:
+    found: list[Piece] = []
     for info in catalogue.within(start, end):
         chapter = await catalogue.chapter(info)
         if chapter is not None:
@@ -316,79 +322,95 @@ async def _pieces(catalogue: Catalogue, start: int, end: int) -> list[tuple[Sess
 
 async def _minutes(catalogue: Catalogue, start: int, end: int) -> list[tuple[int, int, int, list[str]]]:
     """Count each minute's events; gives the minute, how many, how many of them masked, and in what."""
-    counts: dict[int, list[int]] = {}
-    names: dict[int, dict[str, None]] = {}
-    for session, _, _, chapter in await _pieces(catalogue, start, end):
+    pieces = await _pieces(catalogue, start, end)
+    counts, things = await asyncio.to_thread(_count, pieces, start, end)
+    names = {each: await catalogue.name(*each) for each in {each for found in things.values() for each in found}}
+    return [
+        (at, count, masked, list(dict.fromkeys(names[each] for each in things.get(at, ()))))
+        for at, (count, masked) in sorted(counts.items())
+    ]
+
+
+def _count(
+    pieces: list[Piece], start: int, end: int
+) -> tuple[dict[int, tuple[int, int]], dict[int, dict[tuple[SessionId, Thing], None]]]:
+    counts: dict[int, tuple[int, int]] = {}
+    things: dict[int, dict[tuple[SessionId, Thing], None]] = {}
+    for session, _, _, chapter in pieces:
         masked = {mask.index for mask in chapter.masks}
-        known: dict[Thing, str] = {}
         for event in chapter.events:
             if start <= event.wall_ms < end:
                 at = event.wall_ms - event.wall_ms % MINUTE_MS
-                count = counts.setdefault(at, [0, 0])
-                count[0] += 1
-                count[1] += event.index in masked
+                count, hidden = counts.get(at, (0, 0))
+                counts[at] = (count + 1, hidden + (event.index in masked))
                 thing = thing_of(event)
                 if thing[0] != "tool":
-                    if thing not in known:
-                        known[thing] = await catalogue.name(session, thing)
-                    names.setdefault(at, {})[known[thing]] = None
-    return [(at, counts[at][0], counts[at][1], list(names.get(at, {}))) for at in sorted(counts)]
+                    things.setdefault(at, {})[session, thing] = None
+    return counts, things
 
 
 async def _events(desk: Desk, t: Texts, catalogue: Catalogue, start: int, end: int) -> list[Line]:
     lines: list[Line] = []
     for session, study, state, chapter in await _pieces(catalogue, start, end):
-        masked = MaskIndex(chapter.masks)
-        labels = placeholders(chapter.findings)
-        names: dict[int, str] = {}
-        for event in chapter.events:
-            if start <= event.wall_ms < end:
-                thing = thing_of(event)
-                if thing[0] != "tool" and thing[1] not in names:
-                    names[thing[1]] = await catalogue.name(session, thing)
-                name = Markup("") if thing[0] == "tool" else name_of(t, names[thing[1]], page=thing[0] == "page")
-                lines.append(
-                    Line(
-                        session, desk.title(study), event.index, event.wall_ms, event.level.value, state,
-                        bool(masked.of(event.index)), event_sentence(t, event, masked, labels), name,
-                    )
-                )  # fmt: skip
+        found = await asyncio.to_thread(_between, chapter, start, end)
+        masked, labels = MaskIndex(chapter.masks), placeholders(chapter.findings)
+        names: dict[Thing, Markup] = {("tool", 0): Markup("")}
+        for event in found:
+            thing = thing_of(event)
+            if thing not in names:
+                names[thing] = name_of(t, await catalogue.name(session, thing), page=thing[0] == "page")
+            lines.append(
+                Line(
+                    session, desk.title(study), event.index, event.wall_ms, event.level.value, state,
+                    bool(masked.of(event.index)), event_sentence(t, event, masked, labels), names[thing],
+                )
+            )  # fmt: skip
     lines.sort(key=lambda line: (line.wall_ms, line.session, line.index))
     return lines
 
 
+def _between(chapter: Chapter, start: int, end: int) -> list[Event]:
+    return [event for event in chapter.events if start <= event.wall_ms < end]
+
+
 async def _find(t: Texts, catalogue: Catalogue, session: SessionId, chapter: Chapter, words: str) -> list[Hit]:
     """Find words in what was written, in texts that were opened, and in names."""
-    hits: list[Hit] = []
-    written: dict[int, list[object]] = {}
+    return [
+        Hit(
+            event.wall_ms,
+            name_of(t, await catalogue.name(session, thing_of(event))),
+            session,
+            thing_text(thing_of(event)),
+            event.index,
+            excerpt,
+        )
+        for event, excerpt in await asyncio.to_thread(_matches, chapter, words)
+    ]
+
+
+def _matches(chapter: Chapter, words: str) -> list[tuple[Event, Markup]]:
+    found: list[tuple[Event, Markup]] = []
+    written: dict[DocumentId, tuple[str, int]] = {}
     for event in chapter.events:
         body = event.body
-        if isinstance(body, DocumentOpen):
-            if words in body.path.casefold():
-                hits.append(_hit(t, event, session, body.path, Markup("")))
-            elif words in body.text.casefold():
-                hits.append(_hit(t, event, session, body.path, _excerpt(body.text, words)))
-        elif isinstance(body, DocumentEdit) and body.inserted:
-            run = written.get(body.document)
-            if run is not None and run[1] == body.position:
-                run[0] = str(run[0]) + body.inserted
-                run[1] = body.position + len(body.inserted)
-            else:
-                run = written[body.document] = [body.inserted, body.position + len(body.inserted)]
-            text = str(run[0])
+        if isinstance(body, DocumentEdit) and body.inserted:
+            text, end = written.get(body.document, ("", -1))
+            text = text + body.inserted if end == body.position else body.inserted
             if words in text.casefold():
-                name = await catalogue.name(session, thing_of(event))
-                hits.append(_hit(t, event, session, name, _excerpt(text, words)))
-                written.pop(body.document)
-            elif len(text) > 4 * (len(words) + EXCERPT_CHARS):
-                run[0] = text[-(len(words) + EXCERPT_CHARS) :]
-        elif words in (route := str(getattr(body, "route", ""))).casefold() and route:
-            hits.append(_hit(t, event, session, route, Markup("")))
-    return hits
-
-
-def _hit(t: Texts, event: Event, session: SessionId, name: str, excerpt: Markup) -> Hit:
-    return Hit(event.wall_ms, name_of(t, name), session, thing_text(thing_of(event)), event.index, excerpt)
+                found.append((event, _excerpt(text, words)))
+                text = ""
+            # Only what could still become a hit, and what an excerpt shows of it, is carried on.
+            written[body.document] = (text[-(len(words) + EXCERPT_CHARS) :], body.position + len(body.inserted))
+        elif isinstance(body, DocumentOpen):
+            if words in body.path.casefold():
+                found.append((event, Markup("")))
+            elif words in body.text.casefold():
+                found.append((event, _excerpt(body.text, words)))
+        elif isinstance(body, PageOpen | PageNavigate) and (
+            words in body.route.casefold() or words in body.title.casefold()
+        ):
+            found.append((event, Markup("")))
+    return found
 
 
 def _excerpt(text: str, words: str) -> Markup:

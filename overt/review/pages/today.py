@@ -138,7 +138,7 @@ async def _counts(desk: Desk, catalogue: Catalogue) -> dict[str, int]:
 
 async def _running(catalogue: Catalogue) -> list[Running]:
     found = []
-    for session in await catalogue.store.running():
+    for session in await catalogue.glance.running():
         if session.next_index > 0:
             digest = await catalogue.pending_digest(session) if session.next_index > session.sealed else None
             tool = (digest.tool if digest is not None else "") or await catalogue.tool(session.session)

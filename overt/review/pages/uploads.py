@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 import msgspec
@@ -15,7 +16,9 @@ from event_model.ids import StudyId
 from event_model.receipts import DELETION_REQUEST, SEGMENT_RECEIPT, DeletionRequest, SegmentReceipt
 from event_model.signed import open_document
 from local_store.store import SegmentInfo, SegmentState
+from overt.audit import Opening, fetch_log, openings
 from overt.review.desk import Desk
+from sync_client.audit import AuditFolder
 
 ROWS = 100
 """Rows of one list on one page."""
@@ -40,6 +43,14 @@ class Next(msgspec.Struct, frozen=True):
     why: str | None
 
 
+class StudyLog(msgspec.Struct, frozen=True):
+    """What a study's log says of openings (``None``: never read), or why it can't be believed."""
+
+    study: StudyId
+    openings: tuple[Opening, ...] | None
+    problem: str = ""
+
+
 class AskedBack(msgspec.Struct, frozen=True):
     """A request to erase that waits for the next sync."""
 
@@ -50,7 +61,11 @@ class AskedBack(msgspec.Struct, frozen=True):
 
 def routes(desk: Desk) -> list[Route]:
     """Give these pages' routes."""
-    return [Route("/uploads", desk.bound(uploads)), Route("/uploads/receipt", desk.bound(receipt))]
+    return [
+        Route("/uploads", desk.bound(uploads)),
+        Route("/uploads/receipt", desk.bound(receipt)),
+        Route("/uploads/log", desk.bound(fetch), methods=["POST"]),
+    ]
 
 
 async def uploads(desk: Desk, request: Request) -> Response:
@@ -76,11 +91,21 @@ async def uploads(desk: Desk, request: Request) -> Response:
         pending=sum(info.next_index - info.sealed for info in open_sessions),
         damaged=sum(info.state is SegmentState.DAMAGED for info in segments),
         asked_back=_asked_back(desk),
+        logs=await asyncio.to_thread(_logs, desk, list(grants.values())),
         page=at // ROWS,
         pages=-(-len(gone) // ROWS),
         grants=grants,
         now=desk.now_ms(),
     )
+
+
+async def fetch(desk: Desk, request: Request) -> Response:
+    """Read the logs of all studies from their receivers, because the person asks for it, and verify them."""
+    del request
+    for grant in desk.grants().values():
+        if grant.signed_manifest is not None:
+            await fetch_log(AuditFolder(desk.device.home), desk.device.ledger, grant.study)
+    return desk.back("/uploads", "log_read")
 
 
 async def receipt(desk: Desk, request: Request) -> Response:
@@ -115,6 +140,19 @@ def _next(waiting: Iterable[SegmentInfo], grants: dict[StudyId, Grant], now_ms: 
         why = "consent-withdrawn" if grant is None else grant.refusal
         found.append(Next(info, info.sealed_ms + hold_s * MS, why))
     del now_ms
+    return found
+
+
+def _logs(desk: Desk, grants: list[Grant]) -> list[StudyLog]:
+    folder = AuditFolder(desk.device.home)
+    found = []
+    for grant in grants:
+        if grant.signed_manifest is None:
+            continue
+        try:
+            found.append(StudyLog(grant.study, openings(folder, desk.device.ledger, grant.study)))
+        except OvertError as error:
+            found.append(StudyLog(grant.study, None, f"{error.message} {error.hint}".strip()))
     return found
 
 
