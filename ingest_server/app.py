@@ -17,9 +17,11 @@ from event_model.clock import Clock, SystemClock
 from event_model.envelope import MAX_ENVELOPE_BYTES
 from event_model.errors import AuditError, OvertError, ReceiverError, StoreError
 from event_model.ids import Pseudonym, StudyId
+from event_model.invitations import HEADER as INVITATION_HEADER
 from event_model.keys import encode_key
 from event_model.roles import STUDY_ROLES, Roles, StudyRoles, read_roles
 from event_model.signed import MAX_DOCUMENT_BYTES, open_document
+from ingest_server.enrolment import Enrolments
 from ingest_server.http import json_answer, problem, read_body
 from ingest_server.janitor import Janitor
 from ingest_server.log_routes import LogRoutes
@@ -56,11 +58,15 @@ def create_app(
     notes = metadata or SqliteMetadata(settings.data / "receiver.sqlite3")
     clock = clock or SystemClock()
     things = objects or DirectoryObjects(settings.data)
-    receiver = Receiver(settings.studies, key=settings.key, objects=things, metadata=notes, clock=clock)
+    owners = {signed.payload.id: signed.key for signed in settings.studies}
+    enrolments = Enrolments(owners, metadata=notes, clock=clock, invited_only=settings.invited_only)
+    receiver = Receiver(
+        settings.studies, key=settings.key, objects=things, metadata=notes, clock=clock, enrolments=enrolments
+    )
     logs = StudyLogs(study_roles(settings), key=settings.key, metadata=notes, clock=clock)
     limit = RateLimit(per_minute=settings.rate_per_minute, burst=min(RATE_BURST, settings.rate_per_minute))
     metrics = Metrics()
-    routes = _Routes(receiver, key=encode_key(settings.key.verify_key.raw), limit=limit, clock=clock)
+    routes = _Routes(receiver, enrolments, key=encode_key(settings.key.verify_key.raw), limit=limit, clock=clock)
     about = OperationRoutes(notes, things, metrics)
 
     @asynccontextmanager
@@ -82,6 +88,7 @@ def create_app(
         Route(f"{_PARTICIPANT}/consent", routes.consent, methods=["PUT"]),
         Route(f"{_PARTICIPANT}/segments/{{epoch}}/{{number}}", routes.segment, methods=["PUT"]),
         Route(f"{_PARTICIPANT}/deletions", routes.deletion, methods=["POST"]),
+        Route("/v1/studies/{study}/revocations", routes.revocation, methods=["POST"]),
         *LogRoutes(logs).routes(),
     ]
     templates = {route.endpoint: route.path for route in table}
@@ -116,8 +123,9 @@ class TooOften(ReceiverError):
 
 
 class _Routes:
-    def __init__(self, receiver: Receiver, *, key: str, limit: RateLimit, clock: Clock) -> None:
+    def __init__(self, receiver: Receiver, enrolments: Enrolments, *, key: str, limit: RateLimit, clock: Clock) -> None:
         self._receiver = receiver
+        self._enrolments = enrolments
         self._key = key
         self._limit = limit
         self._clock = clock
@@ -129,7 +137,12 @@ class _Routes:
     async def consent(self, request: Request) -> Response:
         participant = self._participant(request)
         data = await read_body(request, MAX_DOCUMENT_BYTES)
-        return _answer(await self._receiver.put_consent(participant, data))
+        return _answer(await self._receiver.put_consent(participant, data, request.headers.get(INVITATION_HEADER)))
+
+    async def revocation(self, request: Request) -> Response:
+        data = await read_body(request, MAX_DOCUMENT_BYTES)
+        await self._enrolments.revoke(StudyId(request.path_params["study"]), data)
+        return json_answer(201, {"revoked": True})
 
     async def segment(self, request: Request) -> Response:
         participant = self._participant(request)

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from event_model.ids import Pseudonym, RecordId, StudyId
 from event_model.merkle import Node
-from ingest_server.rows import ConsentRow, DeletionRow, LogRow, Participant, SegmentRow, Standing
+from ingest_server.rows import ConsentRow, DeletionRow, Enrolment, LogRow, Participant, SegmentRow, Standing
 
 T = TypeVar("T")
 
@@ -57,6 +57,18 @@ class Metadata(Protocol):
 
     async def complete_deletion(self, study: StudyId, digest: str, completed_ms: int, entry: LogRow) -> None:
         """Note that the objects of a deletion are gone, and tell the log."""
+        ...
+
+    async def enrolments(self, participant: Participant, invitation: str | None) -> list[Enrolment]:
+        """Read the invitations that a participant used, and the one named."""
+        ...
+
+    async def enrol(self, participant: Participant, invitation: str) -> bool:
+        """Note that a participant uses an invitation; says no if it was used or revoked before."""
+        ...
+
+    async def revoke(self, study: StudyId, invitation: str, entry: Callable[[str], LogRow]) -> None:
+        """Shut out who used an invitation: no record is given any more, and no other will be; tell the log of whom."""
         ...
 
     async def participants(self, study: StudyId) -> list[Pseudonym]:

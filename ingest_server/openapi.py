@@ -83,6 +83,18 @@ def document() -> dict[str, Any]:
                 "parameters": [_STUDY, _PSEUDONYM],
                 "post": _put("delete", "Erase what a signed request names", "application/json", (404,)),
             },
+            "/v1/studies/{study}/revocations": {
+                "parameters": [_STUDY],
+                "post": {
+                    "operationId": "revoke",
+                    "summary": "Take an invitation back, and shut out who used it",
+                    "requestBody": {"required": True, "content": {"application/json": {"schema": _DOCUMENT}}},
+                    "responses": {
+                        "201": _json_response(201, {"type": "object"}),
+                        **_problems((400, 403, 404, 408, 413, 503)),
+                    },
+                },
+            },
             log: {
                 "parameters": [_STUDY],
                 "post": {

@@ -56,6 +56,14 @@ class DeletionRow(msgspec.Struct, frozen=True):
     completed_ms: int | None
 
 
+class Enrolment(msgspec.Struct, frozen=True):
+    """Who used an invitation (``pseudonym`` is empty: nobody yet), and whether it was revoked."""
+
+    invitation: str
+    pseudonym: str
+    revoked: bool
+
+
 class LogRow(msgspec.Struct, frozen=True):
     """An entry for a study's audit log. ``occasion`` names what it tells about: the same is told once."""
 

@@ -30,6 +30,7 @@ from event_model.receipts import (
     SegmentReceipt,
 )
 from event_model.signed import Signed, open_document, sign_document
+from ingest_server.enrolment import Enrolments
 from ingest_server.log_service import log_row
 from ingest_server.metadata import Metadata
 from ingest_server.objects import Objects, participant_prefix, segment_key
@@ -78,7 +79,9 @@ class Receiver:
         objects: Objects,
         metadata: Metadata,
         clock: Clock,
+        enrolments: Enrolments | None = None,
     ) -> None:
+        self._enrolments = enrolments
         self._manifests: dict[StudyId, dict[str, Signed[StudyManifest]]] = {}
         self._recipients: dict[StudyId, set[str]] = {}
         for signed in studies:
@@ -99,8 +102,8 @@ class Receiver:
             for study, versions in self._manifests.items()
         }
 
-    async def put_consent(self, participant: Participant, data: bytes) -> Answer:
-        """Take a consent record, given or withdrawn. ReceiverError: 404, 422."""
+    async def put_consent(self, participant: Participant, data: bytes, invitation: str | None = None) -> Answer:
+        """Take a consent record, given or withdrawn, with the header that invites. ReceiverError: 403, 404, 422."""
         self._known(participant.study)
         record = self._read_consent(participant, data)
         async with self._metadata.claim(participant):
@@ -109,6 +112,9 @@ class Receiver:
                 raise ReceiverError("this consent was withdrawn", status=403, code="consent-withdrawn")
             if before == record:
                 return _consent_answer(Outcome.UNCHANGED, record)
+            # Taking consent back always works.
+            if record.state in _ALLOWS and self._enrolments is not None:
+                await self._enrolments.admit(participant, invitation)
             await self._metadata.save_consent(participant, record, self._told(participant, before, record))
         return _consent_answer(Outcome.CREATED, record)
 

@@ -44,6 +44,8 @@ class ReceiverSettings(msgspec.Struct, frozen=True):
     """Signed lists of members, at most one for each study; see ``event_model.roles``."""
     rate_per_minute: int = RATE_PER_MINUTE
     """Requests of one installation, taken by one process; more are answered with 429."""
+    invited_only: bool = False
+    """Whether a first consent record needs an invitation by the study's owner."""
     sweep_every_s: float | None = None
     """How often the janitor sweeps; None: never, by this process."""
 

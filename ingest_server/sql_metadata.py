@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sql
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from consent_ledger.record import ConsentState
 from event_model.errors import StoreUnwritable
@@ -21,6 +21,7 @@ from ingest_server.prepared import Prepared
 from ingest_server.rows import (
     ConsentRow,
     DeletionRow,
+    Enrolment,
     LogRow,
     Participant,
     SegmentRow,
@@ -146,6 +147,56 @@ class SqlMetadata:
         def change(connection: sql.Connection) -> None:
             connection.execute(done.values(completed_ms=completed_ms))
             self._append(connection, study, entry)
+
+        await self._write(change)
+
+    async def enrolments(self, participant: Participant, invitation: str | None) -> list[Enrolment]:
+        """Read the invitations that a participant used, and the one named."""
+        table = tables.ENROLMENTS
+        named = (table.c.pseudonym == participant.pseudonym) | (table.c.invitation == (invitation or ""))
+        query = sql.select(table).where(table.c.study == participant.study, named)
+
+        def read(connection: sql.Connection) -> list[Enrolment]:
+            found = connection.execute(query).mappings()
+            return [Enrolment(row["invitation"], row["pseudonym"], bool(row["revoked"])) for row in found]
+
+        return await self._read(read)
+
+    async def enrol(self, participant: Participant, invitation: str) -> bool:
+        """Note that a participant uses an invitation; says no if it was used or revoked before."""
+        table = tables.ENROLMENTS
+        same = (table.c.study == participant.study) & (table.c.invitation == invitation)
+        values = {"invitation": invitation, "pseudonym": participant.pseudonym, "revoked": False}
+
+        def change(connection: sql.Connection) -> bool:
+            if connection.execute(sql.select(table.c.invitation).where(same)).first() is not None:
+                return False
+            connection.execute(sql.insert(table).values(study=participant.study, **values))
+            return True
+
+        try:
+            return await self._writer.run(change)
+        except IntegrityError:  # another replica was quicker
+            return False
+        except (OSError, SQLAlchemyError) as error:
+            raise StoreUnwritable("the receiver's database failed", hint=_METADATA_FAILED) from error
+
+    async def revoke(self, study: StudyId, invitation: str, entry: Callable[[str], LogRow]) -> None:
+        """Shut out who used an invitation: no record is given any more, and no other will be; tell the log of whom."""
+        table, consents = tables.ENROLMENTS, tables.CONSENTS
+        same = (table.c.study == study) & (table.c.invitation == invitation)
+
+        def change(connection: sql.Connection) -> None:
+            found: str | None = connection.execute(sql.select(table.c.pseudonym).where(same)).scalar_one_or_none()
+            pseudonym = found or ""
+            if found is None:
+                values = {"invitation": invitation, "pseudonym": "", "revoked": True}
+                connection.execute(sql.insert(table).values(study=study, **values))
+            else:
+                connection.execute(sql.update(table).where(same).values(revoked=True))
+                whose = (consents.c.study == study) & (consents.c.pseudonym == pseudonym)
+                connection.execute(sql.update(consents).where(whose).values(state=ConsentState.WITHDRAWN.value))
+            self._append(connection, study, entry(pseudonym))
 
         await self._write(change)
 

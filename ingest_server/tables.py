@@ -75,3 +75,14 @@ LOG_NODES = sql.Table(
     sql.Column("index", sql.BigInteger, primary_key=True, autoincrement=False),
     sql.Column("hash", sql.LargeBinary, nullable=False),
 )
+
+ENROLMENTS = sql.Table(
+    "enrolments",
+    METADATA,
+    sql.Column("study", sql.String(63), primary_key=True),
+    sql.Column("invitation", sql.String(32), primary_key=True),
+    # Empty: revoked before anyone used it.
+    sql.Column("pseudonym", sql.String(32), nullable=False),
+    sql.Column("revoked", sql.Boolean, nullable=False),
+    sql.Index("enrolments_by_pseudonym", "study", "pseudonym"),
+)

@@ -14,6 +14,7 @@ from functools import partial
 import httpx
 
 from consent_ledger.grants import Grant
+from consent_ledger.invitations import Invitations
 from consent_ledger.ledger import Ledger
 from event_model.clock import Clock, SystemClock
 from event_model.errors import AuditError, OvertError, StoreConflict, UploadError
@@ -52,13 +53,14 @@ async def sync(
     deadlines: Deadlines | None = None,
     audit: AuditFolder | None = None,
     sending: Sending | None = None,
+    invitations: Invitations | None = None,
 ) -> SyncReport:
     """Send deletion requests, then what is past its hold, of one study or of all; give what was done.
 
     Everything is tried before SyncIncomplete (an UploadError) tells what could not be done: nothing is lost then, and
     its ``report`` says what was. ``http`` is used as it is (proxies, certificates); else one is made per receiver. With
     ``audit``, each study's audit log is followed first, and a study whose log was rewritten is sent nothing. With
-    ``sending``, who leaves a study can wait until nothing of it is under way.
+    ``sending``, who leaves a study can wait until nothing of it is under way; ``invitations`` are shown with consents.
     """
     run = _Run(
         store,
@@ -72,6 +74,7 @@ async def sync(
         deadlines=deadlines or Deadlines(),
         audit=audit,
         sending=sending,
+        invitations=invitations,
     )
     report = await run.everything(study)
     if report.problems:
@@ -96,7 +99,9 @@ class _Run:
         deadlines: Deadlines,
         audit: AuditFolder | None,
         sending: Sending | None,
+        invitations: Invitations | None,
     ) -> None:
+        self._invitations = invitations
         self._sending = sending
         self._audit = audit
         self._store = store
@@ -227,6 +232,7 @@ class _Run:
             sleep=self._sleep,
             sending=self._sending,
             renewed=grant.study in self._renewed,
+            invitation=None if self._invitations is None else self._invitations.of(grant.study),
         )
         try:
             stop = self._away.get(url) or await courier.carry(self._jitter)
@@ -308,5 +314,8 @@ _HINTS = {
         "Nothing is overwritten; ask the study's owner."
     ),
     "consent-expired": "Your consent to this study has run out; `overt join` gives it anew.",
+    "invitation-missing": "The study is by invitation only: join it with the one you were given (`--invitation FILE`).",
+    "invitation-used": "Each invitation is for one installation; ask the study's owner for another.",
+    "enrolment-revoked": "The study's owner took your place back; `overt leave` erases what is here.",
     "study-unknown": "The receiver does not serve this study (any more); ask the study's owner.",
 }

@@ -14,6 +14,7 @@ from consent_ledger.ledger import Ledger
 from event_model.clock import Clock
 from event_model.errors import StoreDamaged, UploadError
 from event_model.ids import RecordId
+from event_model.invitations import HEADER, to_header
 from event_model.keys import Secret, VerifyKey
 from event_model.receipts import DeletionRequest
 from event_model.signed import Signed
@@ -126,9 +127,11 @@ class SegmentCourier:
         sleep: Sleep,
         renewed: bool,
         sending: Sending | None = None,
+        invitation: bytes | None = None,
     ) -> None:
         """``renewed``: the study began a new epoch in this run, and a conflict in it has another cause."""
         self._renewed = renewed
+        self._invitation = invitation
         self._sending = sending
         self._grant = grant
         self._ledger = ledger
@@ -174,7 +177,7 @@ class SegmentCourier:
             data = self._ledger.record_document(self._grant.study, record)
             if data is None:
                 continue  # the receiver may know it; if not, it refuses the segment and says so
-            answer = await self._send("consent", data)
+            answer = await self._send("consent", data, invitation=self._invitation)
             if reaction_to(answer.status) is not Reaction.ACCEPTED:
                 plan.answered(answer, self._clock.wall_ms())
                 return
@@ -201,9 +204,12 @@ class SegmentCourier:
         else:
             plan.answered(answer, self._clock.wall_ms())
 
-    async def _send(self, path: str, body: bytes) -> Answer:
+    async def _send(self, path: str, body: bytes, *, invitation: bytes | None = None) -> Answer:
+        headers = {} if invitation is None else {HEADER: to_header(invitation)}
         async with self._sending.held(self._grant.study) if self._sending else nullcontext():
-            return await self._transport.send("PUT", f"{self._path}/{path}", body, may_go=self._still_given)
+            return await self._transport.send(
+                "PUT", f"{self._path}/{path}", body, may_go=self._still_given, headers=headers
+            )
 
     def _is_receipt(self, body: bytes, info: SegmentInfo, data: bytes) -> bool:
         try:

@@ -7,7 +7,7 @@ import ipaddress
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any
 
 import httpx
@@ -68,7 +68,14 @@ class Transport:
         """Body bytes handed to the network, all tries together."""
 
     async def send(
-        self, method: str, path: str, body: bytes, *, may_go: Callable[[], bool], limit: int = MAX_ANSWER_BYTES
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        *,
+        may_go: Callable[[], bool],
+        limit: int = MAX_ANSWER_BYTES,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send a body and read the answer, up to ``limit``; what the network does wrong becomes one of status 0.
 
@@ -87,6 +94,7 @@ class Transport:
                 # A compressed answer could unpack to any size.
                 "accept-encoding": "identity",
                 "user-agent": "overt",
+                **(headers or {}),
             },
             extensions={"trace": _drop_unsent_when_cut},
         )

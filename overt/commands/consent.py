@@ -14,10 +14,12 @@ from rich.panel import Panel
 from rich.text import Text
 
 from consent_ledger.grants import Grant
+from consent_ledger.invitations import Invitations
 from consent_ledger.scope import Narrowing
 from consent_ledger.study import StudyManifest, WorkspaceRule
 from event_model.errors import ConsentError
 from event_model.ids import StudyId, is_study_id
+from event_model.invitations import read_invitation
 from event_model.levels import Level
 from event_model.registry import REGISTRY, TEXT_FIELDS
 from event_model.signed import Signed
@@ -40,6 +42,8 @@ LEVEL_WORDS = {
 @click.option("--drop", "dropped", multiple=True, metavar="KIND", help="Keep nothing of a kind of event. Repeatable.")
 @click.option("--deny", "denied", multiple=True, metavar="GLOB", help="Never capture files that match. Repeatable.")
 @click.option("--deny-site", "sites", multiple=True, metavar="ORIGIN", help="Never capture a site. Repeatable.")
+@click.option("--invitation", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="Your invitation, where the study is by invitation only.")  # fmt: skip
 @click.option("--agree", is_flag=True, help="Agree without being asked; only after you have read the notice.")
 @click.option("--decline", is_flag=True, help="Refuse without being asked; remembered, and costs nothing.")
 @json_option
@@ -49,6 +53,7 @@ def join(
     dropped: Sequence[str],
     denied: Sequence[str],
     sites: Sequence[str],
+    invitation: Path | None,
     *,
     agree: bool,
     decline: bool,
@@ -69,6 +74,10 @@ def join(
     data = _known_manifest(device, study) or fetch_manifest(study)
     offer = device.ledger.offer(data)
     now = device.clock.wall_ms()
+    if invitation is not None:
+        shown = invitation.read_bytes()
+        read_invitation(shown, study=offer.payload.id, owner=offer.key)
+        Invitations(device.home).keep(offer.payload.id, shown)
     before = next((each for each in device.ledger.grants(now) if each.study == offer.payload.id), None)
     joined = before is not None and before.signed_record is not None
     asks = device.ledger.renew(data) if joined else ()

@@ -35,11 +35,13 @@ SWEEP_EVERY_S = 3600.0
 @click.option("--rate", default=3000, show_default=True, type=click.IntRange(min=1),
               help="Requests a minute of one installation.")  # fmt: skip
 @click.option("--janitor", is_flag=True, help="Erase what is over its retention, and what crashes left, every hour.")
+@click.option("--invited-only", is_flag=True, help="Take part only with an invitation (`overt study invite`).")
 @json_option
 def serve(
     studies: tuple[Path, ...], key: Path, data: Path, roles: tuple[Path, ...], host: str, port: int,
     database: str | None, bucket: str | None, s3_endpoint: str | None,
-    tls_cert: Path | None, tls_key: Path | None, rate: int, *, log_requests: bool, janitor: bool, as_json: bool,
+    tls_cert: Path | None, tls_key: Path | None, rate: int,
+    *, log_requests: bool, janitor: bool, invited_only: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Run a receiver: it takes sealed segments and keeps what it cannot read.
 
@@ -76,7 +78,7 @@ def serve(
     lists = tuple(path.read_bytes() for path in roles)
     settings = server.ReceiverSettings(
         data=data, studies=manifests, key=signer, roles=lists, rate_per_minute=rate,
-        sweep_every_s=SWEEP_EVERY_S if janitor else None,
+        sweep_every_s=SWEEP_EVERY_S if janitor else None, invited_only=invited_only,
     )  # fmt: skip
     server.serve(
         settings, host=host, port=port, clock=SystemClock(), ready=ready,

@@ -14,7 +14,7 @@ from consent_ledger.study import StudyManifest, WorkspaceRule
 from consent_ledger.study_toml import manifest_from_toml, study_template
 from event_model.errors import ManifestError
 from event_model.keys import RECIPIENT_SECRET_BYTES, SEED_BYTES, RecipientSecretKey, Secret, SigningKey, encode_key
-from overt.commands import custody
+from overt.commands import custody, invitations
 from overt.commands.consent import show_offer
 from overt.console import console, json_option, print_json
 from overt.keyfiles import read_signing_key, write_recipient_key, write_signing_key
@@ -41,6 +41,8 @@ def study() -> None:
 
 
 study.add_command(custody.keys)
+study.add_command(invitations.invite)
+study.add_command(invitations.revoke)
 
 
 @study.command()

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from capture_gate.recovery import Recovered, recover
 from consent_ledger.grants import Grant
+from consent_ledger.invitations import Invitations
 from event_model.ids import StudyId
 from overt.console import bytes_text, console, json_option, local_time, print_json, table
 from overt.device import Device
@@ -67,6 +68,7 @@ async def _sync(device: Device, study: StudyId | None, *, quiet: bool) -> tuple[
                 study=study,
                 audit=AuditFolder(device.home),
                 sending=Sending(device.home),
+                invitations=Invitations(device.home),
             )
     return recovered, report
 

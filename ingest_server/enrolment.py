@@ -1,0 +1,71 @@
+"""Who may take part where a study is by invitation only: each invitation binds one pseudonym, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from event_model.clock import Clock
+from event_model.errors import AuditError, ConsentError, ReceiverError
+from event_model.ids import Pseudonym, StudyId
+from event_model.invitations import from_header, read_invitation, read_revocation
+from event_model.keys import VerifyKey
+from event_model.log_entries import LogEntry, LogKind, subject_of
+from ingest_server.log_service import log_row
+from ingest_server.metadata import Metadata
+from ingest_server.rows import LogRow, Participant
+
+
+class Enrolments:
+    """Checks invitations and takes them back."""
+
+    def __init__(
+        self, owners: Mapping[StudyId, VerifyKey], *, metadata: Metadata, clock: Clock, invited_only: bool
+    ) -> None:
+        """``owners`` gives each study's owner, whose signature an invitation bears."""
+        self._owners = owners
+        self._metadata = metadata
+        self._clock = clock
+        self._invited_only = invited_only
+
+    async def admit(self, participant: Participant, header: str | None) -> None:
+        """Let a participant in who gives consent, under their claim. ReceiverError: 403, and why."""
+        invitation = self._read(participant.study, header)
+        known = await self._metadata.enrolments(participant, invitation)
+        mine = [each for each in known if each.pseudonym == participant.pseudonym]
+        if any(each.revoked for each in mine):
+            raise ReceiverError("this place in the study was taken back", status=403, code="enrolment-revoked")
+        if mine or not self._invited_only:
+            return
+        if invitation is None:
+            raise ReceiverError("this study is by invitation only", status=403, code="invitation-missing")
+        if not await self._metadata.enrol(participant, invitation):
+            raise ReceiverError("this invitation was used before", status=403, code="invitation-used")
+
+    async def revoke(self, study: StudyId, data: bytes) -> None:
+        """Take a place back at the owner's word. ReceiverError: 403, 404."""
+        owner = self._owners.get(study)
+        if owner is None:
+            raise ReceiverError("no such study here", status=404, code="study-unknown")
+        try:
+            revocation = read_revocation(data, study=study, owner=owner)
+        except AuditError as error:
+            raise ReceiverError("not accepted", status=403, code="statement-refused") from error
+
+        def entry(pseudonym: str) -> LogRow:
+            subject = subject_of(study, Pseudonym(pseudonym)) if pseudonym else ""
+            told = LogEntry(kind=LogKind.REVOCATION, study=study, at_ms=self._clock.wall_ms(), subject=subject)
+            return log_row(told, f"revocation {revocation.invitation}")
+
+        await self._metadata.revoke(study, revocation.invitation, entry)
+
+    def _read(self, study: StudyId, header: str | None) -> str | None:
+        owner = self._owners.get(study)
+        if header is None or owner is None or not self._invited_only:
+            return None
+        try:
+            invitation = read_invitation(from_header(header), study=study, owner=owner)
+        except ConsentError as error:
+            raise ReceiverError("this invitation is not valid", status=403, code="invitation-invalid") from error
+        if invitation.expires_ms <= self._clock.wall_ms():
+            raise ReceiverError("this invitation has expired", status=403, code="invitation-expired")
+        return invitation.id

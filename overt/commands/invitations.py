@@ -1,0 +1,78 @@
+"""study invite, revoke: who may take part, where a study is by invitation only."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import click
+import httpx
+
+from consent_ledger.manifest import read_manifest
+from event_model.clock import SystemClock
+from event_model.errors import AuditError, UploadError
+from event_model.invitations import REVOCATION, Revocation, make_invitation, read_invitation
+from event_model.signed import sign_document
+from overt.console import json_option, print_json
+from overt.keyfiles import read_signing_key
+
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+ID_BYTES = 16
+DAY_MS = 86_400_000
+TIMEOUT_S = 30.0
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--count", default=1, show_default=True, type=click.IntRange(1, 10_000), help="How many.")
+@click.option("--days", default=30, show_default=True, type=click.IntRange(1, 3650), help="How long they hold.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A folder for the files, one each.")
+@json_option
+def invite(folder: Path, count: int, days: int, out: Path, *, as_json: bool) -> None:
+    """Make invitations to the study in FOLDER, each for one installation, once.
+
+    Serve the study with --invited-only, give each person one file: `overt join study.json --invitation FILE`. You know
+    whom you gave which; the receiver learns only that someone who was invited takes part.
+    """
+    study = read_manifest((folder / "study.json").read_bytes()).payload.id
+    owner = read_signing_key(folder / "owner.key")
+    expires_ms = SystemClock().wall_ms() + days * DAY_MS
+    out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files = []
+    for _ in range(count):
+        identity = secrets.token_hex(ID_BYTES)
+        file = out / f"{identity}.invitation"
+        file.write_bytes(make_invitation(study, owner, identity=identity, expires_ms=expires_ms))
+        files.append(str(file))
+    if as_json:
+        print_json({"invitations": files})
+    else:
+        click.echo(f"Made {count} invitation{'s' if count > 1 else ''} to {study} in {out}, good for {days} days.")
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.argument("invitation", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@json_option
+def revoke(folder: Path, invitation: Path, *, as_json: bool) -> None:
+    """Take an INVITATION back: who used it can send no more; what they sent stays until they ask for its erasure.
+
+    It stands in the study's audit log.
+    """
+    signed = read_manifest((folder / "study.json").read_bytes())
+    owner = read_signing_key(folder / "owner.key")
+    study = signed.payload
+    given = read_invitation(invitation.read_bytes(), study=study.id, owner=owner.verify_key)
+    data = sign_document(REVOCATION, Revocation(study.id, given.id, SystemClock().wall_ms()), owner)
+    url = f"{study.receiver.url.rstrip('/')}/v1/studies/{study.id}/revocations"
+    try:
+        answer = httpx.post(url, content=data, timeout=TIMEOUT_S, follow_redirects=False)
+    except httpx.HTTPError as error:
+        raise UploadError(f"the receiver can't be reached: {error}", hint="Nothing was revoked; try again.") from error
+    if answer.status_code != httpx.codes.CREATED:
+        text = f"the receiver refuses the revocation (it answered {answer.status_code})"
+        raise AuditError(text, code="statement-refused", hint="It must serve this study, signed by this owner.key.")
+    if as_json:
+        print_json({"study": study.id, "revoked": given.id})
+    else:
+        click.echo(f"Revoked: whoever used {given.id} takes part in {study.id} no more.")
