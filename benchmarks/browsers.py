@@ -19,8 +19,8 @@ from playwright.async_api import BrowserContext, Page, Worker, async_playwright
 
 EXTENSION = Path(__file__).parents[1] / "extensions" / "browser"
 CHROMIUM = "/usr/bin/chromium"
-CHROMIUM_ID = "jgmeocpkhillfhbiacilaffohadcdhld"
-FIREFOX_ID = "browser@overt"
+CHROMIUM_ID = "fmhepkjmpkclcdnaaiehckedkjmeibll"
+FIREFOX_ID = "browser@overt.invalid"
 HOST_NAME = "org.overt.bridge"
 
 

@@ -1,7 +1,7 @@
 // The manifests. What is not here is not asked for: no host at install, no tabs, no history, no activeTab.
 const KEY =
-  "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA+KRjpttR6JeUEHpnnzk2t+iIil7tEnEAsS2to9Usp6bPXi/GiBgsIdyg3JFpjwKiESowfqNfeSM6GeKtuqTbeXMAjNKzY21GGWnlIPMGxFAdBtynQHi80ptvY4j2zKdXR0h9+bLipAWaL4nc1tsMSxUgYsUWj+dk1zT6sAB3DnySp8+d2JcRxXWc4+IzZzjPxwBCpDXphCp6Ql5PI2PqDbIc7Z6aTSs2Yfk4CSpeUFvMNNAA/ks7rNd70e80NqdF9t3HGDuJpX1X4Lz0MJNk8HOtEyH7WfZlUABFgOUAdlM8NvI9HVqz/niVHgb/LkYomaPVQv95mnsMhwmp8OF6wQIDAQAB";
-const GECKO_ID = "browser@overt";
+  "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA34F6qj37a+C8pBTfkY0mabbq2Rb0DFYmK3a0JdLlrXFc3mnQgzeFpVTjP9z5hliuEchgs61NmwAeXBysGDl/OxaJOGrIQpoZFmoV+rbHLk0HwNYUAZnAlxI4JbahND8HoCFiYYOS2OUVccRE/5lQh/maFlaBhhFRWLeXLoOFUZjTK1GIlz0jfz2/E79huHlDqu4o0MURsBQMGwxvAPHPUHwkx2+kTa+Q9jDHrqLtry6LsGFC9VlTSFHOE47wq5nfw1jaHlb3xf54wka0hv+/CRUsmtdhLDIotsPurzdbQJ1Z2KbzeSLDDyOpAyuoTvowMoQSvMp1ad1BVGnyBcL7bwIDAQAB";
+const GECKO_ID = "browser@overt.invalid";
 const ICONS = { 16: "icons/16.png", 32: "icons/32.png", 48: "icons/48.png", 128: "icons/128.png" };
 
 /** Gives the manifest for a browser; `version` is the package's. */

@@ -10,7 +10,7 @@ function study(changes: Partial<Study> = {}): Study {
   return {
     study: "desk",
     title: "",
-    version: "1",
+    version: 1,
     controller: "",
     contact: "",
     notice: "",
@@ -72,7 +72,7 @@ test("each thing that is missing is a no, with its reason", () => {
 });
 
 test("another version of a study asks again", () => {
-  const decision = ask({}, [study({ version: "2" })]);
+  const decision = ask({}, [study({ version: 2 })]);
   assert.equal(decision.allowed, false);
 });
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   base64url,
+  codeSecret,
   equalInConstantTime,
   fromBase64url,
   Handshake,
@@ -12,14 +13,14 @@ const SECRET = base64url(new Uint8Array(32).fill(7));
 const NONCE = new Uint8Array(16).fill(9);
 const IDENTITY = {
   profile: "ab".repeat(16),
-  origin: "chrome-extension://jgmeocpkhillfhbiacilaffohadcdhld",
+  origin: "chrome-extension://fmhepkjmpkclcdnaaiehckedkjmeibll",
   version: "1.0.0",
   browser: "chromium",
   language: "de",
 };
 const STATE = { capture: "off", reasons: [], paused_until_ms: null, studies: [] };
 
-function proof(side: "bridge" | "client", secret = SECRET, port = 4000) {
+function proof(side: "bridge" | "client" | "pair", secret = SECRET, port = 4000) {
   const { profile, origin } = IDENTITY;
   return proofOf(side, secret, { profile, origin, port, nonce: base64url(NONCE), challenge: "xyz" });
 }
@@ -30,7 +31,7 @@ test("both sides prove themselves, and the secret is in no message", async () =>
   const step = await handshake.receive({ type: "challenge", nonce: "xyz", proof: await proof("bridge") });
   assert.deepEqual(step, { send: { type: "proof", proof: await proof("client") } });
   assert.deepEqual(await handshake.receive({ type: "ready", acked: 3, state: STATE }), {
-    ready: { acked: 3, state: STATE },
+    ready: { acked: 3, state: STATE, paired: null },
   });
   assert.ok(!JSON.stringify([hello, step]).includes(SECRET));
 });
@@ -74,6 +75,16 @@ test("a message out of its turn, or of the wrong form, ends it", async () => {
     await handshake.receive({ type: "challenge", nonce: "xyz", proof: await proof("bridge") });
     assert.deepEqual(await handshake.receive({ type: "ready", ...ready }), { fail: "bridge-protocol" });
   }
+});
+
+test("a pairing by code leaves a secret of its own, which only both sides can make", async () => {
+  const secret = codeSecret("abcde-FGHIJ-KLMNO-PQ234");
+  assert.equal(new TextDecoder().decode(fromBase64url(secret)), "ABCDEFGHIJKLMNOPQ234");
+  const handshake = new Handshake(IDENTITY, { port: 4000, secret, pair: true }, NONCE);
+  assert.equal((handshake.hello() as { pair?: boolean }).pair, true);
+  await handshake.receive({ type: "challenge", nonce: "xyz", proof: await proof("bridge", secret) });
+  const step = await handshake.receive({ type: "ready", acked: 0, state: STATE });
+  assert.equal("ready" in step && step.ready.paired, await proof("pair", secret));
 });
 
 test("base64url goes both ways without padding", () => {

@@ -88,8 +88,8 @@ test("the ids are those that `overt setup` writes down", () => {
   const key = Buffer.from(manifestOf("chromium").key, "base64");
   const digest = createHash("sha256").update(key).digest("hex").slice(0, 32);
   const id = [...digest].map((sign) => String.fromCharCode(97 + Number.parseInt(sign, 16))).join("");
-  assert.equal(id, "jgmeocpkhillfhbiacilaffohadcdhld");
-  assert.equal(manifestOf("firefox").browser_specific_settings.gecko.id, "browser@overt");
+  assert.equal(id, "fmhepkjmpkclcdnaaiehckedkjmeibll");
+  assert.equal(manifestOf("firefox").browser_specific_settings.gecko.id, "browser@overt.invalid");
 });
 
 test("every text that our windows ask for is there", () => {

@@ -14,8 +14,7 @@ class Kept implements Disk {
   }
 
   async commit({ put, remove, notes, forget, next }: Change) {
-    for (const seq of [...this.rows.keys()])
-      if (remove && seq >= remove.from && seq <= remove.to) this.rows.delete(seq);
+    for (const seq of remove) this.rows.delete(seq);
     for (const row of put) this.rows.set(row.seq, structuredClone(row));
     for (const note of notes) this.notes.set(note.page, structuredClone(note));
     for (const page of forget) this.notes.delete(page);
@@ -40,10 +39,6 @@ function event(page: string, body: WireBody = { kind: "tab.activate" }, wall = 1
 
 function numbers(queue: Queue): number[] {
   return queue.after(0, 1e6, 1e9).map((row) => row.seq);
-}
-
-function kinds(queue: Queue): string[] {
-  return queue.after(0, 1e6, 1e9).map((row) => row.event.body.kind);
 }
 
 async function loaded(disk: Disk, maxRows?: number): Promise<Queue> {
@@ -92,44 +87,45 @@ test("a full queue counts what it can't take, in place", async () => {
   assert.deepEqual(rows[3]?.event.body, { kind: "capture.gap", count: 3, reason: "queue-full" });
 });
 
-test("after a restart every page that goes on introduces itself, at the place where it is now", async () => {
-  const disk = new Kept();
-  const queue = await loaded(disk);
+test("pages introduce themselves to a new bridge at the place where they are, frames behind their pages", async () => {
+  const queue = await loaded(new Kept());
+  await queue.append("f", O, 1, [event("f", { ...open, parent: "a" })]);
   await queue.append("a", O, 1, [event("a", open)]);
   await queue.append("a", O, 2, [
     event("a", { kind: "page.navigate", route: `${O}/list`, title: "L", cause: "push" }),
   ]);
-  await queue.acked(2);
-  await queue.append("a", O, 3, [event("a", { kind: "tab.activate" }, 7000)]);
-  await queue.append("b", O, 1, [event("b", open)]);
-  await queue.resume(2);
-  assert.deepEqual(kinds(queue), ["page.open", "tab.activate", "page.open"]);
-  assert.deepEqual(numbers(queue), [3, 4, 5]);
-  const [first] = queue.after(0, 1, 1e6);
-  assert.equal(first?.event.body.kind === "page.open" && first.event.body.route, `${O}/list`);
-  assert.equal(first?.event.wall_ms, 7000);
+  await queue.append("old", O, 1, [event("old", open)]);
+  await queue.acked(4);
+  const told = queue.introductions(["f", "a"]);
+  assert.deepEqual(
+    told.map(({ page, open: body }) => [page, body.kind === "page.open" && body.route]),
+    [
+      ["a", `${O}/list`],
+      ["f", `${O}/`],
+    ],
+  );
+  assert.deepEqual(queue.introductions([]), []);
 });
 
 test("a bridge that took more than it could say is believed", async () => {
   const queue = await loaded(new Kept());
   await queue.append("a", O, 1, [event("a", open), event("a"), event("a")]);
-  await queue.resume(3);
+  await queue.acked(3);
   assert.equal(queue.length, 0);
   await queue.append("a", O, 2, [event("a")]);
   assert.deepEqual(numbers(queue), [4]);
 });
 
-test("what is taken back leaves no gap, and what was sent stays", async () => {
+test("what is taken back leaves its number free, and no batch runs over the hole", async () => {
   const disk = new Kept();
   const queue = await loaded(disk);
-  await queue.append("a", O, 1, [event("a", open), event("a", undefined, 2000), event("a", undefined, 9000)]);
-  await queue.append("b", O, 1, [event("b", open, 1000)]);
-  assert.equal(await queue.drop(1, (row) => row.event.wall_ms >= 2000), 2);
-  assert.deepEqual(numbers(queue), [1, 2]);
-  assert.deepEqual(
-    [...disk.rows.values()].map((row) => row.event.page),
-    ["a", "b"],
-  );
+  await queue.append("a", O, 1, [event("a", open), event("a", undefined, 2000), event("a", undefined, 900)]);
+  assert.equal(await queue.drop((row) => row.event.wall_ms >= 2000), 1);
+  assert.deepEqual([...disk.rows.keys()], [1, 3]);
+  assert.deepEqual(numbers(queue), [1]);
+  assert.equal(queue.after(1, 10, 1e6)[0]?.seq, 3);
+  await queue.append("a", O, 2, [event("a")]);
+  assert.equal(queue.waiting.at(-1)?.seq, 4);
 });
 
 test("a batch keeps to its number and size", async () => {

@@ -105,6 +105,10 @@ test("names of secret fields are known in several languages and spellings", () =
 test("globs of a study match whole names, without case", () => {
   const matches = globMatcher(["iban", "*_pin", "a.b?"]);
   for (const name of ["IBAN", "card_pin", "a.bc"]) assert.ok(matches(name), name);
+  const classes = globMatcher(["x[0-9]", "[!a]z", "q[", "w.$"]);
+  for (const name of ["X7", "bz", "q[", "w.$"]) assert.ok(classes(name), name);
+  for (const name of ["xa", "az", "q", "wa$"]) assert.ok(!classes(name), name);
+  assert.ok(globMatcher(["[z-a]"])("anything"));
   for (const name of ["ibans", "pin", "axbc"]) assert.ok(!matches(name), name);
   assert.ok(!globMatcher([])(""));
 });

@@ -5,7 +5,7 @@ import type { State } from "./wire.ts";
 export type Ask =
   | { ask: "overview"; tab: number | null }
   | { ask: "request"; method: "pause" | "resume" | "forget" | "today" | "review"; params: object }
-  | { ask: "answer"; study: string; version: string; origin: string; yes: boolean }
+  | { ask: "answer"; study: string; version: number; origin: string; yes: boolean }
   | { ask: "pair"; code: string }
   | { ask: "retry" };
 

@@ -74,7 +74,7 @@ export interface Reason {
 export interface Study {
   study: string;
   title: string;
-  version: string | number;
+  version: number;
   controller: string;
   contact: string;
   notice: string;

@@ -19,7 +19,7 @@ async function show(): Promise<void> {
 
 function line(key: string, origin: string): HTMLElement {
   const at = key.lastIndexOf("@");
-  const [study, version] = [key.slice(0, at), key.slice(at + 1)];
+  const [study, version] = [key.slice(0, at), Number(key.slice(at + 1))];
   const button = make("button", { type: "button", "aria-label": t("takeBackLabel", origin) }, t("takeBack"));
   button.addEventListener("click", async () => {
     await ask({ ask: "answer", study, version, origin, yes: false });

@@ -87,7 +87,7 @@ async function stopHere(): Promise<string> {
       await ask({
         ask: "answer",
         study: study.study,
-        version: String(study.version),
+        version: study.version,
         origin: named,
         yes: false,
       });

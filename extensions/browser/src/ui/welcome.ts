@@ -100,7 +100,7 @@ async function answer(study: Study, origin: string, yes: boolean, status: HTMLEl
     // The browser asks only in the course of a click: nothing may be waited for before.
     const pattern = patternFor(origin, __BROWSER__ === "chromium");
     const granted = yes && pattern !== null && (await chrome.permissions.request({ origins: [pattern] }));
-    await ask({ ask: "answer", study: study.study, version: String(study.version), origin, yes: granted });
+    await ask({ ask: "answer", study: study.study, version: study.version, origin, yes: granted });
     await show();
     if (yes && !granted) status.textContent = t("browserRefused");
   } catch (error) {

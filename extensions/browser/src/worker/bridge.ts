@@ -1,9 +1,9 @@
 /** The line to the bridge: finds it, introduces itself, sends what waits, asks and answers. Thin; the rules are apart. */
 
 import { NATIVE_HOST, PROTOCOL, type State } from "../shared/wire.ts";
-import { Handshake, type Identity, type Invitation, isState } from "./handshake.ts";
+import { codeSecret, Handshake, type Identity, type Invitation, isState } from "./handshake.ts";
 import type { Queue } from "./queue.ts";
-import { invitation, keepInvitation } from "./settings.ts";
+import { invitation, keepInvitation, keepPairing, pairing } from "./settings.ts";
 
 /** A message at least this often keeps the worker alive, in milliseconds. */
 const PING_MS = 20_000;
@@ -14,6 +14,8 @@ const REQUEST_MS = 15_000;
 const MAX_BATCH = 500;
 /** Characters of JSON in a batch: well below the bridge's 1 MiB of bytes, at up to three bytes each. */
 const MAX_CHARACTERS = 300_000;
+/** Pages of one introduction message; the bridge takes messages of 1 MiB. */
+const MAX_PAGES = 100;
 /** Batches under way at once. */
 const MAX_UNDER_WAY = 4;
 const FIRST_WAIT_MS = 500;
@@ -25,6 +27,7 @@ export interface Trouble {
 }
 
 export interface Listener {
+  livePages(): string[];
   onState(state: State): Promise<void>;
   onHeard(): void;
   onStop(page: string): void;
@@ -71,11 +74,6 @@ export class Bridge {
     return this.#ready;
   }
 
-  /** Number of the last event that left; what comes behind it can still be taken back. */
-  get sent(): number {
-    return this.#sent;
-  }
-
   /** Connects unless it is connected; tries again later by itself. Never throws. */
   ensure(): Promise<void> {
     if (this.#ready) return Promise.resolve();
@@ -85,11 +83,10 @@ export class Bridge {
     return this.#opening;
   }
 
-  /** Uses an invitation that the person brought, instead of the native host's. */
-  async pair(given: Invitation): Promise<void> {
-    await keepInvitation(given);
+  /** Pairs by a code that the person brought: it is used once, and leaves a secret of its own. */
+  async pair(port: number, code: string): Promise<boolean> {
     this.#close("paired anew");
-    await this.ensure();
+    return this.#introduce({ port, secret: codeSecret(code), pair: true });
   }
 
   /** Sends events that wait, as many as may be under way. */
@@ -132,8 +129,9 @@ export class Bridge {
 
   async #connect(): Promise<void> {
     clearTimeout(this.#retry);
-    const kept = await invitation();
-    if (kept !== null && (await this.#introduce(kept))) return;
+    for (const kept of [await invitation(), await pairing()]) {
+      if (kept !== null && (await this.#introduce(kept))) return;
+    }
     const fresh = await this.#invited();
     if (fresh !== null) {
       await keepInvitation(fresh);
@@ -146,13 +144,10 @@ export class Bridge {
 
   /** Asks the native messaging host where the bridge is; it starts it if need be. */
   async #invited(): Promise<Invitation | null> {
-    const { profile, version } = await this.identity();
+    const { profile, origin, version } = await this.identity();
     try {
-      const answer = await chrome.runtime.sendNativeMessage(NATIVE_HOST, {
-        type: "connect",
-        profile,
-        version,
-      });
+      const asked = { type: "connect", profile, origin, version };
+      const answer = await chrome.runtime.sendNativeMessage(NATIVE_HOST, asked);
       if (answer?.type === "bridge" && answer.protocol === PROTOCOL) {
         return { port: Number(answer.port), secret: String(answer.secret) };
       }
@@ -200,6 +195,8 @@ export class Bridge {
           if ("send" in step) socket.send(JSON.stringify(step.send));
           else if ("fail" in step) end(false, { code: step.fail, message: "" });
           else {
+            if (step.ready.paired !== null)
+              await keepPairing({ port: given.port, secret: step.ready.paired });
             await this.#open(socket, step.ready.acked, step.ready.state);
             clearTimeout(timer);
             resolve(true);
@@ -210,7 +207,7 @@ export class Bridge {
   }
 
   async #open(socket: WebSocket, acked: number, state: State): Promise<void> {
-    await this.queue.resume(acked);
+    await this.queue.acked(acked);
     this.#socket = socket;
     this.#ready = true;
     this.#sent = acked;
@@ -221,6 +218,9 @@ export class Bridge {
     clearInterval(this.#ping);
     this.#ping = setInterval(() => this.#keepAlive(), PING_MS);
     await this.listener.onState(state);
+    for (const pages of inParts(this.queue.introductions(this.listener.livePages()))) {
+      this.#send({ type: "pages", pages });
+    }
     this.pump();
     this.listener.onChange();
   }
@@ -276,6 +276,12 @@ export class Bridge {
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => void this.ensure(), FIRST_WAIT_MS);
   }
+}
+
+function inParts<T>(all: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(all.length / MAX_PAGES) }, (_, at) =>
+    all.slice(at * MAX_PAGES, (at + 1) * MAX_PAGES),
+  );
 }
 
 function parsed(data: unknown): Record<string, unknown> {

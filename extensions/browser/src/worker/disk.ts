@@ -25,7 +25,7 @@ export class IndexedDisk implements Disk {
     const durability = change.put.length > 0 ? "strict" : "relaxed";
     const stores = database.transaction(["rows", "notes", "meta"], "readwrite", { durability });
     const rows = stores.objectStore("rows");
-    if (change.remove !== null) rows.delete(IDBKeyRange.bound(change.remove.from, change.remove.to));
+    for (const seq of change.remove) rows.delete(seq);
     for (const row of change.put) rows.put(row);
     for (const note of change.notes) stores.objectStore("notes").put(note);
     for (const page of change.forget) stores.objectStore("notes").delete(page);

@@ -19,11 +19,13 @@ export interface Invitation {
   port: number;
   /** 32 bytes, base64url without padding. */
   secret: string;
+  /** The secret is a pairing code, good for once. */
+  pair?: boolean;
 }
 
 export type Step =
   | { send: object }
-  | { ready: { acked: number; state: State } }
+  | { ready: { acked: number; state: State; paired: string | null } }
   | { fail: "bridge-unproven" | "bridge-protocol" };
 
 type Phase = "hello-sent" | "proof-sent" | "ready" | "failed";
@@ -45,7 +47,7 @@ export function fromBase64url(text: string): Uint8Array<ArrayBuffer> {
 
 /** Gives the proof of one side: HMAC-SHA256 over everything that tells this introduction from any other. */
 export async function proofOf(
-  side: "bridge" | "client",
+  side: "bridge" | "client" | "pair",
   secret: string,
   parts: { profile: string; origin: string; port: number; nonce: string; challenge: string },
 ): Promise<string> {
@@ -54,6 +56,11 @@ export async function proofOf(
   const bytes = fromBase64url(secret);
   const key = await crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
   return base64url(new Uint8Array(await crypto.subtle.sign("HMAC", key, encoder.encode(text))));
+}
+
+/** Reads the code of `overt pair` as a secret: its letters and digits, in capitals. */
+export function codeSecret(code: string): string {
+  return base64url(encoder.encode(code.replaceAll("-", "").toUpperCase()));
 }
 
 /** Compares in a time that does not tell where two texts differ. */
@@ -68,6 +75,7 @@ export function equalInConstantTime(one: string, two: string): boolean {
 export class Handshake {
   #phase: Phase = "hello-sent";
   readonly #nonce: string;
+  #paired: string | null = null;
 
   constructor(
     readonly identity: Identity,
@@ -79,7 +87,9 @@ export class Handshake {
 
   hello(): object {
     const { profile, version, browser, language } = this.identity;
-    return { type: "hello", protocol: PROTOCOL, profile, nonce: this.#nonce, version, browser, language };
+    const nonce = this.#nonce;
+    const hello = { type: "hello", protocol: PROTOCOL, profile, nonce, version, browser, language };
+    return this.invitation.pair ? { ...hello, pair: true } : hello;
   }
 
   /** Takes a message and says what follows. */
@@ -98,6 +108,7 @@ export class Handshake {
     const expected = await proofOf("bridge", secret, parts);
     if (!equalInConstantTime(proof, expected)) return this.#fail("bridge-unproven");
     this.#phase = "proof-sent";
+    if (this.invitation.pair) this.#paired = await proofOf("pair", secret, parts);
     return { send: { type: "proof", proof: await proofOf("client", secret, parts) } };
   }
 
@@ -107,7 +118,7 @@ export class Handshake {
       return this.#fail("bridge-protocol");
     }
     this.#phase = "ready";
-    return { ready: { acked, state } };
+    return { ready: { acked, state, paired: this.#paired } };
   }
 
   #fail(code: "bridge-unproven" | "bridge-protocol"): Step {

@@ -7,7 +7,7 @@ import { Bridge, BridgeRefused } from "./bridge.ts";
 import { IndexedDisk } from "./disk.ts";
 import { type Answers, type Decision, decide, isLive, studyKey } from "./gate.ts";
 import { agreedOrigins, giveBack, injectInto, isPermitted, syncScripts } from "./grants.ts";
-import type { Identity, Invitation } from "./handshake.ts";
+import type { Identity } from "./handshake.ts";
 import { Pages } from "./pages.ts";
 import { Queue } from "./queue.ts";
 import * as settings from "./settings.ts";
@@ -31,6 +31,7 @@ class Worker {
 
   constructor() {
     this.#bridge = new Bridge(this.#queue, () => this.#whoWeAre(), {
+      livePages: () => this.pages.livePages(),
       onState: (state) => this.#onState(state),
       onHeard: () => this.#onHeard(),
       onStop: (page) => this.pages.stop(page),
@@ -123,7 +124,7 @@ class Worker {
     if (method === "pause") this.pages.stopAll();
     if (method === "forget") {
       const since = Date.now() - Number((params as { minutes?: number }).minutes ?? 0) * MINUTE_MS;
-      await this.#queue.drop(this.#bridge.sent, (row) => row.event.wall_ms >= since);
+      await this.#queue.drop((row) => row.event.wall_ms >= since);
     }
     return this.#bridge.request(method, params);
   }
@@ -140,19 +141,17 @@ class Worker {
   /** Takes out what waits for the bridge of sites that may no longer be captured. */
   async #dropRefused(): Promise<void> {
     const permitted = new Map<string, boolean>();
-    for (const row of this.#queue.after(0, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)) {
+    for (const row of this.#queue.waiting) {
       if (!permitted.has(row.origin))
         permitted.set(row.origin, (await this.#decide(row.origin, false)).allowed);
     }
-    await this.#queue.drop(this.#bridge.sent, (row) => permitted.get(row.origin) === false);
+    await this.#queue.drop((row) => permitted.get(row.origin) === false);
   }
 
   async #pair(code: string): Promise<void> {
-    const [, port, secret] = /^\s*(\d{1,5})-([A-Za-z0-9_-]{16,128})\s*$/.exec(code) ?? [];
+    const [, port, secret] = /^\s*(\d{1,5})-([A-Z2-7]{5}(?:-[A-Z2-7]{5}){3})\s*$/i.exec(code) ?? [];
     if (port === undefined || secret === undefined) throw new BridgeRefused("pair-code", "");
-    const given: Invitation = { port: Number(port), secret };
-    await this.#bridge.pair(given);
-    if (!this.#bridge.connected) throw new BridgeRefused(this.#bridge.trouble?.code ?? "no-bridge", "");
+    if (!(await this.#bridge.pair(Number(port), secret))) throw new BridgeRefused("pair-code", "");
   }
 
   async #decide(origin: string | null, incognito: boolean): Promise<Decision> {

@@ -112,8 +112,11 @@ export class Pages {
     return [...new Set(shown.map((open) => open.tab))];
   }
 
-  get count(): number {
-    return this.#open.size;
+  /** The pages that are captured now, frames included. */
+  livePages(): string[] {
+    return [...this.#open.values()].flatMap((open) =>
+      open.capturing && open.page !== null ? [open.page] : [],
+    );
   }
 
   /** Runs `work` when all that came before it is done: no decision is made on something that is about to change. */

@@ -5,7 +5,7 @@
  * in one transaction with its number, so that a batch that is sent twice is taken once. The memory holds the same rows.
  */
 
-import type { WireEvent } from "../shared/wire.ts";
+import type { WireBody, WireEvent } from "../shared/wire.ts";
 
 /** Rows at most: an hour of busy work without a bridge. What comes beyond is counted in a gap. */
 export const MAX_ROWS = 20_000;
@@ -29,7 +29,7 @@ export interface PageNote {
 
 export interface Change {
   put: Row[];
-  remove: { from: number; to: number } | null;
+  remove: readonly number[];
   notes: PageNote[];
   forget: string[];
   next: number;
@@ -66,7 +66,7 @@ export class Queue {
     return this.#notes.get(page);
   }
 
-  /** Gives rows after a number: at most so many, and so many characters of JSON. */
+  /** Gives rows after a number, without a gap between theirs: at most so many, and so many characters of JSON. */
   after(seq: number, most: number, characters: number): Row[] {
     const start = this.#rows.findIndex((row) => row.seq > seq);
     const taken: Row[] = [];
@@ -75,10 +75,16 @@ export class Queue {
       const row = this.#rows[at];
       if (row === undefined) break;
       size += JSON.stringify(row.event).length;
-      if (taken.length > 0 && size > characters) break;
+      const next = (taken.at(-1)?.seq ?? row.seq - 1) + 1;
+      if (taken.length > 0 && (size > characters || row.seq !== next)) break;
       taken.push(row);
     }
     return taken;
+  }
+
+  /** Gives every row that waits. */
+  get waiting(): readonly Row[] {
+    return this.#rows;
   }
 
   /** Writes a page's batch down; false if it was taken before. `batch` 0 is the worker's own. */
@@ -109,45 +115,25 @@ export class Queue {
 
   /** Removes what the bridge has made durable. */
   async acked(seq: number): Promise<void> {
-    const first = this.#rows[0]?.seq;
-    this.#rows = this.#rows.filter((row) => row.seq > seq);
     this.#next = Math.max(this.#next, seq + 1);
-    if (first !== undefined && first <= seq) await this.#commit({ remove: { from: first, to: seq } });
+    await this.drop((row) => row.seq <= seq);
   }
 
-  /**
-   * Starts again from what the bridge has: numbers follow it without a gap, and every page that goes on introduces
-   * itself first, because a bridge that was started anew knows none.
-   */
-  async resume(acked: number): Promise<void> {
-    const waiting = this.#rows.filter((row) => row.seq > acked);
-    const known = new Set<string>();
-    const rows: Row[] = [];
-    for (const { origin, event } of waiting) {
-      const open = this.#notes.get(event.page)?.open;
-      if (!known.has(event.page) && event.body.kind !== "page.open" && open) {
-        rows.push({ seq: 0, origin, event: { ...open, wall_ms: event.wall_ms, mono_ms: event.mono_ms } });
-      }
-      known.add(event.page);
-      rows.push({ seq: 0, origin, event });
-    }
-    await this.#replace(rows, acked + 1);
+  /** Gives how pages introduce themselves to a bridge that knows none: those that wait here, and those given. */
+  introductions(live: readonly string[]): { page: string; url: string; open: WireBody }[] {
+    const named = new Set([...this.#rows.map((row) => row.event.page), ...live]);
+    return [...named]
+      .map((page) => this.#notes.get(page))
+      .flatMap((note) => (note?.open ? [{ page: note.page, url: note.origin, open: note.open.body }] : []))
+      .sort((one, two) => Number(isFrame(one.open)) - Number(isFrame(two.open)));
   }
 
-  /** Takes out what has not been sent yet and answers to `unwanted`; the rest moves up. */
-  async drop(sent: number, unwanted: (row: Row) => boolean): Promise<number> {
-    const rest = this.#rows.filter((row) => row.seq <= sent || !unwanted(row));
-    const dropped = this.#rows.length - rest.length;
-    if (dropped > 0) await this.#replace(rest, this.#rows[0]?.seq ?? this.#next);
-    return dropped;
-  }
-
-  async #replace(rows: readonly Row[], first: number): Promise<void> {
-    const from = Math.min(this.#rows[0]?.seq ?? first, first);
-    const to = Math.max(this.#rows.at(-1)?.seq ?? first, first);
-    this.#rows = rows.map((row, at) => ({ ...row, seq: first + at }));
-    this.#next = first + this.#rows.length;
-    await this.#commit({ put: this.#rows, remove: { from, to } });
+  /** Takes out what answers to `unwanted`. Numbers are never given twice: what is taken out leaves its number free. */
+  async drop(unwanted: (row: Row) => boolean): Promise<number> {
+    const gone = this.#rows.filter(unwanted);
+    this.#rows = this.#rows.filter((row) => !unwanted(row));
+    if (gone.length > 0) await this.#commit({ remove: gone.map((row) => row.seq) });
+    return gone.length;
   }
 
   #added(origin: string, event: WireEvent): Row {
@@ -186,8 +172,12 @@ export class Queue {
   }
 
   #commit(change: Partial<Change>): Promise<void> {
-    return this.disk.commit({ put: [], remove: null, notes: [], forget: [], ...change, next: this.#next });
+    return this.disk.commit({ put: [], remove: [], notes: [], forget: [], ...change, next: this.#next });
   }
+}
+
+function isFrame(open: WireBody): boolean {
+  return open.kind === "page.open" && open.parent !== null;
 }
 
 function gapless(event: WireEvent): WireEvent {

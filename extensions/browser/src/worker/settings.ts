@@ -48,6 +48,16 @@ export async function keepInvitation(value: Invitation | null): Promise<void> {
   else await chrome.storage.session.set({ invitation: value });
 }
 
+/** Gives what a pairing by code left; it outlives the browser, because no native host would bring another. */
+export async function pairing(): Promise<Invitation | null> {
+  const kept = await chrome.storage.local.get<{ pairing?: Invitation }>("pairing");
+  return kept.pairing ?? null;
+}
+
+export async function keepPairing(value: Invitation): Promise<void> {
+  await chrome.storage.local.set({ pairing: value });
+}
+
 export async function heard(): Promise<Heard | null> {
   const kept = await chrome.storage.session.get<{ heard?: Heard }>("heard");
   return kept.heard ?? null;

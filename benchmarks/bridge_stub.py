@@ -1,4 +1,4 @@
-"""A bridge of the tests' own: a real WebSocket server that speaks the contract, and remembers what it was sent."""
+"""A bridge that only remembers: it speaks the protocol of docs/PROTOCOL.md, and keeps what it was sent in memory."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def study(origins: list[str], level: str = "shape", **changes: Any) -> dict[str,
     return {
         "study": "helpdesk",
         "title": "How the help desk works",
-        "version": "1",
+        "version": 1,
         "controller": "Example Institute",
         "contact": "study@example.org",
         "notice": "We record how you work in the ticket system.\n\nYou can stop at any time.",
@@ -61,6 +61,7 @@ class Collector:
         self.events: list[dict[str, Any]] = []
         self.frames: list[str] = []
         self.numbers: list[int] = []
+        self.pages: list[list[dict[str, Any]]] = []
         self.acked = 0
         self.acking = True
         self.requests: list[tuple[str, Any]] = []
@@ -148,7 +149,9 @@ class Collector:
 
     async def _message(self, connection: ServerConnection, frame: str) -> None:
         message = json.loads(frame)
-        if message["type"] == "ping":
+        if message["type"] == "pages":
+            self.pages.append(message["pages"])
+        elif message["type"] == "ping":
             await connection.send('{"type":"pong"}')
         elif message["type"] == "events":
             await self._take(connection, frame, message)
