@@ -12,7 +12,7 @@ import { Sign } from "./sign.ts";
 import { closePage, followView, openPage } from "./view.ts";
 
 /** The sign is looked at so often, in milliseconds, and whenever a batch leaves. */
-const LOOK_MS = 500;
+const LOOK_MS = 1000;
 /** A page that has no body yet is waited for at most so long, in milliseconds. */
 const BODY_MS = 3000;
 

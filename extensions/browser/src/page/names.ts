@@ -3,6 +3,7 @@
 import { computeAccessibleName, getRole } from "dom-accessibility-api";
 import type { NameSource } from "../shared/events.ts";
 import { phrase } from "../shared/levels.ts";
+import { labelsOf, referencesOf } from "./labels.ts";
 import { holdsPrivate, isPrivate } from "./privates.ts";
 import { FIELD } from "./secrets.ts";
 import { ownText } from "./text.ts";
@@ -22,6 +23,7 @@ const FROM_CONTENT = new Set(
     "row rowheader sectionhead switch tab tooltip treeitem alert status caption legend"
   ).split(" "),
 );
+const LABELLED = /^(?:INPUT|TEXTAREA|SELECT|METER|OUTPUT|PROGRESS)$/;
 const BUTTONS = /^(?:button|submit|reset|image)$/i;
 
 /** Gives the ARIA role in use, empty if none. */
@@ -70,15 +72,8 @@ function givenName(element: Element): string {
 }
 
 function labelledBy(element: Element): string {
-  const ids = element.getAttribute("aria-labelledby")?.split(/\s+/) ?? [];
-  const root = element.getRootNode();
-  if (ids.length === 0 || !(root instanceof Document || root instanceof ShadowRoot)) return "";
-  return ids
-    .slice(0, 8)
-    .map((id) => (id === "" ? null : root.getElementById(id)))
-    .map((other) =>
-      other === null || isPrivate(other) ? "" : (other.getAttribute("aria-label") ?? ownText(other)),
-    )
+  return referencesOf(element)
+    .map((other) => (isPrivate(other) ? "" : (other.getAttribute("aria-label") ?? ownText(other))))
     .join(" ");
 }
 
@@ -91,8 +86,8 @@ function nativeName(element: Element): string {
   if (element instanceof HTMLTableElement) return childText(element, "CAPTION");
   if (element.tagName === "FIGURE") return childText(element, "FIGCAPTION");
   if (element instanceof HTMLOptionElement || element instanceof HTMLOptGroupElement) return element.label;
-  if (!("labels" in element)) return "";
-  const labels = Array.from((element as HTMLInputElement).labels ?? []).filter((label) => !isPrivate(label));
+  if (!LABELLED.test(element.tagName)) return "";
+  const labels = labelsOf(element).filter((label) => !isPrivate(label));
   const text = labels.map(ownText).join(" ");
   return text.trim() !== "" ? text : (element.getAttribute("placeholder") ?? "");
 }

@@ -8,14 +8,14 @@ import { FIELD, type Secrets } from "./secrets.ts";
 import { isShown } from "./visible.ts";
 
 /** Nodes of an outline; the schema allows 200. */
-const MAX_NODES = 80;
+const MAX_NODES = 60;
 /** Elements looked at for one outline. */
-const MAX_VISITED = 400;
+const MAX_VISITED = 240;
 /** An outline is cut short after so long, in milliseconds: no action may be felt. */
-const MAX_MS = 6;
+const MAX_MS = 5;
 /** Of many brothers those around the action are shown: so many before and behind. */
-const MANY = 24;
-const AROUND = 8;
+const MANY = 16;
+const AROUND = 5;
 const MAX_CLIMB = 24;
 
 const SHOWN = new Set(

@@ -76,8 +76,6 @@ function followClicks(recorder: Recorder): void {
       count: Math.min(detail, 3),
       modifiers: modifiersOf(event as MouseEvent),
     });
-    // What a click leads away from is gone before the next batch.
-    if (meant.closest("a[href],[type=submit],button") !== null) recorder.sink.flush();
   });
 }
 

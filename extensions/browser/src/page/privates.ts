@@ -47,9 +47,9 @@ export function holdsPrivate(element: Element): boolean {
   return element.querySelector(PRIVATE) !== null;
 }
 
-/** Says whether an element itself is marked; for walks that come from above. */
+/** Says whether an element itself is marked; for walks that come from above. Every mark is an attribute. */
 export function isMarkedPrivate(element: Element): boolean {
-  return element.matches(PRIVATE);
+  return element.hasAttributes() && element.matches(PRIVATE);
 }
 
 /** Says whether this document is a frame that stands in a private region. What can't be seen across origins is not. */

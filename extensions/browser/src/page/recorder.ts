@@ -7,6 +7,9 @@ import { isPrivate } from "./privates.ts";
 import type { Secrets } from "./secrets.ts";
 import type { Sign } from "./sign.ts";
 
+/** For so long an element that lies in no private region is not asked again, in milliseconds. */
+const OPEN_MS = 250;
+
 type Listener = (event: Event) => void;
 
 const NOWHERE: WireElement = {
@@ -32,6 +35,7 @@ export class Recorder {
   readonly #leaving: (() => void)[] = [];
   readonly #onRoot: ((root: ShadowRoot) => void)[] = [];
   readonly #roots = new WeakSet<Node>();
+  readonly #openUntil = new WeakMap<Element, number>();
   #levels: Levels;
   #last: Element | null = null;
 
@@ -112,7 +116,12 @@ export class Recorder {
 
   /** Says whether an element may be looked at: neither private nor a secret field. */
   mayLook(element: Element): boolean {
-    return !isPrivate(element) && !this.secrets.covers(element, performance.now());
+    const now = performance.now();
+    if (this.secrets.covers(element, now)) return false;
+    if ((this.#openUntil.get(element) ?? 0) > now) return true;
+    if (isPrivate(element)) return false;
+    this.#openUntil.set(element, now + OPEN_MS);
+    return true;
   }
 
   /** Describes an element as far as the level of that kind says anything about it. */

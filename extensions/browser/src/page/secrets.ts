@@ -3,6 +3,7 @@
 import { globMatcher } from "../shared/globs.ts";
 import { completesSecret, namesSecret } from "../shared/secret_names.ts";
 import { closestDeep } from "./deep.ts";
+import { labelsOf, referencesOf } from "./labels.ts";
 import { ownText } from "./text.ts";
 
 /** What a person can enter something into. */
@@ -65,6 +66,7 @@ export class Secrets {
 
   /** Gives the field that an element is or lies in. */
   fieldOf(element: Element): Element | null {
+    if (element instanceof HTMLInputElement) return element;
     return closestDeep(element, FIELD);
   }
 
@@ -141,15 +143,8 @@ export class Secrets {
   #namesOf(field: Element): string[] {
     const attributes = ["name", "id", "aria-label", "placeholder", "title", "label"];
     const names = attributes.map((name) => field.getAttribute(name) ?? "");
-    return [...names, ...labelsOf(field)].filter((name) => name !== "").map((name) => name.slice(0, 200));
+    return [...names, ...[...referencesOf(field), ...labelsOf(field)].map(ownText)]
+      .filter((name) => name !== "")
+      .map((name) => name.slice(0, 200));
   }
-}
-
-function labelsOf(field: Element): string[] {
-  const root = field.getRootNode();
-  const ids = (field.getAttribute("aria-labelledby") ?? "").split(/\s+/).filter((id) => id !== "");
-  const named =
-    root instanceof Document || root instanceof ShadowRoot ? ids.map((id) => root.getElementById(id)) : [];
-  const labels = "labels" in field ? Array.from((field as HTMLInputElement).labels ?? []) : [];
-  return [...named, ...labels].flatMap((label) => (label === null ? [] : [ownText(label)]));
 }

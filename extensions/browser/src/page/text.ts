@@ -26,6 +26,7 @@ function judge(node: Node): number {
 /** Gives the text shown in an element, at most 120 code points. */
 export function ownText(element: Element): string {
   if (judge(element) === NodeFilter.FILTER_REJECT) return "";
+  if (element.childElementCount === 0) return phrase(element.textContent ?? "");
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT, judge);
   let text = "";
   for (let visited = 0; visited < MAX_VISITED && text.length < MAX_GATHERED; visited += 1) {
