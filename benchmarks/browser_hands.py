@@ -32,6 +32,30 @@ class Hands(Protocol):
     async def move(self, x1: float, y1: float, x2: float, y2: float) -> None:
         """Move the pointer from one point to another."""
 
+    async def focused_path(self) -> str:
+        """Give the structural path of what has the focus in the page's own document."""
+
+    async def is_captured(self) -> bool:
+        """Say whether the page bears the sign."""
+
+
+FOCUSED_PATH = """(() => {
+  let at = document.activeElement;
+  const steps = [];
+  for (; at && at !== document.body; at = at.parentElement) {
+    let place = 1;
+    for (let other = at.previousElementSibling; other; other = other.previousElementSibling) {
+      if (other.localName === at.localName) place += 1;
+    }
+    steps.push(`${at.localName}:${place}`);
+  }
+  return steps.reverse().join("/");
+})()"""
+"""The structural path of what has the focus, found anew by counting."""
+
+SIGN = "document.querySelector('html > div[popover=manual]') !== null"
+"""The sign's host, as a page can see it."""
+
 
 class ChromiumHands:
     """Hands by Playwright."""
@@ -74,3 +98,11 @@ class ChromiumHands:
         """Move."""
         await self.page.mouse.move(x1, y1)
         await self.page.mouse.move(x2, y2, steps=25)
+
+    async def focused_path(self) -> str:
+        """Give the path."""
+        return str(await self.page.evaluate(FOCUSED_PATH))
+
+    async def is_captured(self) -> bool:
+        """Look for the sign."""
+        return bool(await self.page.evaluate(SIGN))

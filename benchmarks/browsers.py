@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,16 @@ EXTENSION = Path(__file__).parents[1] / "extensions" / "browser"
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ID = "fmhepkjmpkclcdnaaiehckedkjmeibll"
 FIREFOX_ID = "browser@overt.invalid"
-HOST_NAME = "org.overt.bridge"
+STORAGE = """(async () => {
+  const opened = indexedDB.open("overt");
+  const database = await new Promise((resolve) => (opened.onsuccess = () => resolve(opened.result)));
+  const names = [...database.objectStoreNames];
+  const rows = await Promise.all(names.map((name) => new Promise((resolve) => {
+    const all = database.transaction(name).objectStore(name).getAll();
+    all.onsuccess = () => resolve(all.result);
+  })));
+  return [await chrome.storage.local.get(), await chrome.storage.session.get(), rows];
+})()"""
 
 
 def built(browser: str) -> Path:
@@ -79,6 +88,14 @@ class Chromium:
             )
         await page.close()
 
+    async def storage(self) -> str:
+        """Give everything that the extension keeps, as JSON."""
+        page = await self.window("options")
+        try:
+            return json.dumps(await page.evaluate(STORAGE))
+        finally:
+            await page.close()
+
     async def ask(self, question: dict[str, object]) -> Any:
         """Ask the worker what a window of the extension would ask."""
         page = await self.window("options")
@@ -90,7 +107,13 @@ class Chromium:
 
 @contextlib.asynccontextmanager
 async def chromium(
-    home: Path, origins: Sequence[str], *, headless: bool = True, args: Sequence[str] = (), grant: bool = True
+    home: Path,
+    origins: Sequence[str],
+    *,
+    headless: bool = True,
+    args: Sequence[str] = (),
+    grant: bool = True,
+    environment: Mapping[str, str] = {},
 ) -> AsyncIterator[Chromium]:
     """Run Chromium with the extension, and the host permission for origins already granted."""
     folder = home / "extension"
@@ -99,7 +122,9 @@ async def chromium(
         if grant:
             await _grant(home, folder, origins, headless=headless)
     async with async_playwright() as playwright:
-        context = await playwright.chromium.launch_persistent_context(**_launch(home, folder, args), headless=headless)
+        context = await playwright.chromium.launch_persistent_context(
+            **_launch(home, folder, args, environment), headless=headless
+        )
         try:
             yield Chromium(context, home)
         finally:
@@ -112,17 +137,19 @@ async def _grant(home: Path, folder: Path, origins: Sequence[str], *, headless: 
     real = manifest.read_text("utf-8")
     manifest.write_text(json.dumps({**json.loads(real), "host_permissions": [pattern_of(each) for each in origins]}))
     async with async_playwright() as playwright:
-        context = await playwright.chromium.launch_persistent_context(**_launch(home, folder, ()), headless=headless)
+        context = await playwright.chromium.launch_persistent_context(
+            **_launch(home, folder, (), {}), headless=headless
+        )
         await Chromium(context, home).worker()
         await context.close()
     manifest.write_text(real)
 
 
-def _launch(home: Path, folder: Path, args: Sequence[str]) -> dict[str, Any]:
+def _launch(home: Path, folder: Path, args: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
     return {
         "user_data_dir": str(home / ".config" / "chromium"),
         "executable_path": CHROMIUM,
-        "env": {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANGUAGE": "en", **_display()},
+        "env": {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANGUAGE": "en", **_display(), **environment},
         "args": ["--no-sandbox", f"--load-extension={folder}", f"--disable-extensions-except={folder}", *args],
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -74,11 +75,43 @@ def serve_page(page: bytes, files: Mapping[str, str]) -> Iterator[str]:
         thread.join()
 
 
-async def act(hands: Hands, canaries: Canaries) -> None:
-    """Do everything that the file says, in its order."""
+class SecretField(msgspec.Struct, frozen=True):
+    """A secret field as it was used: its structural path, and between which times (Unix, ms) it was typed into."""
+
+    path: str
+    first_ms: int
+    last_ms: int
+
+
+def is_of_secret(stored: Mapping[str, Any], secrets: Sequence[SecretField]) -> bool:
+    """Say whether an event is about a secret field: by the element's path, or by keys at the time of typing."""
+    event = stored["event"]
+    body = event["body"]
+    paths = {each.path for each in secrets}
+    if (body.get("element") or {}).get("path") in paths - {""}:
+        return True
+    if body["kind"] not in {"key.rhythm", "field.change", "clipboard"}:
+        return False
+    return any(each.first_ms <= event["wall_ms"] <= each.last_ms for each in secrets)
+
+
+async def act(hands: Hands, canaries: Canaries) -> list[SecretField]:
+    """Do everything that the file says, in its order; gives the secret fields as they were used."""
+    secrets: list[SecretField] = []
     for typed in canaries.typed:
-        await _do(hands, typed.steps, typed.value)
+        *before, last = typed.steps
+        await _do(hands, before, "")
+        path = await hands.focused_path() if typed.secret_field else ""
+        first_ms = _now_ms()
+        await _do(hands, [last], typed.value)
+        if typed.secret_field:
+            secrets.append(SecretField(path, first_ms, _now_ms()))
     await _do(hands, canaries.after, "")
+    return secrets
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 async def _do(hands: Hands, steps: Sequence[Sequence[Any]], value: str) -> None:

@@ -2,8 +2,8 @@
 
     python -m benchmarks.page_cost
 
-Real Chromium, real input: the same clicks, keys, pointer moves and scrolling on the same page of a work tool, whose rows
-change when they are acted on. Ours is the built extension with its worker, at level ``content`` with every kind of
+Real Chromium, real input: the same clicks, keys, pointer moves and scrolling on the same page of a work tool, whose
+rows change when they are acted on. Ours is the built extension with its worker, at level ``content`` with every kind of
 event, sending to a bridge that only remembers; rrweb runs in the page with its defaults. Script time is taken from the
 browser's trace: every call into the recorder's own script, with what it forces (style, layout) included. The longest
 task is the longest span of one task of the page's main thread that the recorder's script was running in. rrweb's events
@@ -42,10 +42,12 @@ CATEGORIES = "devtools.timeline,disabled-by-default-devtools.timeline,toplevel"
 PAGE = """<!doctype html><html lang=en><head><meta charset=utf-8><title>Tickets</title>
 <style>body{{font:14px sans-serif}}td{{padding:2px 8px}}tr.done{{color:gray}}</style>{head}</head><body>
 <header><h1>Tickets</h1><form id=search onsubmit="event.preventDefault()"><label>Search <input id=q name=q></label>
-<label>Owner <select id=owner><option>anyone</option><option>me</option></select></label><button>Go</button></form></header>
+<label>Owner <select id=owner><option>anyone</option><option>me</option></select></label><button>Go</button></form>
+</header>
 <main><table aria-label="Open tickets"><tbody id=rows></tbody></table></main><script>
 const made = [];
-for (let at = 0; at < {rows}; at += 1) made.push(`<tr><td>${{at}}</td><td><a href="#t${{at}}">Ticket number ${{at}}</a></td>`
+for (let at = 0; at < {rows}; at += 1) made.push(
+  `<tr><td>${{at}}</td><td><a href="#t${{at}}">Ticket number ${{at}}</a></td>`
   + `<td><span>open</span></td><td><label><input type=checkbox> done</label></td></tr>`);
 rows.innerHTML = made.join("");
 rows.addEventListener("change", (event) => {{
