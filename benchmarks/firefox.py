@@ -30,7 +30,14 @@ PREFERENCES = {
     "toolkit.telemetry.reportingpolicy.firstRun": False,
     "intl.accept_languages": "en",
 }
-KEYS = {"End": "\ue010", "Home": "\ue011", "Tab": "\ue004", "Enter": "\ue007", "ArrowDown": "\ue015", "ArrowUp": "\ue013"}
+KEYS = {
+    "End": "\ue010",
+    "Home": "\ue011",
+    "Tab": "\ue004",
+    "Enter": "\ue007",
+    "ArrowDown": "\ue015",
+    "ArrowUp": "\ue013",
+}
 
 
 FIND = """(() => {
@@ -167,7 +174,8 @@ class FirefoxHands:
         if frame is None:
             return self.context
         place = await self._run(
-            f"[...document.querySelectorAll('iframe')].indexOf(document.querySelector({json.dumps(frame)}))", self.context
+            f"[...document.querySelectorAll('iframe')].indexOf(document.querySelector({json.dumps(frame)}))",
+            self.context,
         )
         tree = await self.bidi.call("browsingContext.getTree", root=self.context)
         return str(tree["contexts"][0]["children"][int(place)]["context"])
@@ -212,7 +220,9 @@ class Firefox:
             yes = f"fieldset.question:nth-of-type({at}) button:nth-child(2)"
             await hands.click(yes)
             end = asyncio.get_running_loop().time() + FIND_S
-            while not await hands.evaluate(f"document.querySelector({json.dumps(yes + '[aria-pressed=true]')}) !== null"):
+            while not await hands.evaluate(
+                f"document.querySelector({json.dumps(yes + '[aria-pressed=true]')}) !== null"
+            ):
                 if asyncio.get_running_loop().time() > end:
                     raise BidiError("the answer was not taken")
                 await asyncio.sleep(0.1)
@@ -228,9 +238,7 @@ class Firefox:
 
 
 @contextlib.asynccontextmanager
-async def firefox(
-    home: Path, origins: Sequence[str], *, environment: Mapping[str, str] = {}
-) -> AsyncIterator[Firefox]:
+async def firefox(home: Path, origins: Sequence[str], *, environment: Mapping[str, str] = {}) -> AsyncIterator[Firefox]:
     """Run Firefox with the extension. ``origins`` are not granted yet: that is asked in the extension's window."""
     profile = home / ".mozilla" / "firefox" / "overt"
     profile.mkdir(parents=True, exist_ok=True)

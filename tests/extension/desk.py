@@ -64,7 +64,7 @@ class Desk:
 
         with contextlib.suppress(AssertionError):
             await self.until(there, "clicks")
-        assert seen == list(names)
+        assert seen == list(names), f"{seen} is not {list(names)}"
 
     async def until_captured(self, captured: bool = True, tab: Page | None = None) -> None:
         """Wait until a page bears the sign, or no longer does."""

@@ -110,7 +110,7 @@ async def test_left_by_the_command_line_the_open_page_stops(tmp_path: Path) -> N
     async with desk(tmp_path) as at:
         await at.hands.click("#b0")
         await at.until_clicked(["zero"])
-        await at.house.overt("leave", "demo-study", "--yes")
+        await at.house.overt("leave", "demo-study")
         await at.until_captured(captured=False)
         await at.hands.click("#b1")
         await at.hands.click("#b2")

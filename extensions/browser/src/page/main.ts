@@ -28,9 +28,9 @@ class Page {
 
   constructor() {
     this.#outbox = new Outbox(
-      this.#top,
       (message) => this.#hear(message),
       () => this.#stop(),
+      () => this.#shown,
       () => this.#isShown(LOOK_MS),
     );
     window.addEventListener("pagehide", () => this.#leave());
@@ -57,7 +57,6 @@ class Page {
     this.#secrets.list(message.secretFields);
     if (this.#recorder !== null) {
       this.#recorder.allow(message.levels);
-      this.#outbox.send({ type: "sign", shown: this.#shown });
       this.#outbox.resend();
       return;
     }

@@ -26,9 +26,9 @@ export class Outbox {
   #dead = false;
 
   constructor(
-    readonly top: boolean,
     readonly onMessage: (message: ToPage) => void,
     readonly onDead: () => void,
+    readonly isShown: () => boolean,
     /** Asked before a batch leaves: no batch leaves while the sign can't be seen. */
     readonly mayLeave: () => boolean,
   ) {}
@@ -48,7 +48,7 @@ export class Outbox {
       else this.onMessage(message);
     });
     this.#port.onDisconnect.addListener(() => this.#lost());
-    this.send({ type: "hello", top: this.top });
+    this.send({ type: "hello", shown: this.isShown() });
   }
 
   /** Gives up the line, for a page that is put aside. */

@@ -88,7 +88,13 @@ export class Sign {
   /** Says whether a person can see it now: in place, not hidden, nothing above it. Moves it to the top if need be. */
   isSeen(): boolean {
     if (!this.#wanted) return false;
-    if (this.#isOnTop()) return true;
+    if (this.#isOnTop()) {
+      this.#returns = Math.max(0, this.#returns - 1);
+      return true;
+    }
+    // Who takes it away again and again is not fought with: then nothing is captured.
+    if (this.#returns >= MAX_RETURNS) return false;
+    this.#returns += 1;
     this.#raise();
     return this.#isOnTop();
   }

@@ -99,7 +99,7 @@ export interface State {
 
 /** Page to worker. */
 export type FromPage =
-  | { type: "hello"; top: boolean }
+  | { type: "hello"; shown: boolean }
   | { type: "sign"; shown: boolean }
   | { type: "events"; n: number; events: WireEvent[] };
 

@@ -2,7 +2,7 @@
 
 import { NATIVE_HOST, PROTOCOL, type State } from "../shared/wire.ts";
 import { codeSecret, Handshake, type Identity, type Invitation, isState } from "./handshake.ts";
-import type { Queue } from "./queue.ts";
+import type { Queue, Row } from "./queue.ts";
 import { invitation, keepInvitation, keepPairing, pairing } from "./settings.ts";
 
 /** A message at least this often keeps the worker alive, in milliseconds. */
@@ -14,8 +14,6 @@ const REQUEST_MS = 15_000;
 const MAX_BATCH = 500;
 /** Characters of JSON in a batch: well below the bridge's 1 MiB of bytes, at up to three bytes each. */
 const MAX_CHARACTERS = 300_000;
-/** Pages of one introduction message; the bridge takes messages of 1 MiB. */
-const MAX_PAGES = 100;
 /** Batches under way at once. */
 const MAX_UNDER_WAY = 4;
 const FIRST_WAIT_MS = 500;
@@ -27,7 +25,6 @@ export interface Trouble {
 }
 
 export interface Listener {
-  livePages(): string[];
   onState(state: State): Promise<void>;
   onHeard(): void;
   onStop(page: string): void;
@@ -55,6 +52,7 @@ export class Bridge {
   #ready = false;
   #sent = 0;
   #underWay: number[] = [];
+  #known = new Set<string>();
   #asked = new Map<number, Asked>();
   #nextId = 1;
   #heardAt = 0;
@@ -96,9 +94,22 @@ export class Bridge {
       const [first] = rows;
       const last = rows.at(-1);
       if (first === undefined || last === undefined) return;
+      this.#introducePages(rows);
       this.#send({ type: "events", first: first.seq, events: rows.map((row) => row.event) });
       this.#sent = last.seq;
       this.#underWay.push(last.seq);
+    }
+  }
+
+  /** Introduces pages that this bridge does not know, before their events: it may have been started anew. */
+  #introducePages(rows: readonly Row[]): void {
+    for (const { event } of rows) {
+      if (this.#known.has(event.page)) continue;
+      const first = event.body.kind === "page.open" ? event.body.parent : event.page;
+      const pages = first === null ? [] : this.queue.introduction(first);
+      const unknown = pages.filter(({ page }) => !this.#known.has(page));
+      if (unknown.length > 0) this.#send({ type: "pages", pages: unknown });
+      for (const page of [event.page, ...unknown.map((each) => each.page)]) this.#known.add(page);
     }
   }
 
@@ -212,15 +223,13 @@ export class Bridge {
     this.#ready = true;
     this.#sent = acked;
     this.#underWay = [];
+    this.#known = new Set();
     this.#wait = FIRST_WAIT_MS;
     this.trouble = null;
     this.#heardAt = Date.now();
     clearInterval(this.#ping);
     this.#ping = setInterval(() => this.#keepAlive(), PING_MS);
     await this.listener.onState(state);
-    for (const pages of inParts(this.queue.introductions(this.listener.livePages()))) {
-      this.#send({ type: "pages", pages });
-    }
     this.pump();
     this.listener.onChange();
   }
@@ -276,12 +285,6 @@ export class Bridge {
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => void this.ensure(), FIRST_WAIT_MS);
   }
-}
-
-function inParts<T>(all: readonly T[]): T[][] {
-  return Array.from({ length: Math.ceil(all.length / MAX_PAGES) }, (_, at) =>
-    all.slice(at * MAX_PAGES, (at + 1) * MAX_PAGES),
-  );
 }
 
 function parsed(data: unknown): Record<string, unknown> {

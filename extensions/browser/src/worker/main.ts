@@ -31,7 +31,6 @@ class Worker {
 
   constructor() {
     this.#bridge = new Bridge(this.#queue, () => this.#whoWeAre(), {
-      livePages: () => this.pages.livePages(),
       onState: (state) => this.#onState(state),
       onHeard: () => this.#onHeard(),
       onStop: (page) => this.pages.stop(page),

@@ -112,13 +112,6 @@ export class Pages {
     return [...new Set(shown.map((open) => open.tab))];
   }
 
-  /** The pages that are captured now, frames included. */
-  livePages(): string[] {
-    return [...this.#open.values()].flatMap((open) =>
-      open.capturing && open.page !== null ? [open.page] : [],
-    );
-  }
-
   /** Runs `work` when all that came before it is done: no decision is made on something that is about to change. */
   #queued<T>(work: () => Promise<T>): Promise<T> {
     const next = this.#chain.then(work);
@@ -137,6 +130,7 @@ export class Pages {
   async #hear(open: Open, message: FromPage): Promise<void> {
     if (!this.#open.has(open.port)) return;
     if (message.type === "hello") {
+      open.shown = message.shown === true;
       await this.#judge(open);
     } else if (message.type === "sign") {
       open.shown = message.shown === true;
@@ -192,10 +186,12 @@ export class Pages {
   async #take(open: Open, n: number, events: readonly WireEvent[]): Promise<void> {
     const levels = open.capturing ? await this.#judge(open) : null;
     const top = open.top ? open : this.#top(open.tab);
-    if (levels === null || top?.shown !== true || open.origin === null || !Array.isArray(events)) {
+    if (levels === null) {
       this.#send(open, { type: "stop" });
       return;
     }
+    // Without an answer the page keeps its batch, unless it finds itself that the sign is gone.
+    if (top?.shown !== true || open.origin === null || !Array.isArray(events)) return;
     const page = events[0]?.page;
     if (page === undefined || !PAGE_ID.test(page) || !Number.isSafeInteger(n)) return;
     const kept = events

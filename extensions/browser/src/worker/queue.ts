@@ -27,6 +27,12 @@ export interface PageNote {
   seen: number;
 }
 
+export interface Introduction {
+  page: string;
+  url: string;
+  open: WireBody;
+}
+
 export interface Change {
   put: Row[];
   remove: readonly number[];
@@ -119,13 +125,13 @@ export class Queue {
     await this.drop((row) => row.seq <= seq);
   }
 
-  /** Gives how pages introduce themselves to a bridge that knows none: those that wait here, and those given. */
-  introductions(live: readonly string[]): { page: string; url: string; open: WireBody }[] {
-    const named = new Set([...this.#rows.map((row) => row.event.page), ...live]);
-    return [...named]
-      .map((page) => this.#notes.get(page))
-      .flatMap((note) => (note?.open ? [{ page: note.page, url: note.origin, open: note.open.body }] : []))
-      .sort((one, two) => Number(isFrame(one.open)) - Number(isFrame(two.open)));
+  /** Gives how a page introduces itself to a bridge that does not know it, behind the page that it is a frame of. */
+  introduction(page: string): Introduction[] {
+    const note = this.#notes.get(page);
+    if (!note?.open) return [];
+    const { body } = note.open;
+    const parent = body.kind === "page.open" && body.parent !== null ? this.introduction(body.parent) : [];
+    return [...parent, { page, url: note.origin, open: body }];
   }
 
   /** Takes out what answers to `unwanted`. Numbers are never given twice: what is taken out leaves its number free. */
@@ -174,10 +180,6 @@ export class Queue {
   #commit(change: Partial<Change>): Promise<void> {
     return this.disk.commit({ put: [], remove: [], notes: [], forget: [], ...change, next: this.#next });
   }
-}
-
-function isFrame(open: WireBody): boolean {
-  return open.kind === "page.open" && open.parent !== null;
 }
 
 function gapless(event: WireEvent): WireEvent {
