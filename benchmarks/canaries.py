@@ -120,7 +120,7 @@ async def use_page(browser: str, house: WebHouse, origin: str, canaries: Canarie
     if browser == "firefox":
         from benchmarks.firefox import firefox  # noqa: PLC0415 - its driver is not for Chromium's users
 
-        async with firefox(house.user, [origin], environment=house.browser_environment) as running:
+        async with firefox(house.user, environment=house.browser_environment) as running:
             await running.consent([origin])
             hands = await running.open(origin + canaries.url_path)
             secrets = await _use(hands, canaries)

@@ -43,7 +43,8 @@ KEYS = {
 FIND = """(() => {
   const [host, ...inner] = SELECTOR.split(" ");
   const root = document.querySelector(host)?.shadowRoot;
-  const found = document.querySelector(SELECTOR) ?? (inner.length > 0 && root ? root.querySelector(inner.join(" ")) : null);
+  const within = inner.length > 0 && root ? root.querySelector(inner.join(" ")) : null;
+  const found = document.querySelector(SELECTOR) ?? within;
   if (!found) return null;
   found.scrollIntoView({block: "center"});
   const box = found.getBoundingClientRect();
@@ -123,7 +124,8 @@ class FirefoxHands:
         context = await self._frame(frame)
         steps = await self._run(
             f"(() => {{ const list = document.querySelector({json.dumps(selector)}); list.focus();"
-            f" return [...list.options].findIndex(each => each.value === {json.dumps(value)}) - list.selectedIndex; }})()",
+            f" const at = [...list.options].findIndex(each => each.value === {json.dumps(value)});"
+            " return at - list.selectedIndex; })()",
             context,
         )
         for _ in range(abs(int(steps))):
@@ -162,7 +164,8 @@ class FirefoxHands:
         x, y = point
         if frame:
             left, top = await self._run(
-                f"(() => {{ const box = document.querySelector({json.dumps(frame)}); box.scrollIntoView({{block:'center'}});"
+                f"(() => {{ const box = document.querySelector({json.dumps(frame)});"
+                " box.scrollIntoView({block: 'center'});"
                 " const at = box.getBoundingClientRect(); return [at.x + box.clientLeft, at.y + box.clientTop]; })()",
                 self.context,
             )
@@ -238,8 +241,8 @@ class Firefox:
 
 
 @contextlib.asynccontextmanager
-async def firefox(home: Path, origins: Sequence[str], *, environment: Mapping[str, str] = {}) -> AsyncIterator[Firefox]:
-    """Run Firefox with the extension. ``origins`` are not granted yet: that is asked in the extension's window."""
+async def firefox(home: Path, *, environment: Mapping[str, str] = {}) -> AsyncIterator[Firefox]:
+    """Run Firefox with the extension. No site is granted yet: that is asked in the extension's window."""
     profile = home / ".mozilla" / "firefox" / "overt"
     profile.mkdir(parents=True, exist_ok=True)
     name = str(uuid.uuid4())
