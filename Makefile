@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 BROWSER := extensions/browser
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults check format lint types imports lock bench clean extensions
+.PHONY: help setup demo test faults check format lint types imports lock dist bench clean extensions
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -38,6 +38,10 @@ extensions: $(BROWSER)/node_modules/.ready ## build and check the browser extens
 $(BROWSER)/node_modules/.ready: $(BROWSER)/package-lock.json
 	cd $(BROWSER) && npm ci --silent
 	@touch $@
+
+dist: $(READY) extensions ## the wheel, with every plugin that `overt setup` copies
+	cd extensions/vscode && npm ci --silent && npm run --silent package
+	$(BIN)/python -m hatchling build -t wheel
 
 format: $(READY) ## format the code and mend what can be mended
 	$(BIN)/ruff format .
