@@ -2,7 +2,7 @@
 
 ``audit/`` below ``OVERT_HOME`` holds, for each study, the last checkpoint (``.checkpoint``), the entries as last read
 (``.log``) with the checkpoint they were verified against (``.log-checkpoint``), and, when a log was rewritten or
-forked, the signed checkpoint that proves it (``.forked-...``).
+forked, the signed checkpoint that proves it (``.forked-...``); and the receipts of erasures (``.erased-...``).
 """
 
 from __future__ import annotations
@@ -80,6 +80,14 @@ class AuditFolder:
     def keep_evidence(self, study: StudyId, checkpoint: bytes) -> None:
         """Keep a checkpoint that contradicts the last one."""
         self._write({f"{study}.forked-{hashlib.sha256(checkpoint).hexdigest()[:16]}": checkpoint})
+
+    def keep_receipt(self, study: StudyId, request: str, receipt: bytes) -> None:
+        """Keep the receiver's signed word that something was erased. StoreUnwritable: if there is no space."""
+        self._write({f"{study}.erased-{request[:16]}.json": receipt})
+
+    def receipts(self, study: StudyId) -> list[Path]:
+        """Name the receipts of erasure."""
+        return sorted(self._path.glob(f"{study}.erased-*.json"))
 
     def start_anew(self, study: StudyId) -> None:
         """Forget what was followed so far, but not the evidence: it is moved aside as ``.seen-...``."""

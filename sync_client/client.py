@@ -54,6 +54,7 @@ async def sync(
     audit: AuditFolder | None = None,
     sending: Sending | None = None,
     invitations: Invitations | None = None,
+    bytes_per_s: int | None = None,
 ) -> SyncReport:
     """Send deletion requests, then what is past its hold, of one study or of all; give what was done.
 
@@ -61,6 +62,7 @@ async def sync(
     its ``report`` says what was. ``http`` is used as it is (proxies, certificates); else one is made per receiver. With
     ``audit``, each study's audit log is followed first, and a study whose log was rewritten is sent nothing. With
     ``sending``, who leaves a study can wait until nothing of it is under way; ``invitations`` are shown with consents.
+    ``bytes_per_s`` bounds how fast bodies go out.
     """
     run = _Run(
         store,
@@ -75,6 +77,7 @@ async def sync(
         audit=audit,
         sending=sending,
         invitations=invitations,
+        bytes_per_s=bytes_per_s,
     )
     report = await run.everything(study)
     if report.problems:
@@ -100,7 +103,9 @@ class _Run:
         audit: AuditFolder | None,
         sending: Sending | None,
         invitations: Invitations | None,
+        bytes_per_s: int | None,
     ) -> None:
+        self._bytes_per_s = bytes_per_s
         self._invitations = invitations
         self._sending = sending
         self._audit = audit
@@ -212,9 +217,15 @@ class _Run:
             jitter=self._jitter,
             clock=self._clock,
             sleep=self._sleep,
+            keep=partial(self._keep_receipt, study, request.digest),
         )
         self._note(study, url, stop)
         return stop
+
+    def _keep_receipt(self, study: StudyId, request: str, receipt: bytes) -> None:
+        if self._audit is not None:
+            # Without space for it the request is sent again, and the receiver gives the same receipt.
+            self._audit.keep_receipt(study, request, receipt)
 
     async def _carry_study(self, grant: Grant) -> bool:
         """Send what is due of one study; say whether the person's forgetting or leaving came in between."""
@@ -284,7 +295,7 @@ class _Run:
 
     def _transport(self, url: str) -> Transport:
         if url not in self._transports:
-            self._transports[url] = Transport(self._http_for(url), url, self._deadlines)
+            self._transports[url] = Transport(self._http_for(url), url, self._deadlines, bytes_per_s=self._bytes_per_s)
         return self._transports[url]
 
     def _http_for(self, url: str) -> httpx.AsyncClient:

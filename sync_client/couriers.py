@@ -83,8 +83,9 @@ async def carry_deletion(
     jitter: Callable[[], float],
     clock: Clock,
     sleep: Sleep,
+    keep: Callable[[bytes], None] = lambda _: None,
 ) -> Stop:
-    """Send a deletion request until its receipt is here, or the run's tries are used up."""
+    """Send a deletion request until its receipt is here, or the run's tries are used up; ``keep`` gets the receipt."""
     asked = request.payload
     path = f"/v1/studies/{asked.study}/participants/{asked.pseudonym}/deletions"
     plan = StudyPlan((request,), consent_known=True, consent_helps=False, jitter=jitter)
@@ -94,6 +95,7 @@ async def carry_deletion(
             continue
         answer = await transport.send("POST", path, request.raw, may_go=lambda: True)
         if reaction_to(answer.status) is Reaction.ACCEPTED and _is_deletion_receipt(answer.body, request, key):
+            keep(answer.body)
             plan.accepted()
         else:
             plan.answered(answer, clock.wall_ms())

@@ -60,7 +60,10 @@ def is_loopback(url: str) -> bool:
 class Transport:
     """Sends to one receiver."""
 
-    def __init__(self, http: httpx.AsyncClient, base: str, deadlines: Deadlines) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, base: str, deadlines: Deadlines, *, bytes_per_s: int | None = None
+    ) -> None:
+        self._bytes_per_s = bytes_per_s
         self._http = http
         self._base = base.rstrip("/")
         self._deadlines = deadlines
@@ -141,6 +144,8 @@ class Transport:
             piece = body[start : start + CHUNK_BYTES]
             self.bytes_sent += len(piece)
             yield piece
+            if self._bytes_per_s is not None:
+                await asyncio.sleep(len(piece) / self._bytes_per_s)
 
 
 async def _drop_unsent_when_cut(event: str, info: dict[str, Any]) -> None:

@@ -49,7 +49,7 @@ def audit(study: str | None, compare: Path | None, *, checkpoint: bool, start_an
         log = asyncio.run(fetch_log(folder, device.ledger, name))
         if compare is not None and log is not None:
             _compare(device, folder, log, compare)
-        _show(name, log, _mine(device, log), as_json=as_json)
+        _show(name, log, _mine(device, log), receipts=len(folder.receipts(name)), as_json=as_json)
     if not names and not as_json:
         click.echo("You have joined no study; there is no log to look at.")
 
@@ -64,10 +64,11 @@ def _mine(device: Device, log: VerifiedLog | None) -> tuple[Telling, ...]:
     return tellings(log, pseudonym)
 
 
-def _show(study: StudyId, log: VerifiedLog | None, told: tuple[Telling, ...], *, as_json: bool) -> None:
+def _show(study: StudyId, log: VerifiedLog | None, told: tuple[Telling, ...], *, receipts: int, as_json: bool) -> None:
     if as_json:
         entries = msgspec.to_builtins(told)
-        print_json({"study": study, "log": log is not None, "verified": log is not None, "entries": entries})
+        print_json({"study": study, "log": log is not None, "verified": log is not None, "entries": entries,
+                    "receipts_of_erasure": receipts})  # fmt: skip
         return
     if log is None:
         click.echo(f"{study}: its receiver keeps no audit log.")
@@ -76,6 +77,8 @@ def _show(study: StudyId, log: VerifiedLog | None, told: tuple[Telling, ...], *,
     for each in told:
         shown.add_row(local_time(each.at_ms), each.text)
     console().print(shown)
+    if receipts:
+        click.echo(f"The receiver's signed receipts of {receipts} erasures lie in the folder audit/ of OVERT_HOME.")
 
 
 def _compare(device: Device, folder: AuditFolder, log: VerifiedLog, file: Path) -> None:

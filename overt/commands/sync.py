@@ -12,6 +12,7 @@ from capture_gate.recovery import Recovered, recover
 from consent_ledger.grants import Grant
 from consent_ledger.invitations import Invitations
 from event_model.ids import StudyId
+from overt import timer_shell
 from overt.console import bytes_text, console, json_option, local_time, print_json, table
 from overt.device import Device
 from sync_client.audit import AuditFolder
@@ -25,18 +26,36 @@ MS = 1000
 @click.command()
 @click.option("--study", help="Only this study.")
 @click.option("--explain", is_flag=True, help="Say what would be sent and what is on hold; send nothing.")
+@click.option("--install-timer", is_flag=True, help="Run this every hour: shows and installs your system's own timer.")
+@click.option("--undo", is_flag=True, help="With --install-timer: take the timer away.")
+@click.option("--unattended", is_flag=True, help="As the timer runs it: nothing is sent over a metered connection.")
+@click.option("--limit", type=click.IntRange(min=20), metavar="KB/S",
+              help="Send at most so many kilobytes a second; 20 or more.")  # fmt: skip
 @json_option
-def sync(study: str | None, *, explain: bool, as_json: bool) -> None:
+def sync(
+    study: str | None, limit: int | None,
+    *, explain: bool, install_timer: bool, undo: bool, unattended: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Send what is past its hold, sealed to the study's key, and ask back what you forgot.
 
     Sends each segment once, until the receiver's signed receipt is here. Nothing is lost when it can't be reached:
-    the next `overt sync` tries again.
+    the next `overt sync` tries again. `overt sync --install-timer` has it run by itself.
     """
+    if undo and not install_timer:
+        raise click.UsageError("--undo goes with --install-timer")
+    if install_timer:
+        _timer(undo=undo, as_json=as_json)
+        return
+    if unattended and timer_shell.is_metered():
+        click.echo("The connection is metered: nothing is sent. `overt sync` sends all the same.")
+        return
     device = Device()
     if explain:
         _explain(device, study, as_json=as_json)
         return
-    recovered, report = asyncio.run(_sync(device, None if study is None else StudyId(study), quiet=as_json))
+    recovered, report = asyncio.run(
+        _sync(device, None if study is None else StudyId(study), limit=limit, quiet=as_json)
+    )
     if as_json:
         print_json({"recovered": recovered, **{name: getattr(report, name) for name in report.__struct_fields__}})
         return
@@ -48,7 +67,9 @@ def sync(study: str | None, *, explain: bool, as_json: bool) -> None:
     )
 
 
-async def _sync(device: Device, study: StudyId | None, *, quiet: bool) -> tuple[Recovered, SyncReport]:
+async def _sync(
+    device: Device, study: StudyId | None, *, limit: int | None, quiet: bool
+) -> tuple[Recovered, SyncReport]:
     keys = device.keys()
     bar = Progress(TextColumn("sending"), BarColumn(), MofNCompleteColumn(), console=console(), disable=quiet)
     with bar:
@@ -69,8 +90,23 @@ async def _sync(device: Device, study: StudyId | None, *, quiet: bool) -> tuple[
                 audit=AuditFolder(device.home),
                 sending=Sending(device.home),
                 invitations=Invitations(device.home),
+                bytes_per_s=None if limit is None else limit * 1000,
             )
     return recovered, report
+
+
+def _timer(*, undo: bool, as_json: bool) -> None:
+    timer = timer_shell.plan()
+    if not as_json and not undo:
+        timer_shell.show(timer)
+    report = timer_shell.undo(timer) if undo else timer_shell.install(timer)
+    if as_json:
+        print_json(report)
+        return
+    done = "Taken away" if undo else "Written"
+    click.echo(f"{done}: {', '.join(report.files) or 'nothing; there was no timer'}")
+    for command in report.failed:
+        click.secho(f"This did not work here; run it yourself: {command}", fg="yellow")
 
 
 def _explain(device: Device, study: str | None, *, as_json: bool) -> None:

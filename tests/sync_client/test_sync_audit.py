@@ -13,6 +13,8 @@ from event_model.errors import AuditError, UploadError
 from event_model.keys import Secret, SigningKey
 from event_model.log_entries import LogEntry, LogKind, encode_entry, subject_of
 from event_model.merkle import consistency_path, leaf_hash, new_nodes, root_of
+from event_model.receipts import DELETION_RECEIPT, DELETION_REQUEST, DeletionReceipt, DeletionRequest
+from event_model.signed import open_document
 from local_store.store import Store
 from overt.audit import openings, tellings
 from sync_client.audit import AuditFolder, VerifiedLog, check_foreign, follow_log, kept_log, read_log
@@ -258,3 +260,30 @@ async def test_a_log_that_can_not_be_read_now_does_not_stop_the_upload(
     await device.type(store, "c = 3")
     device.pass_hold()
     assert (await device.sync(store)).uploaded == 1
+
+
+async def test_the_receipt_of_an_erasure_is_kept_and_the_log_names_it(
+    device: Device, store: Store, front: Front, folder: AuditFolder, transport: Transport
+) -> None:
+    device.audit = folder
+    await device.type(store, "d = 4")
+    device.pass_hold()
+    await device.sync(store)
+    (info,) = await store.segments()
+    path = device.ledger.request_deletion(
+        device.study,
+        segments=((info.epoch, info.number),),
+        installation=device.installation,
+        now_ms=NOW,
+        reason="forgotten",
+    )
+    request = path.read_bytes()
+    await device.sync(store)
+    (kept,) = folder.receipts(device.study)
+    receipt = open_document(DELETION_RECEIPT, kept.read_bytes(), DeletionReceipt, key=KEY).payload
+    assert receipt.request == open_document(DELETION_REQUEST, request, DeletionRequest).digest
+    log = await read_log(transport, folder, study=device.study, key=KEY)
+    assert log is not None
+    told = [each.text for each in tellings(log, device.pseudonym) if each.mine]
+    assert told == ["you joined the study", f"{receipt.segments_erased} segment of yours were erased on request"]
+    assert log.entries[-1].digest == receipt.request

@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,20 @@ async def test_tls_is_believed_only_for_the_right_name_by_a_trusted_authority(
     assert bool(taken and taken[0]) == (status == 200)
     if status == 0:
         assert "certificate" in answer.note.lower()
+
+
+async def test_a_limit_holds_the_body_back(front_url: str) -> None:
+    body = bytes(4 * CHUNK_BYTES)
+    async with open_http(Deadlines(), loopback=True) as http:
+        began = time.monotonic()
+        transport = Transport(http, front_url, Deadlines(), bytes_per_s=len(body) * 4)
+        assert (await transport.send("PUT", "/x", body, may_go=lambda: True)).status == 200
+    assert time.monotonic() - began >= 0.24
+
+
+@pytest.fixture
+def front_url():
+    front = Front()
+    front.otherwise = say(200, b"{}")
+    yield front.url
+    front.close()
