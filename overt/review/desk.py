@@ -205,6 +205,12 @@ class Moments:
         month = self._t("month." + str(day.month))
         return str(self._t("word.date", weekday=weekday, day=day.day, month=month, year=day.year))
 
+    def short(self, ms: int) -> str:
+        """A day without its year, and a time: for tables."""
+        local = self.local(ms)
+        month = self._t("month." + str(local.month))
+        return str(self._t("word.short", day=local.day, month=month, time=self.clock(ms)))
+
     def full(self, ms: int) -> str:
         """A day and a time."""
         return f"{self.day(ms)}, {self.clock(ms)}"

@@ -83,6 +83,8 @@ def entry_sentence(t: Texts, when: Moments, entry: Entry) -> Markup:
         words = t("entry.read", name=name, span=span)
     elif counts.get("document.open"):
         words = t("entry.opened", name=name)
+    elif counts.get("document.close"):
+        words = t("entry.closed", name=name)
     else:
         words = t("entry.touched", name=name)
     if entry.secrets:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import re
 import time
 from collections.abc import Sequence
 
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from event_model.events import DocumentEdit, DocumentOpen, Event
+from event_model.events import FILLER, DocumentEdit, DocumentOpen, Event
 from event_model.ids import DocumentId, SessionId, StudyId
 from event_model.page_events import PageNavigate, PageOpen
 from overt.review.catalogue import PENDING, Catalogue, Entry
@@ -416,6 +417,6 @@ def _matches(chapter: Chapter, words: str) -> list[tuple[Event, Markup]]:
 def _excerpt(text: str, words: str) -> Markup:
     at = text.casefold().find(words)
     start, end = max(0, at - EXCERPT_CHARS), at + len(words) + EXCERPT_CHARS
-    return Markup("{}{}<b>{}</b>{}").format(
-        "…" if start else "", text[start:at], text[at : at + len(words)], text[at + len(words) : end]
-    )
+    before, found, after = text[start:at], text[at : at + len(words)], text[at + len(words) : end]
+    parts = (re.sub(rf"{FILLER}+", "▒", re.sub(r"\s*\n\s*", " ↵ ", part)) for part in (before, after))
+    return Markup("{}{}<b>{}</b>{}").format("…" if start else "", next(parts), found, next(parts))
