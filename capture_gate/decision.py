@@ -40,6 +40,7 @@ class Refusal(msgspec.Struct, frozen=True):
 SENTENCES: Mapping[str, str] = {
     **REFUSALS,
     "no-consent": "You have not joined a study. `overt join` shows one and asks.",
+    "remote-host": "You reached this machine over a network, and your data belong on your own. See docs/EDITORS.md.",
     "paused": "Capture is paused. `overt resume` ends the pause.",
     "out-of-scope": "The study does not ask for this place.",
     "denied-path": "Files of this kind are never captured.",

@@ -18,6 +18,7 @@ from lsp_collector import VERSION
 from lsp_collector.parent import watch_parents
 from lsp_collector.ports import Client, Door, OpenDoor
 from lsp_collector.session import Session
+from lsp_collector.shut_door import ShutDoor
 from lsp_collector.stdio import Input, Output
 
 _ENDING_SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
@@ -126,6 +127,12 @@ def gate_at(home: Path | None) -> OpenDoor:
     """
 
     async def open_gate(client: Client) -> Door:
+        from capture_gate.host import is_remote  # noqa: PLC0415 - loaded late on purpose
+
+        if is_remote(os.environ):
+            from capture_gate.decision import SENTENCES  # noqa: PLC0415 - loaded late on purpose
+
+            return ShutDoor("remote-host", SENTENCES["remote-host"])
         from capture_gate.door import Door as Gate  # noqa: PLC0415 - loaded late on purpose
         from capture_gate.home import home_folder  # noqa: PLC0415 - loaded late on purpose
         from capture_gate.status import ClientInfo  # noqa: PLC0415 - loaded late on purpose

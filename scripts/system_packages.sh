@@ -3,6 +3,10 @@
 set -eu
 missing=
 command -v nvim >/dev/null || missing="$missing neovim"
+command -v emacs >/dev/null || missing="$missing emacs-nox"
+[ -d /usr/share/doc/elpa-package-lint ] || missing="$missing elpa-package-lint"
+command -v vim >/dev/null || missing="$missing vim"
+[ -d /usr/share/vim-ale ] || missing="$missing vim-ale"
 command -v git >/dev/null || missing="$missing git"
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v firefox-esr >/dev/null || missing="$missing firefox-esr"

@@ -34,7 +34,7 @@ class House:
         self.work = folder / "work"
         self.received = folder / "received"
         self.dataset = folder / "dataset"
-        self.environment = {"OVERT_HOME": str(self.person), "OVERT_KEYRING": "file"}
+        self.environment = {"OVERT_HOME": str(self.person), "OVERT_KEYRING": "file", "OVERT_HOST": "own"}
         self._receiver: asyncio.subprocess.Process | None = None
         self._port = _free_port()
 

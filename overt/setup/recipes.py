@@ -73,8 +73,10 @@ With ALE, in your vimrc, for each language you want:
 call ale#linter#Define('python', {{
   \\ 'name': 'overt', 'lsp': 'stdio', 'executable': '{command[0]}',
   \\ 'command': '%e {" ".join(command[1:])}', 'project_root': {{buffer -> expand('#' . buffer . ':p:h')}} }})
+let g:ale_linters = {{'python': ['overt', 'ruff', 'mypy']}}
 let g:ale_lint_delay = 0
 
+Name overt there beside the linters that you use: ALE starts no others.
 ALE sends whole files, a moment after typing; overt compares them.
 """
 

@@ -49,7 +49,12 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Participant,
     (tmp_path / "work").mkdir()
     person = Participant(tmp_path / "home", tmp_path / "work")
     person.join()
-    return person, {"OVERT_HOME": str(person.home), "OVERT_KEYRING": "file", "PATH": f"{TOOLS}:/usr/bin:/bin"}
+    return person, {
+        "OVERT_HOME": str(person.home),
+        "OVERT_KEYRING": "file",
+        "OVERT_HOST": "own",
+        "PATH": f"{TOOLS}:/usr/bin:/bin",
+    }
 
 
 def enabled(nvim: NeovimPerson) -> NeovimPerson:

@@ -331,6 +331,13 @@ async def test_a_save_with_text_mends_what_silently_differs(talk: Talk) -> None:
     assert talk.bodies[1:] == [DocumentEdit(1, 3, 0, "s"), DocumentSave(1)]
 
 
+async def test_a_save_whose_line_ends_are_two_characters_mends_nothing(talk: Talk) -> None:
+    """ALE 3.3 joins the lines with a backslash and an n."""
+    await talk.say(opened("a.py", "one\ntwo\n"), saved("a.py", "one\\ntwo\\n"))
+    await talk.say(saved("a.py", "print('\\n')"))
+    assert talk.bodies[1:] == [DocumentSave(1), DocumentEdit(1, 0, 8, "print('\\n')"), DocumentSave(1)]
+
+
 async def test_opening_twice_takes_over_the_difference(talk: Talk) -> None:
     await talk.say(opened("a.py", "one"), opened("a.py", "none"))
     assert talk.bodies[1:] == [DocumentEdit(1, 0, 0, "n")]

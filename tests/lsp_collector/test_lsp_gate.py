@@ -53,6 +53,22 @@ async def test_what_was_typed_is_in_the_store(person: Participant) -> None:
     assert bodies[-1] == DocumentClose(1)
 
 
+async def test_on_a_host_reached_over_a_network_nothing_is_captured(
+    person: Participant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person.join()
+    monkeypatch.setenv("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22")
+    monkeypatch.setenv("OVERT_HOST", "")
+    name = at(person, "a.py")
+    with sidecar(person) as editor:
+        editor.start()
+        editor.send(opened("", "secret\n", at=name), saved("", "secret\n", at=name))
+        status = editor.ask("overt/flush")["result"]
+        assert (status["state"], status["reasons"][0]["code"]) == ("off", "remote-host")
+        assert editor.end() == 0
+    assert not (person.home / "store").exists()
+
+
 async def test_killed_at_any_moment_nothing_acknowledged_is_lost(person: Participant) -> None:
     person.join()
     name = at(person, "a.py")
