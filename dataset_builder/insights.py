@@ -261,9 +261,9 @@ def _table(cells: Cells[Any], *names: str) -> list[dict[str, Any]]:
     ]
 
 
-def rows_of(out: Path, table: str, names: list[str]) -> Iterator[dict[str, Any]]:
-    """Give the rows of a table in their order. DatasetError: if a file can't be read."""
-    for file in table_files(out, table):
+def rows_of(out: Path, table: str, names: list[str], *, split: str | None = None) -> Iterator[dict[str, Any]]:
+    """Give the rows of a table, or of one split, in their order. DatasetError: if a file can't be read."""
+    for file in table_files(out, table, split):
         try:
             with pq.ParquetFile(file) as parquet:
                 for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, columns=names):

@@ -75,10 +75,10 @@ def reidentify(events: Iterable[Mapping[str, Any]], languages: Mapping[str, set[
 def _link(gaps: Mapping[str, Mapping[str, list[int]]], look_ms: int) -> tuple[int, int]:
     """Name each second half by the nearest first half; gives how many were right, and of how many."""
     firsts, seconds, names = [], [], []
-    for who, sessions in sorted(gaps.items()):
+    for who, sessions in gaps.items():
         halves: tuple[list[int], list[int]] = ([], [])
-        for number, name in enumerate(sorted(sessions)):
-            halves[number % 2].extend(gap for gap in sessions[name] if gap < look_ms)
+        for number, values in enumerate(sessions.values()):  # as they come: every other one
+            halves[number % 2].extend(gap for gap in values if gap < look_ms)
         if min(map(len, halves)) >= MIN_KEYS:
             names.append(who)
             firsts.append(_features(halves[0]))

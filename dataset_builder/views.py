@@ -21,6 +21,8 @@ from dataset_builder.parts import keep_private
 from dataset_builder.plan import Split
 from dataset_builder.read import DocumentLife, columns_of, documents
 from dataset_builder.tables import schema_of
+from dataset_builder.view_edits import write_crowd_code, write_progsnap2
+from dataset_builder.view_pages import next_actions, write_chrome_recorder, write_weblinx
 from event_model.errors import DatasetError
 from event_model.events import DocumentEdit, kind_of
 
@@ -29,6 +31,12 @@ INSTRUCTION = (
     " Rewrite the editable region as they will leave it after their next edit."
 )
 """What the system message of the chat view says."""
+
+ACTING = (
+    "You are an assistant that works in a web application. You are given the latest actions and the page's outline."
+    " Say the next action."
+)
+"""What it says where the next action is asked."""
 
 _COLUMNS = ("session", "document", "life", "time", "position", "deleted", "inserted", "joined")
 _BATCH_ROWS = 8_192
@@ -43,6 +51,10 @@ class View(enum.Enum):
 
     EDITING_TRACES = "editing-traces"
     CHAT = "chat"
+    CROWD_CODE = "crowd-code"
+    PROGSNAP2 = "progsnap2"
+    WEBLINX = "weblinx"
+    CHROME_RECORDER = "chrome-recorder"
 
 
 class Transaction(msgspec.Struct, frozen=True):
@@ -93,13 +105,29 @@ def write_view(out: Path, view: View, target: Path) -> ViewReport:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.mkdir(mode=0o700)
-        report = _traces(out, target) if view is View.EDITING_TRACES else _chats(out, target)
+        report = _write(out, view, target)
         keep_private(target)
     except OSError as error:
         raise DatasetError(
             f"the view can't be written: {error.strerror or error}", code="dataset-unwritable"
         ) from error
     return report
+
+
+def _write(out: Path, view: View, target: Path) -> ViewReport:
+    if view is View.EDITING_TRACES:
+        return _traces(out, target)
+    if view is View.CHAT:
+        return _chats(out, target)
+    return ViewReport(view.value, *_WRITERS[view](out, target))
+
+
+_WRITERS = {
+    View.CROWD_CODE: write_crowd_code,
+    View.PROGSNAP2: write_progsnap2,
+    View.WEBLINX: write_weblinx,
+    View.CHROME_RECORDER: write_chrome_recorder,
+}
 
 
 def chat_of(example: Example) -> Chat:
@@ -116,7 +144,12 @@ def _chats(out: Path, target: Path) -> ViewReport:
             for line in lines:
                 sink.write(_ENCODER.encode(chat_of(msgspec.json.decode(line, type=Example))) + b"\n")
                 items += 1
-    return ViewReport(View.CHAT.value, len(Split), items, 0)
+        with (target / f"actions-{name}").open("wb") as sink:
+            for question, answer in next_actions(out, split):
+                chat = Chat((Message("system", ACTING), Message("user", question), Message("assistant", answer)))
+                sink.write(_ENCODER.encode(chat) + b"\n")
+                items += 1
+    return ViewReport(View.CHAT.value, 2 * len(Split), items, 0)
 
 
 def _traces(out: Path, target: Path) -> ViewReport:

@@ -164,15 +164,20 @@ def check(folder: Path, source: Path | None, key: Path | None, truth: Path | Non
 @dataset.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option(
-    "--format", "view_format", type=click.Choice(["editing-traces", "chat"]), required=True, help="The format to write."
+    "--format",
+    "view_format",
+    required=True,
+    help="The format to write.",
+    type=click.Choice(["editing-traces", "crowd-code", "progsnap2", "chat", "weblinx", "chrome-recorder"]),
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write; it must not exist.")
 @json_option
 def view(folder: Path, view_format: str, out: Path, *, as_json: bool) -> None:
     """Write the built dataset FOLDER in a format that others read.
 
-    editing-traces: a JSON file per document, with every edit. chat: next-edit examples as conversations. A view holds
-    what the dataset held when it was written: write it again after every build.
+    editing-traces: a JSON file per document, with every edit. crowd-code, progsnap2: edits as CSV. chat: next-edit
+    examples and next actions on pages as conversations. weblinx: demonstrations of turns. chrome-recorder: scripts.
+    A view holds what the dataset held when it was written: write it again after every build.
 
     \b
     overt dataset view dataset/ --format chat --out chat/

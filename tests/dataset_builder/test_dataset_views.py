@@ -109,8 +109,8 @@ def test_a_view_shows_nothing_masked(view: View, alice: Contributor, run: Any, o
     alice.seal(events_of(bodies), masks=[mask], findings=[Finding(1, "secret", "password", None)])
     run()
     write_view(out, view, tmp_path / "view")
-    texts = [path.read_text() for path in (tmp_path / "view").rglob("*.json*")]
-    assert any("key = " in text for text in texts)
+    texts = [path.read_text() for path in (tmp_path / "view").rglob("*") if path.is_file()]
+    assert any("key = " in text for text in texts) or view in {View.WEBLINX, View.CHROME_RECORDER}
     assert not any(secret in text for text in texts)
 
 
