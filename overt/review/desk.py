@@ -156,6 +156,22 @@ class Desk:
 
         return answer
 
+    def part(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        """Hand this desk to a part of a page, which is given up when nobody waits for it any more."""
+
+        async def answer(request: Request) -> Response:
+            working = asyncio.ensure_future(page(self, request))
+            leaving = asyncio.ensure_future(_left(request))
+            try:
+                await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                return working.result() if working.done() else Response(status_code=204)
+            finally:
+                for task in (working, leaving):
+                    task.cancel()
+                await asyncio.gather(working, leaving, return_exceptions=True)
+
+        return answer
+
     def back(self, path: str, done: str = "") -> Response:
         """Go on to a page of ours after something was done."""
         mark = "&" if "?" in path else "?"
@@ -164,6 +180,12 @@ class Desk:
     def sorry(self, request: Request, error: OvertError) -> HTMLResponse:
         """Say what went wrong, and what can be done."""
         return self.page(request, "error.html", status=409, error=error)
+
+
+async def _left(request: Request) -> None:
+    """Wait until the browser has gone on to something else."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def form(request: Request) -> dict[str, str]:

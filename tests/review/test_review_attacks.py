@@ -18,7 +18,7 @@ from playwright.sync_api import Page as Tab
 from overt.review.guard import COOKIE, REFUSAL
 from tests.review.review_kit import HOSTILE, Page, overt
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("review")]
 
 Open = Callable[..., tuple[Tab, str]]
 

@@ -33,7 +33,7 @@ from event_model.page_events import (
 from overt.demo.house import House
 from tests.review.review_kit import HOSTILE, MAIL, overt, run
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("review")]
 
 SITE = "https://tickets.example.org"
 OTHER = "https://wiki.example.org"

@@ -44,7 +44,7 @@ def routes(desk: Desk) -> list[Route]:
     return [
         Route("/forget", desk.bound(choose), methods=["GET"]),
         Route("/forget/sure", desk.bound(sure), methods=["GET"]),
-        Route("/forget/weigh", desk.bound(weigh), methods=["GET"]),
+        Route("/forget/weigh", desk.part(weigh), methods=["GET"]),
         Route("/forget", desk.bound(do), methods=["POST"]),
         Route("/forget/job", desk.bound(job), methods=["GET"]),
     ]

@@ -90,12 +90,12 @@ def routes(desk: Desk) -> list[Route]:
     """Give these pages' routes."""
     return [
         Route("/timeline", desk.bound(timeline)),
-        Route("/timeline/lanes", desk.bound(lanes)),
-        Route("/timeline/part", desk.bound(part)),
-        Route("/timeline/minutes", desk.bound(minutes)),
+        Route("/timeline/lanes", desk.part(lanes)),
+        Route("/timeline/part", desk.part(part)),
+        Route("/timeline/minutes", desk.part(minutes)),
         Route("/minute", desk.bound(minute)),
         Route("/search", desk.bound(search)),
-        Route("/search/part", desk.bound(search_part)),
+        Route("/search/part", desk.part(search_part)),
     ]
 
 
