@@ -63,6 +63,8 @@ lock: $(READY) ## renew the lock files from pyproject.toml
 		pyproject.toml --extra dev --output-file requirements/dev.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
 		pyproject.toml --output-file requirements/device.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
+		pyproject.toml --extra receiver --output-file requirements/receiver.txt
 
 bench: $(READY) ## replay the shipped trace through the real processes
 	$(BIN)/python -m benchmarks.replay tests/data/traces/*.json.gz
