@@ -96,6 +96,7 @@ class Catalogue:
         self._version: object = None
         self._chapters: _Recent[Chapter] = _Recent(CHAPTERS)
         self._digests: _Recent[Digest] = _Recent(DIGESTS)
+        self._reading: dict[object, asyncio.Future[Chapter | None]] = {}
         self._previews: dict[SessionId, Preview] = {}
         self._bases: dict[SessionId, tuple[object, dict[DocumentId, Sheet]]] = {}
         self._pending_digests: dict[SessionId, tuple[Chapter, Digest]] = {}
@@ -122,6 +123,10 @@ class Catalogue:
         self._firsts = [info.first_wall_ms for info in infos]
         self._longest = max((info.last_wall_ms - info.first_wall_ms for info in infos), default=0)
         self._version = version
+
+    async def settle(self) -> None:
+        """Wait for what is being read: the store is about to be closed."""
+        await asyncio.gather(*self._reading.values(), return_exceptions=True)
 
     def let_go(self) -> None:
         """Forget what was remembered of pieces that may be gone by now."""
@@ -151,13 +156,21 @@ class Catalogue:
         """Open a segment; ``None`` if it can't be read."""
         key = (info.place, info.revision)
         found = self._chapters.get(key)
-        if found is None:
-            try:
-                content = await self.store.read(info)
-            except StoreDamaged:
-                return None
-            found = Chapter(content.events, content.masks, content.findings)
-            self._chapters.put(key, found)
+        if found is not None:
+            return found
+        reading = self._reading.get(key)
+        if reading is None:
+            reading = self._reading[key] = asyncio.ensure_future(self._read(info))
+            reading.add_done_callback(lambda _: self._reading.pop(key, None))
+        return await asyncio.shield(reading)  # who waits may give up; what is half read is soon asked for again
+
+    async def _read(self, info: SegmentInfo) -> Chapter | None:
+        try:
+            content = await self.store.read(info)
+        except StoreDamaged:
+            return None
+        found = Chapter(content.events, content.masks, content.findings)
+        self._chapters.put((info.place, info.revision), found)
         return found
 
     async def digest(self, info: SegmentInfo) -> Digest:

@@ -74,6 +74,8 @@ class Desk:
     async def close(self) -> None:
         """Let go of the store."""
         self.closing.set()
+        if self._catalogue is not None:
+            await self._catalogue.settle()
         await self._open.aclose()
 
     async def catalogue(self) -> Catalogue | None:
