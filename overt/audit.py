@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from consent_ledger.ledger import Ledger
-from event_model.errors import ConsentError
+from event_model.errors import ConsentError, OvertError
 from event_model.ids import Pseudonym, StudyId
 from event_model.keys import VerifyKey
 from event_model.log_entries import LogEntry, LogKind, subject_of
@@ -69,6 +71,27 @@ def openings(folder: AuditFolder, ledger: Ledger, study: StudyId) -> tuple[Openi
         return None
     numbered = [(index, entry) for index, entry in enumerate(log.entries) if entry.kind is LogKind.KEY_OPENING]
     return tuple(Opening(entry.at_ms, entry.by, entry.purpose, index) for index, entry in reversed(numbered))
+
+
+class KeptLog(msgspec.Struct, frozen=True):
+    """What ``check_kept`` found of one study's log: how many entries hold, or the code of what does not."""
+
+    study: StudyId
+    entries: int | None
+    problem: str = ""
+    detail: str = ""
+
+
+def check_kept(folder: AuditFolder, ledger: Ledger, studies: Iterable[StudyId]) -> tuple[KeptLog, ...]:
+    """Verify again what lies here of the studies' logs, without the network; ``entries`` is None if none was read."""
+    found = []
+    for study in studies:
+        try:
+            log = kept_log(folder, study=study, key=_receiver(ledger, study)[1])
+            found.append(KeptLog(study, None if log is None else log.size))
+        except OvertError as error:
+            found.append(KeptLog(study, None, error.code, error.message))
+    return tuple(found)
 
 
 def tellings(log: VerifiedLog, pseudonym: Pseudonym | None) -> tuple[Telling, ...]:

@@ -17,10 +17,12 @@ from event_model.ids import SessionId, StudyId
 from local_store.forgetting import Selection
 from local_store.store import Forgotten, Store, StoredEvent, VerifyReport
 from local_store.weighing import Weighed
+from overt.audit import check_kept
 from overt.console import DURATION, console, json_option, local_time, print_json, table
 from overt.device import Device
 from overt.forgetting import ask_back
 from overt.words import Names, sentence
+from sync_client.audit import AuditFolder
 
 MS = 1000
 
@@ -145,9 +147,24 @@ def export(output: Path | None, form: str, study: str | None) -> None:
 @click.command()
 @json_option
 def verify(*, as_json: bool) -> None:
-    """Check every byte of the local store. Exit code 6 when something is damaged."""
+    """Check every byte of the local store, and the studies' audit logs as last read.
+
+    Exit code 6 when something is damaged, 10 when a log was rewritten. `overt audit` asks the receivers.
+    """
     device = Device()
+    grants = device.ledger.grants(device.clock.wall_ms())
+    logs = check_kept(
+        AuditFolder(device.home), device.ledger, [grant.study for grant in grants if grant.signed_manifest]
+    )
+    for log in logs:
+        if log.problem:
+            click.secho(f"  {log.detail} [{log.problem}]", fg="red", err=True)
+        elif log.entries is not None and not as_json:
+            click.echo(f"{log.study}: {log.entries} entries of its audit log hold.")
+    rewritten = any(log.problem for log in logs)
     if not device.has_store:
+        if rewritten:
+            sys.exit(10)
         _nothing(as_json=as_json)
         return
     report = asyncio.run(_verify(device))
@@ -161,6 +178,8 @@ def verify(*, as_json: bool) -> None:
             click.secho(f"  {gap.study}: events {gap.start} to {gap.end - 1} are missing", fg="red")
     if not report.sound:
         sys.exit(6)
+    if rewritten:
+        sys.exit(10)
 
 
 async def _events(store: Store, since: int | None, study: str | None) -> AsyncIterator[StoredEvent]:

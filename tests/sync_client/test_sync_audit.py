@@ -16,7 +16,7 @@ from event_model.merkle import consistency_path, leaf_hash, new_nodes, root_of
 from event_model.receipts import DELETION_RECEIPT, DELETION_REQUEST, DeletionReceipt, DeletionRequest
 from event_model.signed import open_document
 from local_store.store import Store
-from overt.audit import openings, tellings
+from overt.audit import check_kept, openings, tellings
 from sync_client.audit import AuditFolder, VerifiedLog, check_foreign, follow_log, kept_log, read_log
 from sync_client.report import SyncIncomplete
 from sync_client.transport import Deadlines, Transport
@@ -104,6 +104,7 @@ async def test_a_longer_log_is_followed_and_openings_are_told(
         log = await read_log(transport, folder, study=device.study, key=KEY)
         assert log is not None
         assert log.entries == tuple(entries[:length])
+    assert [each.entries for each in check_kept(folder, device.ledger, [device.study])] == [11]
     told = openings(folder, device.ledger, device.study)
     assert told is not None
     assert [(each.purpose, each.by) for each in told] == [(PURPOSE, ("custodian-1",))] * 11
@@ -159,6 +160,8 @@ async def test_a_rewritten_cut_or_forked_log_is_found_and_nothing_more_is_sent(
     assert front.seen() == []
     with pytest.raises(AuditError):
         openings(folder, device.ledger, device.study)
+    (checked,) = check_kept(folder, device.ledger, [device.study])
+    assert (checked.entries, checked.problem) == (None, "log-rewritten")
     folder.start_anew(device.study)
     report = await device.sync(store)
     assert report.uploaded == 1
