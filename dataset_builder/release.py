@@ -99,7 +99,7 @@ def release(
         raise DatasetError(
             f"a release takes {APPROVALS} people's approval",
             code="approvals-missing",
-            hint="Give the shares of two different custodians.",
+            hint="The owner and a custodian approve, each with a key of their own.",
         )
     if not licence.strip() or not statement.strip():
         raise DatasetError("a release needs a licence and a data statement", code="release-incomplete")

@@ -72,11 +72,11 @@ def approving_keys(manifest: StudyManifest, shares: Sequence[Path]) -> list[Sign
     return [share.signing_key for share in read]
 
 
-def tell_released(manifest: StudyManifest, keys: Sequence[SigningKey], *, purpose: str, digest: str) -> LogProof:
-    """Have a release written into the study's log, by the digest of its card. AuditError, UploadError: if it can't."""
+def tell_released(manifest: StudyManifest, owner: SigningKey, *, purpose: str, digest: str) -> LogProof:
+    """Have the owner's release written into the log by its card's digest. AuditError, UploadError: if it can't."""
     proof: LogProof = _shares_module().state(
         LogKind.DATASET_RELEASE,
-        keys,
+        [owner],
         ReceiverLog(manifest.receiver.url),
         study=manifest.id,
         log_key=manifest.receiver_key,

@@ -19,7 +19,7 @@ from event_model.errors import DatasetError
 from event_model.keys import RecipientSecretKey
 from overt.console import console, json_option, print_json, table
 from overt.custody import approving_keys, open_key, tell_released
-from overt.keyfiles import read_recipient_key
+from overt.keyfiles import read_recipient_key, read_signing_key
 
 
 @click.group()
@@ -216,8 +216,9 @@ def report(folder: Path, out: Path, k: int | None, *, as_json: bool) -> None:
 @dataset.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--study", type=click.Path(path_type=Path, exists=True), required=True, help="The signed manifest.")
+@click.option("--owner-key", type=click.Path(path_type=Path), required=True, help="owner.key: the owner approves.")
 @click.option("--share", "shares", type=click.Path(path_type=Path), multiple=True, required=True,
-              help="A custodian's share, whose key approves. Two at least.")  # fmt: skip
+              help="A custodian's share, whose holder approves too. Repeatable.")  # fmt: skip
 @click.option("--licence", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True,
               help="The licence, as text.")  # fmt: skip
 @click.option("--statement", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True,
@@ -229,25 +230,26 @@ def report(folder: Path, out: Path, k: int | None, *, as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write; it must not exist.")
 @json_option
 def release(
-    folder: Path, study: Path, shares: tuple[Path, ...], licence: Path, statement: Path, budget: Path, epsilon: float,
-    total: float, purpose: str, out: Path, *, as_json: bool,
+    folder: Path, study: Path, owner_key: Path, shares: tuple[Path, ...], licence: Path, statement: Path,
+    budget: Path, epsilon: float, total: float, purpose: str, out: Path, *, as_json: bool,
 ) -> None:  # fmt: skip
     """Make a release of the built dataset FOLDER for work with outside partners.
 
     New names that nobody can lead back, times shifted and rounded, text as character classes, names of files and hosts
     replaced, rare values made general, noisy counts from a kept budget, and figures on how easily people could be found
-    again. Two custodians approve, and the study's log has the entry before the folder stands.
+    again. The owner and a custodian approve, and the study's log has the entry before the folder stands.
 
     \b
-    overt dataset release dataset/ --study study.json --share one.share --share two.share --licence LICENCE \\
-        --statement STATEMENT.md --budget budget.json --purpose "Benchmark with a university" --out release/
+    overt dataset release dataset/ --study study.json --owner-key owner.key --share custodian-1.share \\
+        --licence LICENCE --statement STATEMENT.md --budget budget.json --purpose "A benchmark" --out release/
     """
     manifest = read_manifest(study.read_bytes()).payload
-    module, keys = _load("dataset_builder.release"), approving_keys(manifest, shares)
+    module, owner = _load("dataset_builder.release"), read_signing_key(owner_key)
+    keys = [owner, *approving_keys(manifest, shares)]
     card = module.release(
         folder, out, licence=licence.read_text("utf-8"), statement=statement.read_text("utf-8"), approvers=keys,
         budget=budget, epsilon=epsilon, total=total,
-        log=lambda digest: tell_released(manifest, keys, purpose=purpose, digest=digest),
+        log=lambda digest: tell_released(manifest, owner, purpose=purpose, digest=digest),
     )  # fmt: skip
     if as_json:
         print_json(card)

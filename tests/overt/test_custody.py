@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from consent_ledger.ledger import Ledger
+from dataset_builder.release import check_release
 from event_model.errors import OvertError
 from event_model.ids import StudyId
 from overt.audit import openings
@@ -61,6 +62,41 @@ async def test_two_custodians_open_with_a_purpose_that_the_person_reads(house: H
     assert known is not None
     assert [(each.by, each.purpose) for each in known] == [(("custodian-1", "custodian-3"), PURPOSE)]
     assert "you joined the study" in await house.overt("audit")
+
+
+async def test_a_release_takes_owner_and_custodian_and_stands_in_the_log(house: House, tmp_path: Path) -> None:
+    await house.join()
+    editor = await house.start_editor()
+    uri = editor.open(house.work / "a.py", "python", "")
+    await editor.send([did_change(uri, 1, [{"range": _at(0), "text": "x = 1\n"}])])
+    assert await editor.stop() == 0
+    await house.start_receiver()
+    await house.sync()
+    await house.overt(*build(house, 1, 3))
+    for name in ("LICENCE", "STATEMENT"):
+        (tmp_path / name).write_text(f"The {name.lower()} of this release.")
+
+    def release(owner: str = "owner.key") -> tuple[str, ...]:
+        folder = house.study_folder
+        return (
+            "dataset", "release", str(house.dataset), "--study", str(house.manifest), "--owner-key",
+            str(folder / owner), "--share", str(folder / "custodian-1.share"), "--licence",
+            str(tmp_path / "LICENCE"), "--statement", str(tmp_path / "STATEMENT"), "--budget",
+            str(tmp_path / "budget.json"), "--purpose", "A benchmark", "--out", str(tmp_path / "release"), "--json",
+        )  # fmt: skip
+
+    with pytest.raises(OvertError, match="statement-refused"):
+        await house.overt(*release("receiver.key"))
+    assert not (tmp_path / "release").exists()
+    card = await house.overt(*release())
+    assert card["licence"] == "The licence of this release."
+    found, signers = check_release(tmp_path / "release")
+    assert (found.epsilon, len(signers)) == ("0.5", 2)
+    told = await house.overt("audit", "--json")
+    assert told["verified"] is True
+    assert told["entries"][-1]["text"].startswith("owner released a dataset")
+    with pytest.raises(OvertError, match="target-taken"):
+        await house.overt(*release())
 
 
 async def test_without_the_receiver_nothing_is_opened(house: House) -> None:
