@@ -95,6 +95,15 @@ class Segments:
                 return info
         return next(iter(_infos(connection.execute(after, (session_no, index)))), None)
 
+    def sessions_within(self, connection: sqlite3.Connection, since_ms: int | None, until_ms: int | None) -> set[int]:
+        """Give the row numbers of the sessions that have something sealed of a span of time."""
+        rows = connection.execute(
+            "SELECT DISTINCT session FROM segments"
+            " WHERE last_wall_ms >= ifnull(?, 0) AND first_wall_ms < ifnull(?, 1 << 60)",
+            (since_ms, until_ms),
+        )
+        return {int(number) for (number,) in rows}
+
     def read(self, connection: sqlite3.Connection, info: SegmentInfo) -> SegmentContent:
         """Open a segment. StoreDamaged: if it does not open, or holds what its row does not say."""
         row = connection.execute(_BODY, info.place).fetchone()

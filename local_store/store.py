@@ -501,7 +501,12 @@ class Store:
         selection = Selection(study, session, chosen, path, site, since_ms, until_ms)
         events = segments = 0
         uploaded: dict[SegmentPlace, None] = {}
+        concerned = await self._database.read(
+            partial(self._segments.sessions_within, since_ms=since_ms, until_ms=until_ms)
+        )
         for row in await self._database.read(all_sessions):
+            if row.ended and row.no not in concerned:
+                continue
             if (study is None or row.study == study) and (session is None or row.session == session):
                 live = self._live.holds(row.session) and row.session not in self._adopted
                 live = live or self._live.running_elsewhere(row.session)

@@ -1,0 +1,171 @@
+"""Bit rot: flipped bits, zeroed pages, cut files, swapped pages. No wrong event is ever given, and no damage hidden."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from event_model.errors import DecryptError, OvertError, StoreDamaged
+from event_model.events import CaptureGap, Event
+from event_model.keys import Secret
+from local_store import vault
+from tests.faults.fault_effort import effort
+from tests.local_store.store_kit import SECOND, SESSION, begin, open_store, opening, pending, sealed, tail_path, typing
+
+PAGE_BYTES = 1024
+SEGMENTS = 12
+Harm = Callable[[bytearray, random.Random], None]
+Right = dict[tuple[str, int], Event]
+
+
+def flip(data: bytearray, chance: random.Random) -> None:
+    data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+
+
+def zero(data: bytearray, chance: random.Random) -> None:
+    page = chance.randrange(len(data) // PAGE_BYTES) * PAGE_BYTES
+    data[page : page + PAGE_BYTES] = bytes(PAGE_BYTES)
+
+
+def cut(data: bytearray, chance: random.Random) -> None:
+    del data[chance.randrange(len(data)) :]
+
+
+def swap(data: bytearray, chance: random.Random) -> None:
+    one, other = (page * PAGE_BYTES for page in chance.sample(range(len(data) // PAGE_BYTES), 2))
+    first, second = data[one : one + PAGE_BYTES], data[other : other + PAGE_BYTES]
+    data[one : one + PAGE_BYTES], data[other : other + PAGE_BYTES] = second, first
+
+
+HARMS: dict[str, tuple[Harm, int]] = {
+    "flip": (flip, effort(60, 1000)),
+    "zero": (zero, effort(15, 100)),
+    "cut": (cut, effort(10, 100)),
+    "swap": (swap, effort(10, 50)),
+}
+
+
+async def filled(home: Path) -> Right:
+    """Sealed segments, and what is pending in rows and in a session's file."""
+    async with await open_store(home) as store:
+        await begin(store)
+        for number in range(SEGMENTS):
+            first = number * 40
+            await sealed(store, (opening(first), *typing(first + 1, 39, f"text {number} of many ")))
+        await begin(store, SECOND)
+        for start in range(0, 600, 3):
+            await store.append(pending((opening(start), *typing(start + 1, 2, "pending text ")), SECOND))
+        return {(each.session, each.event.index): each.event async for each in store.events()}
+
+
+async def look(home: Path, right: Right) -> tuple[int, bool]:
+    """Look at everything; gives how many events are not given any more, and whether that is told."""
+    given: set[tuple[str, int]] = set()
+    try:
+        async with await open_store(home) as store:
+            async for each in store.events():
+                place = (each.session, each.event.index)
+                if isinstance(each.event.body, CaptureGap):
+                    continue
+                assert each.event == right[place], f"a wrong event at {place}"
+                given.add(place)
+            damaged = 0
+            for info in await store.segments():
+                try:
+                    events = (await store.read(info)).events
+                except StoreDamaged:
+                    damaged += 1
+                else:
+                    assert all(event == right[info.session, event.index] for event in events), "a wrong event"
+            report = await store.verify()
+            assert report.sound or report.damaged or report.gaps
+            assert damaged <= sum(each.what == "segment" for each in report.damaged), "a damaged segment is not counted"
+            if damaged and not any(each.what == "database" for each in report.damaged):
+                assert (await store.stats()).studies[0].damaged, "damage is not shown"
+            return len(right) - len(given), not report.sound
+    except OvertError:
+        return len(right) - len(given), True
+
+
+async def sweep(home: Path, right: Right, path: Path, harm: Harm, times: int, chance: random.Random) -> tuple[int, int]:
+    """Harm one file many times; gives how often events were missing without a word, and how often any were missing."""
+    intact = home.with_name("intact")
+    shutil.copytree(home, intact)
+    silent = missed = 0
+    for _ in range(times):
+        data = bytearray((intact / path).read_bytes())
+        harm(data, chance)
+        shutil.rmtree(home)
+        shutil.copytree(intact, home)
+        (home / path).write_bytes(data)
+        missing, told = await look(home, right)
+        missed += missing > 0
+        silent += missing > 0 and not told
+    return silent, missed
+
+
+@pytest.mark.parametrize("harm", HARMS)
+async def test_a_harmed_database_gives_no_wrong_event_and_hides_nothing(tmp_path: Path, harm: str) -> None:
+    home = tmp_path / "home"
+    right = await filled(home)
+    act, times = HARMS[harm]
+    silent, missed = await sweep(home, right, Path("store/overt.sqlite3"), act, times, random.Random(harm))
+    assert missed > 0
+    assert silent == 0
+
+
+@pytest.mark.parametrize("harm", HARMS)
+async def test_a_harmed_session_file_gives_no_wrong_event(tmp_path: Path, harm: str) -> None:
+    home = tmp_path / "home"
+    right = await filled(home)
+    act, times = HARMS[harm]
+    path = tail_path(home, SECOND).relative_to(home)
+    silent, missed = await sweep(home, right, path, act, times // 2, random.Random(harm))
+    # The last commit alone can't be told from one that was cut off, of which nobody was told.
+    assert silent <= missed * 0.2
+
+
+async def test_the_sweep_notices_when_nothing_is_authenticated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unchecked(key: Secret, nonce: bytes, sealed_bytes: bytes, _about: bytes) -> bytes:
+        if len(nonce) != vault.NONCE_BYTES:
+            raise DecryptError("not even a nonce")
+        counter = modes.CTR(nonce + b"\x00\x00\x00\x02")
+        return Cipher(algorithms.AES(key.reveal()), counter).decryptor().update(sealed_bytes[: -vault.TAG_BYTES])
+
+    home = tmp_path / "home"
+    right = await filled(home)
+    monkeypatch.setattr(vault, "_decrypt", unchecked)
+    with pytest.raises(AssertionError, match="a wrong event"):
+        await sweep(home, right, tail_path(home, SECOND).relative_to(home), flip, 200, random.Random(1))
+
+
+async def test_undamaged_segments_stay_readable_beside_damaged_ones(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    await filled(home)
+    async with await open_store(home) as store:
+        infos = await store.segments()
+        bodies = await store._database.read(
+            lambda connection: [
+                bytes(row[0]) for row in connection.execute("SELECT body FROM segments ORDER BY number")
+            ]
+        )
+    path = home / "store" / "overt.sqlite3"
+    data = bytearray(path.read_bytes())
+    harmed = {1, 5, 6, 11}
+    for number in harmed:
+        at = data.index(bodies[number][:40])
+        data[at : at + 40] = bytes(40)
+    path.write_bytes(data)
+    async with await open_store(home) as store:
+        for info in infos:
+            if info.number in harmed:
+                with pytest.raises(StoreDamaged):
+                    await store.read(info)
+            else:
+                assert len((await store.read(info)).events) == 40
+        assert {each.first_index // 40 for each in (await store.verify()).damaged if each.session == SESSION} == harmed

@@ -1,0 +1,259 @@
+"""The whole life of a store against a small model: whatever happens, in any order, it holds what the model holds."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from event_model.clock import ManualClock
+from event_model.events import CaptureGap
+from event_model.ids import SessionId, StudyId
+from event_model.keys import Secret
+from local_store.custody import DeviceKeys
+from local_store.model import SegmentInfo, SegmentState
+from local_store.rotation import rotate
+from local_store.store import Store
+from tests.local_store.store_kit import (
+    OTHER,
+    START_MS,
+    STUDY,
+    begin,
+    every_byte,
+    masked,
+    opening,
+    pending,
+    seal,
+    typing,
+)
+
+STEPS = 50
+EXAMPLES = 10
+"""Together 500 steps."""
+
+HOUR_MS = 3_600_000
+
+
+class Kept:
+    """What the model knows of a session: which of its events are there, which went, and how far it is sealed."""
+
+    def __init__(self, study: StudyId) -> None:
+        self.study = study
+        self.next = 0
+        self.sealed = 0
+        self.gone: set[int] = set()
+        self.running = True
+
+
+class Life(RuleBasedStateMachine):
+    """One installation with two studies."""
+
+    @initialize()
+    def open(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.home = Path(tempfile.mkdtemp(prefix="overt-life-"))
+        self.clock = ManualClock(START_MS)
+        self.keys = DeviceKeys(Secret(b"r" * 32), Secret(b"i" * 32), "file")
+        self.sessions: dict[SessionId, Kept] = {}
+        self.uploaded: set[tuple[str, int, int]] = set()
+        self.asked_back: set[tuple[str, int, int]] = set()
+        self.joined = {STUDY, OTHER}
+        self.texts = 0
+        self.forgotten: list[bytes] = []
+        self.named = 0
+        self.store = self.run(self.opened())
+
+    def run(self, work: Any) -> Any:
+        return self.loop.run_until_complete(work)
+
+    async def opened(self) -> Store:
+        return await Store.open(self.home, self.keys, clock=self.clock)
+
+    def running(self) -> list[SessionId]:
+        return [name for name, kept in self.sessions.items() if kept.running]
+
+    @rule(study=st.sampled_from([STUDY, OTHER]))
+    def begin(self, study: StudyId) -> None:
+        if study in self.joined and len(self.running()) < 4:
+            self.named += 1
+            name = SessionId(f"{self.named:032x}")
+            self.run(begin(self.store, name, study))
+            self.sessions[name] = Kept(study)
+
+    @precondition(lambda self: self.running())
+    @rule(data=st.data(), count=st.integers(1, 40))
+    def capture(self, data: st.DataObject, count: int) -> None:
+        name = data.draw(st.sampled_from(self.running()))
+        kept = self.sessions[name]
+        self.texts += 1
+        # A document of its own for each batch, so that what depends on a forgotten edit is in one batch.
+        document = kept.next + 1
+        head = opening(kept.next, f"src/{self.texts}.py", document=document)
+        events = [head, *(each for each in typing(kept.next + 1, count - 1, f"text{self.texts}."))]
+        moved = tuple(self._in(each, document) for each in events)
+        self.run(self.store.append(pending(moved, name, kept.study)))
+        kept.next += count
+
+    def _in(self, event: Any, document: int) -> Any:
+        import msgspec
+
+        now = self.clock.wall_ms()
+        return msgspec.structs.replace(
+            event, wall_ms=now, delta_ms=0, body=msgspec.structs.replace(event.body, document=document)
+        )
+
+    @precondition(lambda self: self.running())
+    @rule(data=st.data())
+    def seal(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(self.running()))
+        kept = self.sessions[name]
+        if kept.next > kept.sealed:
+            upto = data.draw(st.integers(kept.sealed + 1, kept.next))
+            events = self.run(self.store.pending(name, upto))
+            self.run(seal(self.store, masked(events, name, kept.study)))
+            kept.sealed = upto
+
+    @rule(study=st.sampled_from([STUDY, OTHER]), answers=st.integers(0, 5))
+    def upload(self, study: StudyId, answers: int) -> None:
+        """Send what is due; after so many answers the next is lost."""
+        for number, info in enumerate(self.run(self.store.due(study, sealed_before_ms=self.clock.wall_ms()))):
+            kept = self.run(self.store.envelope(info))
+            if kept is None:
+                assert info.state is SegmentState.HELD
+                info = self.run(self.store.put_envelope(info, b"envelope", f"{number:064d}"))  # noqa: PLW2901
+            if number >= answers:
+                return
+            self.run(self.store.mark_uploaded(info, b"receipt"))
+            self.uploaded.add(info.place)
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data(), kind=st.sampled_from(["event", "session", "span", "study", "all"]))
+    def forget(self, data: st.DataObject, kind: str) -> None:
+        name = data.draw(st.sampled_from(sorted(self.sessions)))
+        kept = self.sessions[name]
+        before = self._held()
+        criteria: dict[str, Any] = {
+            "event": {"session": name, "indexes": [data.draw(st.integers(0, max(0, kept.next - 1)))]},
+            "session": {"session": name},
+            "span": {"since_ms": self.clock.wall_ms() - HOUR_MS},
+            "study": {"study": kept.study},
+            "all": {},
+        }[kind]
+        weighed_before = sum(len(each) for each in before.values())
+        done = self.run(self.store.forget(**criteria))
+        self.asked_back |= set(done.uploaded_segments)
+        after = self._held()
+        for session, there in before.items():
+            lost = there - after.get(session, set())
+            assert not lost or self._concerns(criteria, session), "forgot what was not asked for"
+            self.sessions[session].gone |= lost
+        for info in self.run(
+            self.store.sessions()
+        ):  # what is forgotten at the end of one that nobody writes needs no gap
+            known = self.sessions[info.session]
+            known.next = info.next_index
+            known.gone = {index for index in known.gone if index < known.next}
+        assert weighed_before - sum(len(each) for each in after.values()) <= done.events
+        if kind in {"session", "study", "all"}:
+            for session in self.sessions:
+                assert not self._concerns(criteria, session) or not after.get(session)
+        if kind == "event" and criteria["indexes"][0] < kept.next:
+            assert criteria["indexes"][0] not in after.get(name, set())
+
+    def _concerns(self, criteria: dict[str, Any], session: SessionId) -> bool:
+        return criteria.get("session", session) == session and (
+            criteria.get("study", self.sessions[session].study) == self.sessions[session].study
+        )
+
+    @rule(study=st.sampled_from([STUDY, OTHER]))
+    def withdraw(self, study: StudyId) -> None:
+        self.run(self.store.forget_study(study))
+        self.joined.discard(study)
+        for name in [name for name, kept in self.sessions.items() if kept.study == study]:
+            del self.sessions[name]
+        assert self.run(self.store.segments(study)) == []
+
+    @rule(study=st.sampled_from([STUDY, OTHER]))
+    def join(self, study: StudyId) -> None:
+        self.joined.add(study)
+
+    @precondition(lambda self: self.running())
+    @rule(data=st.data())
+    def end(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(self.running()))
+        kept = self.sessions[name]
+        if kept.sealed == kept.next:
+            self.run(self.store.end_session(name))
+            if kept.next == 0:
+                del self.sessions[name]
+            else:
+                kept.running = False
+
+    @rule(rotated=st.booleans())
+    def restart(self, rotated: bool) -> None:
+        """The process ends without a word; another one adopts what it left."""
+        self.run(self.store.close())
+        if rotated:
+            self.keys = rotate(self.home, self.keys)
+        self.store = self.run(self.opened())
+        for orphan in self.run(self.store.orphans()):
+            assert orphan.next_index == self.sessions[orphan.session].next, "acknowledged and lost, or never captured"
+        for name in [name for name, kept in self.sessions.items() if kept.running and kept.next == 0]:
+            del self.sessions[name]  # one that wrote nothing leaves nothing
+
+    @rule(hours=st.sampled_from([-30, -1, 1, 24, 24 * 365]))
+    def clock_jumps(self, hours: int) -> None:
+        self.clock.set_wall(max(START_MS, self.clock.wall_ms() + hours * HOUR_MS))
+
+    @invariant()
+    def nothing_but_what_the_model_holds(self) -> None:
+        held = self._held()
+        for name, kept in self.sessions.items():
+            assert held.get(name, set()) == set(range(kept.next)) - kept.gone
+        assert set(held) <= set(self.sessions)
+
+    @invariant()
+    def sound(self) -> None:
+        report = self.run(self.store.verify())
+        assert report.sound, report
+        infos: list[SegmentInfo] = self.run(self.store.segments())
+        # What was uploaded is never taken away here but by a forgetting, or by leaving.
+        for info in infos:
+            if info.place in self.uploaded and info.state is not SegmentState.UPLOADED:
+                assert info.state is SegmentState.FORGOTTEN or info.place in self.asked_back
+
+    def _held(self) -> dict[SessionId, set[int]]:
+        async def look() -> dict[SessionId, set[int]]:
+            found: dict[SessionId, set[int]] = {}
+            last: dict[SessionId, int] = {}
+            async for each in self.store.events():
+                assert each.event.index > last.get(each.session, -1), "out of order, or twice"
+                assert each.event.delta_ms >= 0
+                last[each.session] = each.event.index
+                if not isinstance(each.event.body, CaptureGap):
+                    found.setdefault(each.session, set()).add(each.event.index)
+            return found
+
+        return self.run(look())  # type: ignore[no-any-return]
+
+    def teardown(self) -> None:
+        if hasattr(self, "store"):
+            self.run(self.store.close())
+            assert b"text1." not in every_byte(self.home / "store")
+            self.loop.close()
+            shutil.rmtree(self.home)
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=STEPS,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
