@@ -150,6 +150,8 @@ def destroy_study(connection: sqlite3.Connection, study: StudyId) -> bool:
 
 def sweep(connection: sqlite3.Connection) -> bool:
     """Remove some rows of forgotten epochs, whose keys are gone; false when none is left."""
+    if connection.execute("SELECT 1 FROM studies WHERE forgotten_below > 0 LIMIT 1").fetchone() is None:
+        return False  # without a walk through everything at each opening
     doomed = connection.execute(
         "SELECT g.no, g.size + ifnull(length(g.envelope), 0) FROM segments g JOIN studies t ON t.no = g.study"
         " WHERE g.epoch < t.forgotten_below LIMIT 256"

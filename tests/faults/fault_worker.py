@@ -1,6 +1,7 @@
 """A process that forks one child per act: ``python fault_worker.py``; acts come in by line, what is done goes out.
 
-In: ``load HOME`` (two producers) or ``cycle HOME`` (one whole life of a store; waits for SIGUSR1 when ``held``).
+In: ``load HOME`` (two producers), ``cycle HOME`` (one whole life of a store) or ``forget HOME`` (what the file beside
+it says); the last two wait for SIGUSR1.
 Out: ``child PID`` for each child, what it acknowledges, and ``gone STATUS``, with its wait status, when it has ended.
 A child costs milliseconds, because everything was imported before.
 """
@@ -8,6 +9,7 @@ A child costs milliseconds, because everything was imported before.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -30,6 +32,8 @@ REFUSED = 3
 """The exit status after an error of ours; 1 is a traceback."""
 
 MARKER = "marker-of-a-text"
+
+CRITERIA = "criteria.json"
 
 
 def say(*words: object) -> None:
@@ -80,6 +84,17 @@ async def cycle(home: Path) -> None:
         await store.end_session(SESSION)
 
 
+async def forget(home: Path) -> None:
+    """Forget what the file beside the folder says."""
+    criteria = json.loads((home.parent / CRITERIA).read_text())
+    async with await open_home(home) as store:
+        if "leave" in criteria:
+            await store.forget_study(criteria["leave"])
+        else:
+            await store.forget(**criteria)
+        say("forgotten")
+
+
 def run(act: Callable[[], None]) -> int:
     """Run an act in the child: 0, REFUSED after an error of ours, 1 after any other."""
     try:
@@ -110,10 +125,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:  # so that no module is left to be imported
         run(lambda: asyncio.run(cycle(Path(folder))))
     say("ready")
-    acts = {"load": load, "cycle": cycle}
+    acts = {"load": load, "cycle": cycle, "forget": forget}
     for line in sys.stdin:
         name, home = line.rstrip("\n").split(" ", 1)
-        held = name == "cycle"
+        held = name != "load"
         children = [
             fork(lambda n=name, h=home: asyncio.run(acts[n](Path(h))), held=held) for _ in range(1 + (not held))
         ]  # type: ignore[misc]

@@ -75,9 +75,9 @@ def run_traced(forks: Worker, home: Path, case: tuple[str, str, int]) -> list[li
     return run(forks, home, ["-o", os.devnull, "-e", f"trace={call}", "-e", inject])
 
 
-def run(forks: Worker, home: Path, options: list[str]) -> list[list[str]]:
-    """Run a cycle under strace; gives all that it said."""
-    forks.begin("cycle", home)
+def run(forks: Worker, home: Path, options: list[str], act: str = "cycle") -> list[list[str]]:
+    """Run an act under strace; gives all that it said."""
+    forks.begin(act, home)
     child = int(forks.line()[1])
     with subprocess.Popen(["strace", "-f", "-p", str(child), *options], stderr=subprocess.PIPE) as tracer:
         assert tracer.stderr is not None
