@@ -62,7 +62,11 @@ rows.addEventListener("click", (event) => {{
   event.target.closest("tr").after(row);
 }});
 </script></body></html>"""
-RECORD = "<script src=/rrweb.js></script><script>window.taken=[];addEventListener('load',()=>{}RUN)</script>"
+START = """
+window.taken = [];
+addEventListener("load", () => rrwebRecord.record({emit: (event) => taken.push(event)}));
+"""
+"""As rrweb's guide says; it stands in the same file as rrweb, so that the trace counts it."""
 
 
 def main() -> None:
@@ -109,12 +113,11 @@ async def measure_overt(nodes: int, actions: int) -> dict[str, Any]:
 
 async def measure_rrweb(nodes: int, actions: int) -> dict[str, Any]:
     """Record a page with rrweb, as its guide says: ``record({emit})`` when the page has loaded."""
-    head = RECORD.replace("{}RUN", "rrwebRecord.record({emit:event=>taken.push(event)})")
-    files = {"/rrweb.js": RRWEB.read_text("utf-8")}
+    head = "<script src=/rrweb.js></script>"
+    files = {"/rrweb.js": RRWEB.read_text("utf-8") + START}
     with tempfile.TemporaryDirectory(prefix="overt-cost-") as folder, serve_page(page_of(nodes, head), files) as origin:
         async with chromium(Path(folder), [], grant=False) as browser:
             page = await browser.context.new_page()
-            # What rrweb's callback is called from the page's own script counts as rrweb's, as the extension's would.
             async with traced(browser, page, f"{origin}/rrweb.js") as cost:
                 await use(page, f"{origin}/tickets", actions)
             count = await page.evaluate("document.querySelectorAll('*').length")
@@ -164,32 +167,32 @@ async def traced(browser: Chromium, page: Page, script: str) -> AsyncIterator[di
 
 def cost_of(events: list[dict[str, Any]], script: str) -> dict[str, Any]:
     """Add up what a script's calls took, and find the longest within one task."""
-    spans: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    spans: dict[tuple[int, int], list[tuple[float, float, float]]] = {}
     tasks: dict[tuple[int, int], list[tuple[float, float]]] = {}
     for event in events:
         thread = (event["pid"], event["tid"])
         data = event.get("args", {}).get("data", {})
         span = (event.get("ts", 0.0), event.get("ts", 0.0) + event.get("dur", 0.0))
         if event["name"] in {"FunctionCall", "EvaluateScript"} and data.get("url") == script:
-            spans.setdefault(thread, []).append(span)
+            spans.setdefault(thread, []).append((*span, event.get("tdur", event.get("dur", 0.0))))
         elif event["name"] in {"RunTask", "ThreadControllerImpl::RunTask"}:
             tasks.setdefault(thread, []).append(span)
     total, longest, calls = 0.0, 0.0, 0
     for thread, found in spans.items():
         outer = outermost(found)
         calls += len(outer)
-        total += sum(end - start for start, end in outer)
-        for start, end in tasks.get(thread, outer):
-            longest = max(longest, sum(e - s for s, e in outer if s >= start and e <= end))
+        total += sum(used for _, _, used in outer)
+        for start, end in tasks.get(thread, []):
+            longest = max(longest, sum(used for s, e, used in outer if s >= start and e <= end))
     return {"script_ms": round(total / 1000, 1), "longest_task_ms": round(longest / 1000, 1), "calls": calls}
 
 
-def outermost(spans: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Leave out spans that lie in others."""
-    kept: list[tuple[float, float]] = []
-    for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
-        if not kept or start >= kept[-1][1]:
-            kept.append((start, end))
+def outermost(spans: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+    """Leave out spans (start, end, processor time) that lie in others."""
+    kept: list[tuple[float, float, float]] = []
+    for span in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if not kept or span[0] >= kept[-1][1]:
+            kept.append(span)
     return kept
 
 

@@ -6,6 +6,7 @@ interface FirefoxElement {
 
 /** What the platform lets carry a shadow tree, beside custom elements. */
 const HOSTS = /^(?:ARTICLE|ASIDE|BLOCKQUOTE|BODY|DIV|FOOTER|H[1-6]|HEADER|MAIN|NAV|P|SECTION|SPAN|.+-.*)$/i;
+const PLAIN = /^(?:INPUT|TEXTAREA|SELECT|A|BUTTON|TD|LI|LABEL|OPTION|IMG)$/;
 /** Deeper nesting of shadow trees is no page's. */
 const MAX_DEPTH = 32;
 
@@ -21,6 +22,8 @@ export function shadowOf(element: Element): ShadowRoot | null {
 
 /** Gives the element that an event is really about; `point` for those of a pointer, else the focus leads on. */
 export function targetOf(event: Event, point?: { x: number; y: number }): Element {
+  // Most events are about what can carry no tree of the page's.
+  if (event.target instanceof Element && PLAIN.test(event.target.tagName)) return event.target;
   const first = event.composedPath()[0] ?? event.target;
   let element = first instanceof Element ? first : (document.activeElement ?? document.documentElement);
   for (let depth = 0; depth < MAX_DEPTH; depth += 1) {

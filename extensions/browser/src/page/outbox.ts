@@ -3,7 +3,7 @@
 import { type FromPage, PAGE_PORT, type ToPage, type WireEvent } from "../shared/wire.ts";
 
 /** Events wait so long for company, in milliseconds. */
-const BATCH_MS = 500;
+const BATCH_MS = 1000;
 /** Batches without an answer; beyond it the page forgets, and says how much. */
 const MAX_WAITING_EVENTS = 5000;
 /** A worker that died is woken after so long, in milliseconds; it doubles up to the second. */

@@ -91,13 +91,12 @@ class Draw {
     );
   }
 
-  #children(element: Element): Element[] {
-    const root = shadowOf(element);
-    const first = root === null ? element : root;
-    if (first.childElementCount <= MANY) return Array.from(first.children);
+  #children(element: Element): Iterable<Element> {
+    const parent = shadowOf(element) ?? element;
+    if (parent.childElementCount <= MANY) return take(parent.firstElementChild, MANY);
     let pivot: Element | null = null;
-    for (const each of this.trail) if (each.parentNode === first) pivot = each;
-    return pivot === null ? take(first.firstElementChild, 2 * AROUND) : around(pivot);
+    for (const each of this.trail) if (each.parentNode === parent) pivot = each;
+    return pivot === null ? take(parent.firstElementChild, 2 * AROUND) : around(pivot);
   }
 }
 

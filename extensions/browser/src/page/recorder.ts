@@ -117,9 +117,10 @@ export class Recorder {
   /** Says whether an element may be looked at: neither private nor a secret field. */
   mayLook(element: Element): boolean {
     const now = performance.now();
-    if (this.secrets.covers(element, now)) return false;
+    const isInput = element instanceof HTMLInputElement;
+    if (isInput && this.secrets.covers(element, now)) return false;
     if ((this.#openUntil.get(element) ?? 0) > now) return true;
-    if (isPrivate(element)) return false;
+    if ((!isInput && this.secrets.covers(element, now)) || isPrivate(element)) return false;
     this.#openUntil.set(element, now + OPEN_MS);
     return true;
   }

@@ -12,9 +12,9 @@ export const FIELD =
   "[role=textbox],[role=searchbox],[role=combobox],[role=spinbutton]";
 const NOT_TYPED = /^(?:button|checkbox|radio|submit|reset|image|range|color|file)$/i;
 /** For so long a field that was found harmless is not looked at again, in milliseconds. */
-const TRUSTED_MS = 1000;
+const TRUSTED_MS = 2000;
 /** At most so often the whole page is searched for passwords, in milliseconds. */
-const SCAN_MS = 1000;
+const SCAN_MS = 3000;
 /** Boxes for one character each are how one-time codes are asked for. */
 const CODE_BOX_LENGTH = 1;
 
@@ -84,7 +84,7 @@ export class Secrets {
 
   #scan(root: Node): void {
     if (!(root instanceof Document || root instanceof DocumentFragment)) return;
-    for (const field of root.querySelectorAll("input[type=password i]")) this.#remember(field);
+    for (const field of root.querySelectorAll("input[type=password]")) this.#remember(field);
   }
 
   /** Reads what was observed but not yet delivered. */
@@ -95,7 +95,6 @@ export class Secrets {
   }
 
   #isSecret(field: Element, now: number): boolean {
-    this.#settle();
     if (this.#ever.has(field)) return true;
     if (field instanceof HTMLInputElement && field.type === "password") {
       this.#remember(field);

@@ -114,7 +114,7 @@ function followOutline(recorder: Recorder): void {
     recorder.later(() => whenIdle(draw), Math.max(0, drawn + OUTLINE_MS - performance.now()));
   };
   soon();
-  recorder.on(window, ["click", "change", "focusin"], soon);
+  recorder.on(window, ["click", "change"], soon);
   const navigation = (window as { navigation?: EventTarget }).navigation;
   if (navigation !== undefined) recorder.onBrowser(navigation, ["currententrychange"], soon);
   recorder.beforeLeaving(() => {
