@@ -2,13 +2,15 @@
 
 import { lower } from "../shared/levels.ts";
 import type { Kind, Levels, WireBody, WireElement, WireEvent } from "../shared/wire.ts";
+import { parentOf } from "./deep.ts";
 import { Describer } from "./element.ts";
-import { isPrivate } from "./privates.ts";
-import type { Secrets } from "./secrets.ts";
+import { isMarkedPrivate } from "./privates.ts";
+import { FIELD, type Secrets } from "./secrets.ts";
 import type { Sign } from "./sign.ts";
 
 /** For so long an element that lies in no private region is not asked again, in milliseconds. */
-const OPEN_MS = 250;
+const OPEN_MS = 500;
+const FIELD_TAG = /^(?:INPUT|TEXTAREA|SELECT)$/;
 
 type Listener = (event: Event) => void;
 
@@ -114,13 +116,19 @@ export class Recorder {
     for (const write of this.#pending) write();
   }
 
-  /** Says whether an element may be looked at: neither private nor a secret field. */
+  /** Says whether an element may be looked at: neither private nor a secret field, nor in one. */
   mayLook(element: Element): boolean {
-    const now = performance.now();
-    const isInput = element instanceof HTMLInputElement;
-    if (isInput && this.secrets.covers(element, now)) return false;
+    return this.#isOpen(element, performance.now());
+  }
+
+  /** What was found open a moment ago is not asked again, but fields are: they may have become secret since. */
+  #isOpen(element: Element, now: number): boolean {
+    const isField = FIELD_TAG.test(element.tagName) || (element.hasAttributes() && element.matches(FIELD));
+    if (isField && this.secrets.covers(element, now)) return false;
     if ((this.#openUntil.get(element) ?? 0) > now) return true;
-    if ((!isInput && this.secrets.covers(element, now)) || isPrivate(element)) return false;
+    if (isMarkedPrivate(element)) return false;
+    const above = parentOf(element);
+    if (above !== null && !this.#isOpen(above, now)) return false;
     this.#openUntil.set(element, now + OPEN_MS);
     return true;
   }

@@ -20,7 +20,7 @@ export function t(key: string, ...values: (string | number)[]): string {
 
 /** Puts texts into a page: `data-t` names them. */
 export function translate(root: ParentNode = document): void {
-  document.documentElement.lang = chrome.i18n.getMessage("@@ui_locale").replace("_", "-");
+  document.documentElement.lang = t("language");
   for (const element of root.querySelectorAll<HTMLElement>("[data-t]"))
     element.textContent = t(element.dataset.t ?? "");
 }
