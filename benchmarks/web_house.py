@@ -52,7 +52,7 @@ class WebHouse(House):
         kinds = "\n".join(f'"{kind}" = "{levels.get(kind, level)}"' for kind in KINDS)
         changes = (
             (r"(?m)^hold_s\s*=\s*\d+", "hold_s = 0"),
-            (r"(?m)^settle_s\s*=\s*\d+", "settle_s = 1"),
+            (r"(?m)^settle_s\s*=\s*\d+", "settle_s = 30"),
             (r"(?m)^\[kinds\]\n(?:[^\[\n].*\n)*", f"[kinds]\n{kinds}\n"),
             (r"(?m)^\[scope\]\n", f"[scope]\nweb_origins = {_list(origins)}\nsecret_fields = {_list(secret_fields)}\n"),
         )
