@@ -282,7 +282,7 @@ class Redactor:
                 self._echoes.learn_surroundings(text[hit.start : hit.end])
 
     def _find_in_path(self, index: int, path: str) -> None:
-        for hit in self._detector.find(path, whole_file=True):
+        for hit in self._detector.find(path, whole_file=False):
             value = path[hit.start : hit.end]
             number = self._findings.number(hit.category, hit.kind, value, guessable=hit.guessable, grown_from=None)
             self._whole.append(Mask(index, "path", hit.start, hit.end - hit.start, number))
