@@ -20,6 +20,7 @@ from capture_gate.decision import (
     unfit,
 )
 from capture_gate.locate import locate
+from capture_gate.people import repository_people, this_person
 from capture_gate.permissions import Permissions
 from capture_gate.sessions import Sessions
 from capture_gate.status import ClientInfo, GateStatus, OpenVerdict, StudyStatus
@@ -42,9 +43,12 @@ from event_model.levels import Level
 from event_model.page_events import PageClose
 from local_store.store import Store
 from privacy_filter.detectors import Detector, default_detector
+from privacy_filter.detectors.names import NameBook, NamingDetector
 
 MAX_ALARM_S = 6 * 3600.0
 """A longer wait is cut up: a machine that slept in between has lost track of it."""
+
+NAME_KEY_BYTES = 16
 
 ALARM_SLACK_S = 0.1
 """Past the moment itself, so that the look finds the change."""
@@ -59,6 +63,8 @@ class Door:
 
     def __init__(self, permissions: Permissions, ledger: Ledger, clock: Clock) -> None:
         """Use ``Door.open``."""
+        self._book: NameBook
+        self._known_roots: set[Path | None] = set()
         self._permissions = permissions
         self._ledger = ledger
         self._clock = clock
@@ -91,6 +97,7 @@ class Door:
         permissions = Permissions(ledger, clock)
         permissions.changed(now=True)
         door = cls(permissions, ledger, clock)
+        door._book = NameBook(random(NAME_KEY_BYTES))
         door._sessions = Sessions(
             home,
             source=source,
@@ -98,7 +105,7 @@ class Door:
             version=version,
             clock=clock,
             random=random,
-            detector=detector or default_detector(),
+            detector=NamingDetector(detector or default_detector(), door._book),
             permissions=permissions,
             notify=door._notify,
             opened=door._store_opened,
@@ -324,6 +331,15 @@ class Door:
 
     # --- small things
 
+    def _learn_people(self, root: Path | None) -> None:
+        """Let the filter know whose names it should look for, once for each working copy that is in scope."""
+        if not self._known_roots:
+            self._known_roots.add(None)
+            self._book.learn(this_person())
+        if root not in self._known_roots:
+            self._known_roots.add(root)
+            self._book.learn(repository_people(root) if root is not None else ())
+
     def _open_at(
         self,
         place: Place | None,
@@ -337,6 +353,8 @@ class Door:
         verdicts = self._permissions.judged(place)
         refusals.extend(refused for _, refused in verdicts if refused is not None)
         refusals.extend(reasons)
+        if any(refused is None for _, refused in verdicts):
+            self._learn_people(Path(place.root) if isinstance(place, Location) and place.root is not None else None)
         for grant, refused in verdicts:
             channel = self._sessions.channels.get(grant.study)
             if refused is not None or channel is None:

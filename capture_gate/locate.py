@@ -41,16 +41,16 @@ def _remotes(root: Path) -> tuple[str, ...]:
     try:
         git = root / ".git"
         if git.is_file():  # a worktree or submodule points elsewhere
-            git = (root / _read(git).removeprefix("gitdir:").strip()).resolve()
+            git = (root / read_text(git).removeprefix("gitdir:").strip()).resolve()
             common = git / "commondir"
             if common.is_file():
-                git = (git / _read(common).strip()).resolve()
-        return _parse_remotes(_read(git / "config"))
+                git = (git / read_text(common).strip()).resolve()
+        return _parse_remotes(read_text(git / "config"))
     except (OSError, ValueError):
         return ()
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
     """Read a small regular file; a pipe or device that lies there instead must not hold the editor up."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(handle, "rb") as file:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from event_model.events import DocumentEdit, DocumentOpen, Event, Finding, Mask
+from event_model.events import CaptureGap, DocumentEdit, DocumentOpen, Event, Finding, GapReason, Mask
 from event_model.keys import Secret
+from event_model.levels import Level
 from event_model.segment import SegmentContent
 from privacy_filter.detectors.base import Detector
 from privacy_filter.masks import apply_masks
@@ -68,7 +69,7 @@ class _Reader:
         self._waiting.append(chunk)
         for event in apply_masks(chunk.events, chunk.masks):
             self._now_ms += event.delta_ms
-            self._redactor.feed(event, self._now_ms)
+            self._redactor.feed(_shown(event), self._now_ms)
             self._events += 1
             self._chars += _length(event)
             if self._events >= MAX_WAITING_EVENTS or self._chars >= MAX_WAITING_CHARS:
@@ -99,6 +100,15 @@ class _Reader:
             findings = (*chunk.findings, *self._findings)
             self._findings = []
             yield msgspec.structs.replace(chunk, findings=findings, more_masks=tuple(more))
+
+
+def _shown(event: Event) -> Event:
+    """Give what the filter reads of an event: of a shape there is nothing to find, and following it costs memory."""
+    body = event.body
+    if event.level is Level.CONTENT or not isinstance(body, DocumentOpen | DocumentEdit):
+        return event
+    gap = CaptureGap(count=0, reason=GapReason.DOCUMENT_TOO_LARGE, document=body.document)
+    return msgspec.structs.replace(event, body=gap)
 
 
 def _beyond(found: Iterable[Mask], known: Iterable[Mask]) -> list[Mask]:

@@ -79,3 +79,14 @@ async def test_names_of_files_are_read_too(person: Any) -> None:
     events = await written(person, "x", [120], path=f"notes-{name}.txt")
     assert not any(name[4:16] in repr(event) for event in events)
     assert Path(f"notes-{FILLER * len(name)}.txt").name in repr(events)
+
+
+async def test_names_of_who_wrote_in_a_repository_are_masked(person: Any) -> None:
+    git = person.work / ".git"
+    (git / "logs").mkdir(parents=True)
+    (git / "config").write_text("[user]\n\tname = Grete Hermann\n\temail = g.hermann@firm.example\n")
+    line = f"{'0' * 40} {'1' * 40} Ada Lovelace <ada@engine.example> 1700000000 +0100\tcommit: x\n"
+    (git / "logs" / "HEAD").write_text(line)
+    events = await written(person, "Ada Lovelace and Grete Hermann, not Emmy.\n", [120])
+    text = "".join(event.body.inserted for event in events if isinstance(event.body, DocumentEdit))
+    assert text == f"{FILLER * 12} and {FILLER * 13}, not Emmy.\n"

@@ -41,3 +41,12 @@ def test_filler_after_a_telling_name_is_not_masked_twice() -> None:
 def test_filler_that_no_mask_explains_is_masked() -> None:
     events = typed(f'key = "{FILLER * len(SECRET)}"\n')
     assert len(more_masks(Chunk(0, events, (), ()))) == len(SECRET)
+
+
+def test_shapes_are_left_as_they_are_whatever_their_size() -> None:
+    bodies = [
+        DocumentOpen(DocumentId(1), "aaa.aa", "", "python", "aaaa aa = 0000\n" * 100_000),
+        DocumentEdit(DocumentId(1), 0, 0, "aaaa_aaaaa = 'A0aa0A0aa0AA0aa0aA00aa0A'\n"),
+    ]
+    events = tuple(Event(index, 0, 10, Level.SHAPE, body) for index, body in enumerate(bodies))
+    assert more_masks(Chunk(0, events, (), ())) == []

@@ -180,11 +180,14 @@ async def test_no_secret_is_in_logs_output_arguments_store_or_dataset(
         await work(house, secrets, seen)
         house.environment["CANARY_FAULT"] = ""
         await house.start_receiver()
-        seen.append(repr(await house.sync()).encode())
+        report = await house.sync()
+        seen.append(repr(report).encode())
         seen += [(await house.overt(*command)).encode() for command in (("show",), ("status",), ("export",))]
         seen.append(await stored(house, monkeypatch))
-        await house.build()
-        for table in ("events", "documents"):
+        assert report["uploaded"] or fault  # what fails at its first events leaves nothing to send
+        if report["uploaded"]:
+            await house.build()
+        for table in ("events", "documents") if report["uploaded"] else ():
             rows = pyarrow.dataset.dataset(house.dataset / table).to_table().to_pylist()
             seen.append(repr(rows).encode())
     finally:

@@ -1,0 +1,136 @@
+"""Names of the people whose machine this is and who work beside them, from a list that never leaves the device.
+
+The list is kept as keyed digests: not even a memory dump of a collector tells whom it looks for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from privacy_filter.detectors.base import PII, Detector, Hit
+
+MIN_NAME_CHARS = 3
+MIN_ALONE_CHARS = 4
+"""A surname or login of fewer characters is a word of some program too often."""
+
+MAX_NAMES = 50_000
+"""Digests that are kept, some 5 MB: the authors of the largest repositories."""
+
+MAX_PARTS = 5
+"""Parts of one name that are looked at."""
+
+DIGEST_BYTES = 8
+
+_WORD = re.compile(r"[^\W\d_][^\W_]*(?:['’][^\W\d_]+)?")
+_LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._\-]{1,37}[A-Za-z0-9])")
+_ROLES = (
+    "admin administrator app actions author authors bot build builder ci code core dependabot deploy dev developer "
+    "developers docker git github gitlab guest home jenkins maintainer maintainers me node nobody noreply not project "
+    "release renovate robot root runner service support system team test tester ubuntu unknown user vagrant vscode web "
+    "work you"
+)
+_NOBODY = frozenset(_ROLES.split())
+"""Names of programs and roles, which code is full of."""
+
+
+class NameBook:
+    """Digests of names: of whole ones, of surnames, of logins."""
+
+    def __init__(self, key: bytes) -> None:
+        """Start empty; ``key`` is made for this run and kept nowhere."""
+        self._key = key
+        self._known: set[bytes] = set()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def learn(self, names: Iterable[str]) -> None:
+        """Take in names as they are written: ``Ada Lovelace``, ``ada@firm.io``, ``alovelace``."""
+        for name in names:
+            text = name.partition("@")[0] if "@" in name and " " not in name.strip() else name
+            parts = [part for part in _fold(text).split() if part not in _NOBODY][:MAX_PARTS]
+            if len(parts) == 1 and len(parts[0]) >= MIN_ALONE_CHARS:
+                self._add(parts[0])
+            elif len(parts) > 1:
+                self._add(f"{parts[0]} {parts[-1]}")
+                self._add(f"{parts[-1]} {parts[0]}")
+                self._add(" ".join(parts))
+                for join in ("", ".", "_", "-"):
+                    self._add(parts[0] + join + parts[-1])
+                    self._add(parts[0][0] + join + parts[-1])
+                if len(parts[-1]) > MIN_ALONE_CHARS:
+                    self._add(parts[-1])
+
+    def knows(self, name: str) -> bool:
+        """Say whether a name is one of them, in any case."""
+        return self._digest(_fold(name)) in self._known
+
+    def _add(self, name: str) -> None:
+        if len(name) >= MIN_NAME_CHARS and len(self._known) < MAX_NAMES:
+            self._known.add(self._digest(name))
+
+    def _digest(self, name: str) -> bytes:
+        return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES, key=self._key).digest()
+
+
+class NamingDetector:
+    """Another detector, and the names of a book besides: in prose, in paths, as logins."""
+
+    def __init__(self, inner: Detector, book: NameBook) -> None:
+        self._inner = inner
+        self._book = book
+
+    def find(self, text: str, *, whole_file: bool) -> list[Hit]:
+        """Give the other detector's hits and the names beside them, from left to right, not overlapping."""
+        hits = self._inner.find(text, whole_file=whole_file)
+        if not len(self._book):
+            return hits
+        named = [
+            hit for hit in self._names(text) if not any(hit.start < one.end and one.start < hit.end for one in hits)
+        ]
+        return sorted([*hits, *named], key=lambda hit: hit.start) if named else hits
+
+    def _names(self, text: str) -> list[Hit]:
+        spans = [
+            match.span()
+            for match in _LOGIN.finditer(text)
+            if _is_joined(match.group()) and self._book.knows(match.group())
+        ]
+        words = list(_WORD.finditer(text))
+        at = 0
+        while at < len(words):
+            count = next(
+                (n for n in range(min(MAX_PARTS, len(words) - at), 0, -1) if self._is_name(text, words, at, n)), 0
+            )
+            if count:
+                start, end = words[at].start(), words[at + count - 1].end()
+                if not any(start < last and first < end for first, last in spans):
+                    spans.append((start, end))
+            at += count or 1
+        return [Hit(start, end, PII, "person-name", guessable=True) for start, end in sorted(spans)]
+
+    def _is_name(self, text: str, words: list[re.Match[str]], at: int, count: int) -> bool:
+        first, last = words[at], words[at + count - 1]
+        for before, after in zip(words[at : at + count - 1], words[at + 1 : at + count], strict=True):
+            if text[before.end() : after.start()] not in {" ", ", ", "\t", ". "}:
+                return False
+        return self._book.knows(" ".join(word.group() for word in words[at : at + count])) and not _inside(
+            text, first, last
+        )
+
+
+def _is_joined(login: str) -> bool:
+    return any(sign in login for sign in "._-") or any(map(str.isdigit, login))
+
+
+def _inside(text: str, first: re.Match[str], last: re.Match[str]) -> bool:
+    """Say whether a name is only a part of a longer one in a program, such as ``lovelace_lib``."""
+    return text[first.start() - 1 : first.start()] == "_" or text[last.end() : last.end() + 1] in {"_", "("}
+
+
+def _fold(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name.replace(",", " ")).casefold()
+    return " ".join("".join(sign for sign in plain if not unicodedata.combining(sign)).split())
