@@ -23,7 +23,7 @@ TRUTH = "truth.jsonl"
 @click.option(
     "--edits", type=click.IntRange(40), default=500, show_default=True, help="Edits a session, in the median."
 )
-@click.option("--through-gate", is_flag=True, help="Through consent, gate, store, sync and receiver; developers only.")
+@click.option("--through-gate", is_flag=True, help="Through consent, gate, store, sync and receiver.")
 @click.option("--no-filter", is_flag=True, help="Seal unmasked, for load tests: everything in it is made up.")
 @click.option(
     "--compare", "traces", type=click.Path(path_type=Path, exists=True), multiple=True,

@@ -14,6 +14,7 @@ import httpx
 import msgspec
 
 from capture_gate.door import Door
+from capture_gate.page_door import SOURCE, PageDoor, Sent
 from capture_gate.status import ClientInfo
 from consent_ledger.ledger import Ledger
 from consent_ledger.study import StudyManifest
@@ -21,6 +22,7 @@ from event_model.clock import ManualClock
 from event_model.errors import OvertError
 from event_model.events import Body, CaptureStart, DocumentOpen
 from event_model.ids import DocumentId
+from event_model.page_events import PageBody, PageOpen
 from event_model.signed import Signed
 from ingest_server.app import create_app
 from ingest_server.settings import ReceiverSettings
@@ -28,11 +30,14 @@ from local_store.custody import BACKEND_VARIABLE, open_custody
 from local_store.store import Store
 from overt.keyfiles import read_signing_key
 from overt.simulation.fleet import FleetPlan, SimulatedSession, sessions_of
-from overt.simulation.people import Person, Role, make_people
+from overt.simulation.people import Person, make_people
+from overt.simulation.tickets import ORIGIN
 from sync_client.client import sync
 
 FLUSH_EVENTS = 512
 """Events after which the gate may write: a person pauses more often."""
+
+BROWSER = ("chromium", "140", "utf-16")
 
 Tell = Callable[[SimulatedSession], None]
 
@@ -40,7 +45,7 @@ Tell = Callable[[SimulatedSession], None]
 async def simulate_through_gate(
     plan: FleetPlan, *, folder: Path, study: Path, manifest: Signed[StudyManifest], work: Path, tell: Tell
 ) -> int:
-    """Let the developers of a fleet work and send what they did to a receiver; gives how many segments it has.
+    """Let the people of a fleet work and send what they did to a receiver; gives how many segments it has.
 
     ``folder`` gets a home per person and the receiver's ``received``. OvertError: if the gate refuses what the study
     covers.
@@ -54,8 +59,7 @@ async def simulate_through_gate(
     sent = 0
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=manifest.payload.receiver.url) as http:
         for person in make_people(plan.people, plan.seed):
-            if person.role is Role.DEVELOPER:
-                sent += await _person(person, plan, folder, work, study, http, tell)
+            sent += await _person(person, plan, folder, work, study, http, tell)
     return sent
 
 
@@ -81,13 +85,17 @@ async def _person(
 async def _session(session: SimulatedSession, home: Path, work: Path) -> None:
     """Offer a session to the gate, event by event, at the times at which they happen."""
     clock = ManualClock(session.start_ms)
-    name, version, encoding = session.person.client
-    door = await Door.open(home, source=session.source, client=ClientInfo(name, version, encoding), clock=clock)
+    name, version, encoding = BROWSER if session.source == SOURCE else session.person.client
+    client = ClientInfo(name, version, encoding)
+    door = await PageDoor.open(home, source=session.source, client=client, clock=clock)
     documents: dict[int, DocumentId] = {}
     try:
         for number, step in enumerate(session.steps):
             clock.advance(step.gap_ms)
-            _offer(door, step.body, documents, work)
+            if isinstance(step.body, PageBody):
+                _offer_page(door, step.body, documents, Sent(f"{session.number:032x}", number + 1))
+            else:
+                _offer(door, step.body, documents, work)
             if number % FLUSH_EVENTS == FLUSH_EVENTS - 1:
                 await door.flush()
     finally:
@@ -107,6 +115,16 @@ def _offer(door: Door, body: Body, documents: dict[int, DocumentId], work: Path)
     if document is not None:
         body = _renumbered(body, documents[document])
     door.offer(body)
+
+
+def _offer_page(door: PageDoor, body: PageBody, pages: dict[int, DocumentId], sent: Sent) -> None:
+    if isinstance(body, PageOpen):
+        verdict = door.open_page(ORIGIN, body, sent)
+        if verdict.document is None:
+            raise OvertError("the gate refused a simulated page", code=verdict.refusals[0].code)
+        pages[body.document] = verdict.document
+        return
+    door.offer_page(msgspec.structs.replace(body, document=pages[body.document]), sent)
 
 
 def _renumbered(body: Body, document: DocumentId) -> Body:
