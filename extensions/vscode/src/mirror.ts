@@ -10,7 +10,7 @@ import { type Mover, type Observed, type Replacement, type Verdict, judge } from
 import type { Sidecar } from "./sidecar";
 
 /** A change whose selection has not come by then did not move the caret. */
-const SELECTION_MS = 25;
+const SELECTION_MS = 40;
 /** A document that is not dirty by then after its change was reloaded from its file. */
 const DIRTY_MS = 250;
 /** Scrolling tells where it came to rest, at most so often. */

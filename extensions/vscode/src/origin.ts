@@ -82,6 +82,7 @@ export const RULES: readonly Rule[] = [
   ["moved or copied lines", "typed", 80, isLineMove],
   ["completed a word", "completion", 92, (seen) => seen.changes.some((each) => completes(each, seen))],
   ["reformatted", "formatter", 85, (seen) => seen.changes.every(keepsText) && !isOneInsert(seen)],
+  ["block put in at the caret", "pasted", 75, (seen) => seen.changes.length > 0 && seen.changes.every((each) => isBlockAt(each, seen))],
   ["put in at the caret", "completion", 70, (seen) => seen.changes.length > 0 && seen.changes.every((each) => isInsertAt(each, seen))],
   ["replaced all alike", "typed", 60, isReplaceAll],
   ["by a program", "agent", 75, () => true],
@@ -116,6 +117,12 @@ function isInsertAt(each: Replacement, seen: Observed): boolean {
   return seen.before.some((span) => samePlace(span.start, each.start) && samePlace(span.end, each.end));
 }
 
+/** Whether whole lines were put in at a caret. Ghost text goes on with a line that was begun, and ends within one. */
+function isBlockAt(each: Replacement, seen: Observed): boolean {
+  const begun = seen.lineBefore(each.start.line).slice(0, each.start.character).trim() !== "";
+  return isInsertAt(each, seen) && /[\r\n]/.test(each.text) && (/[\r\n][ \t]*$/.test(each.text) || !begun);
+}
+
 function isOneInsert(seen: Observed): boolean {
   return seen.changes.length === 1 && seen.changes[0]?.deleted === "" && isInsertAt(seen.changes[0], seen);
 }
@@ -135,6 +142,7 @@ function isMarking(seen: Observed): boolean {
   const marks = new Set(seen.changes.map((each) => (each.text || each.deleted).trim()));
   return (
     marks.size <= 2 &&
+    !marks.has("") &&
     seen.changes.every((each) => (each.text === "") !== (each.deleted === "") && SHORT_MARK.test(each.text || each.deleted) && onSelectedLine(each, seen))
   );
 }

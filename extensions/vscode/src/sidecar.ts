@@ -8,9 +8,12 @@ import {
   ErrorAction,
   LanguageClient,
   type LanguageClientOptions,
+  type MessageTransports,
   RevealOutputChannelOn,
   State,
+  StreamMessageReader,
 } from "vscode-languageclient/node";
+import { WholeWriter } from "./writer";
 import { type Forgotten, type Status, type Why, off } from "./protocol";
 
 /** So many ends within the time below, and the sidecar is not started again. */
@@ -156,7 +159,7 @@ export class Sidecar implements vscode.Disposable {
     }
     this.process = process;
     process.stderr?.on("data", (words: Buffer) => this.log.info(words.toString().trimEnd()));
-    const client = (this.client = new QuietClient("overt", "overt", () => Promise.resolve(process), this.options(run)));
+    const client = (this.client = new QuietClient("overt", "overt", () => Promise.resolve(transports(process)), this.options(run)));
     client.onNotification("overt/statusChanged", (status: Status) => {
       if (run === this.run) this.say(status);
     });
@@ -246,6 +249,11 @@ function spawned(command: string, args: readonly string[]): Promise<ChildProcess
       resolve(process);
     });
   });
+}
+
+function transports(process: ChildProcess): MessageTransports {
+  if (process.stdin === null || process.stdout === null) throw new Error("The sidecar has no pipes.");
+  return { reader: new StreamMessageReader(process.stdout), writer: new WholeWriter(process.stdin) };
 }
 
 function urisOf(params: unknown): string[] {

@@ -1,4 +1,5 @@
 // Stands for other extensions, with the editor's stable interface only.
+const { readFileSync, writeFileSync } = require("node:fs");
 const { ConfigurationTarget, commands, languages, workspace, window, Position, Range, TextEdit, Uri, WorkspaceEdit, CompletionItem, InlineCompletionItem } = require("vscode");
 
 const FILES = { scheme: "file" };
@@ -9,9 +10,29 @@ async function write(uri, position, text) {
   await workspace.applyEdit(edit);
 }
 
+/** Plays `[milliseconds, [position, deleted, inserted]...]` into the editor in front, each at its time or after it. */
+async function play() {
+  const { steps, done } = JSON.parse(readFileSync(await window.showInputBox(), "utf8"));
+  const editor = window.activeTextEditor;
+  const began = Date.now();
+  for (const [at, ...patches] of steps) {
+    const early = at - (Date.now() - began);
+    if (early > 0) await new Promise((resolve) => setTimeout(resolve, early));
+    for (const [position, deleted, inserted] of patches) {
+      const { document } = editor;
+      const range = new Range(document.positionAt(position), document.positionAt(position + deleted));
+      const options = { undoStopBefore: false, undoStopAfter: false };
+      if (!(await editor.edit((builder) => builder.replace(range, inserted), options))) throw new Error("not applied");
+    }
+  }
+  await editor.document.save();
+  writeFileSync(done, String(Date.now() - began));
+}
+
 exports.activate = (context) => {
   const front = () => window.activeTextEditor.document;
   context.subscriptions.push(
+    commands.registerCommand("helper.play", play),
     commands.registerCommand("helper.set", async () => {
       const [name, value] = JSON.parse(await window.showInputBox());
       await workspace.getConfiguration().update(name, value, ConfigurationTarget.Global);

@@ -1,0 +1,361 @@
+"""What overt adds to a key in real editors, what its sidecar costs, and what peers' ways cost for the same session.
+
+    python -m benchmarks.keystroke [--keys 200]
+
+Two windows of the same editor stand side by side, one with overt capturing and one without it; each key goes to one and
+then to the other, in turns. For Visual Studio Code (code-server in Chromium) the time is from the browser's key event
+to the changed line in the page; for Neovim from the key's request to the redraw that shows it. The figures are
+differences of quantiles. ``wakeup_floor_us`` is what a process that does nothing pays for a key, in the same run: on a
+busy machine caches are cold, and everything takes several times as long. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import http.client
+import http.server
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pynvim
+
+from benchmarks.workbench import Workbench
+from overt.demo.house import OVERT, House
+
+LINE = "value = compute(first, second)  # in turns "
+PACE_S = 0.12
+"""Between two keys in the same window: a fast typist's."""
+
+PEER_HEARTBEATS = 50
+STARTS = 5
+IDLE_S = 5.0
+REDRAW_S = 5.0
+
+WATCH_KEYS = """
+() => {
+  const times = (window.keyTimes = []);
+  let pressed = 0;
+  document.addEventListener("keydown", (event) => { pressed = event.timeStamp; }, true);
+  new MutationObserver(() => {
+    if (pressed === 0) return;
+    times.push(performance.now() - pressed);
+    pressed = 0;
+  }).observe(document.querySelector(".editor-instance .view-lines"), {
+    subtree: true, childList: true, characterData: true,
+  });
+}
+"""
+
+CLIENT = """
+local command = ...
+overt = vim.lsp.start_client({ name = "overt", cmd = command, root_dir = vim.fn.getcwd(),
+  flags = { debounce_text_changes = 0 }, init_options = { overt = { status = true } },
+  handlers = { ["overt/statusChanged"] = function(_, status) vim.g.overt = status.state end } })
+vim.lsp.buf_attach_client(0, overt)
+return vim.wait(20000, function() return vim.g.overt == "capturing" end, 10)
+"""
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.keystroke", description="Time keys in real editors.")
+    parser.add_argument("--keys", type=int, default=200, help="keys in each window")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="overt-keystroke-") as folder:
+        result = asyncio.run(measure(Path(folder), options.keys))
+    print(json.dumps(result))
+
+
+async def measure(folder: Path, keys: int) -> dict[str, Any]:
+    """Measure everything in one run."""
+    house = House(folder)
+    await house.found_study(kinds=("viewport.change", "completion.accept"))
+    await house.join()
+    sidecar = await measure_sidecar(house)
+    say(json.dumps(sidecar))
+    times = {"neovim": await asyncio.to_thread(time_neovim, house, keys)}
+    say(json.dumps(summary(times["neovim"])))
+    times["vscode"], cost = await time_vscode(house, keys)
+    say(json.dumps(summary(times["vscode"])))
+    return {
+        "added_ms_p50": {editor: added(pair, 0.5) for editor, pair in times.items()},
+        "added_ms_p99": {editor: added(pair, 0.99) for editor, pair in times.items()},
+        "added_ms_median_of_pairs": {
+            editor: round(statistics.median(a - b for a, b in zip(*pair, strict=True)), 3)
+            for editor, pair in times.items()
+        },
+        "editors": {editor: summary(pair) for editor, pair in times.items()},
+        **cost,
+        "wakeup_floor_us": round(await asyncio.to_thread(wakeup_floor_us), 1),
+        **sidecar,
+        "peers": measure_peers(),
+    }
+
+
+# --- the sidecar alone
+
+
+async def measure_sidecar(house: House) -> dict[str, Any]:
+    """Start it a few times; then leave one alone and see what it takes."""
+    starts = []
+    for _ in range(STARTS):
+        began = time.perf_counter()
+        editor = await house.start_editor("keystroke")
+        starts.append((time.perf_counter() - began) * 1000)
+        await editor.request("overt/flush")
+        process = psutil.Process(editor.pid)
+        rss = process.memory_info().rss
+        if len(starts) == STARTS:
+            await asyncio.sleep(1)
+            before = running_us(process)
+            await asyncio.sleep(IDLE_S)
+            idle = (running_us(process) - before) / IDLE_S
+        await editor.stop()
+    return {
+        "start_ms": round(statistics.median(starts)),
+        "rss_mb_idle": round(rss / 1e6, 1),
+        "idle_cpu_us_per_s": round(idle, 1),
+    }
+
+
+def running_us(process: psutil.Process) -> float:
+    """Microseconds on a processor so far, all threads: finer than the ticks of ``cpu_times``."""
+    total = 0
+    for thread in (Path("/proc") / str(process.pid) / "task").iterdir():
+        with contextlib.suppress(OSError):
+            total += int((thread / "schedstat").read_text("ascii").split()[0])
+    return total / 1000
+
+
+FLOOR = """
+import asyncio, os
+async def main():
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(0, lambda: os.read(0, 4096) or done.set())
+    await done.wait()
+asyncio.run(main())
+"""
+
+
+def wakeup_floor_us(wakeups: int = 100) -> float:
+    """What it costs a Python process on this machine, now, to be woken by a key and do nothing with it."""
+    with subprocess.Popen([sys.executable, "-c", FLOOR], stdin=subprocess.PIPE) as idle:
+        if idle.stdin is None:
+            raise SystemExit("the process has no input")
+        process = psutil.Process(idle.pid)
+        time.sleep(1)
+        before = running_us(process)
+        for _ in range(wakeups):
+            os.write(idle.stdin.fileno(), b"key")
+            time.sleep(PACE_S)
+        return (running_us(process) - before) / wakeups
+
+
+# --- Visual Studio Code
+
+
+async def time_vscode(house: House, keys: int) -> tuple[tuple[list[float], list[float]], dict[str, Any]]:
+    """Type into two workbenches in turns."""
+    plain = house.folder / "plain"
+    plain.mkdir()
+    for place in (house.work, plain):
+        (place / "typed.txt").write_text("\n", "utf-8")
+    settings = {"overt.enabled": True, "editor.quickSuggestions": "off", "editor.wordBasedSuggestions": "off"}
+    async with (
+        await Workbench.start(
+            house.folder / "with", house.work, environment=house.environment, settings=settings
+        ) as with_overt,
+        await Workbench.start(
+            house.folder / "without", plain, environment={}, settings=settings, overt=False
+        ) as without,
+    ):
+        for bench in (with_overt, without):
+            await bench.open_file("typed.txt")
+        await with_overt.sign_says("capturing")
+        for bench in (with_overt, without):
+            await bench.press("Control+End")
+            await bench.type("warming up ")
+            await bench.page.evaluate(WATCH_KEYS)
+        [sidecar] = with_overt.sidecars()
+        before = running_us(sidecar)
+        for number in range(keys):
+            for bench in (with_overt, without) if number % 2 else (without, with_overt):
+                await bench.page.keyboard.press(key_of(number))
+                await asyncio.sleep(PACE_S / 2)
+        await asyncio.sleep(1)
+        cost = {
+            "sidecar_cpu_us_per_keystroke": round((running_us(sidecar) - before) / keys, 1),
+            "sidecar_rss_mb": round(sidecar.memory_info().rss / 1e6, 1),
+        }
+        found = [
+            list(map(float, await bench.page.evaluate("() => window.keyTimes"))) for bench in (with_overt, without)
+        ]
+    if [len(times) for times in found] != [keys, keys]:
+        raise SystemExit(f"of {keys} keys, {[len(times) for times in found]} were seen")
+    return (found[0], found[1]), cost
+
+
+def key_of(number: int) -> str:
+    """Give the key to press: a line of code, again and again."""
+    at = number % (len(LINE) + 1)
+    return "Enter" if at == len(LINE) else LINE[at]
+
+
+# --- Neovim
+
+
+def time_neovim(house: House, keys: int) -> tuple[list[float], list[float]]:
+    """Type into two Neovims in turns."""
+    os.environ.update(house.environment)
+    windows = [open_neovim(house.work / f"nvim-{name}.txt") for name in ("with", "without")]
+    if not windows[0].exec_lua(CLIENT, [*OVERT, "lsp"]):
+        raise SystemExit("the sidecar does not capture in Neovim")
+    times: tuple[list[float], list[float]] = ([], [])
+    for window in windows:
+        window.ui_attach(80, 24, rgb=True, ext_linegrid=True)
+        window.input("i")
+    for number in range(keys + 10):
+        for which in (0, 1) if number % 2 else (1, 0):
+            taken = time_redraw(windows[which], "<CR>" if key_of(number) == "Enter" else key_of(number))
+            if number >= 10:
+                times[which].append(taken)
+            time.sleep(PACE_S / 2)
+    for window in windows:
+        with contextlib.suppress(OSError, EOFError):
+            window.command("qall!")
+        window.close()
+    return times
+
+
+def open_neovim(path: Path) -> Any:
+    """Start a Neovim on a file, without any configuration."""
+    found = shutil.which("nvim")
+    if found is None:
+        raise SystemExit("Neovim is missing. Install it: apt-get install --no-install-recommends neovim")
+    nvim = pynvim.attach("child", argv=[found, "--embed", "--clean", "-n", "-i", "NONE", "--headless"])
+    nvim.command(f"cd {path.parent} | edit {path.name}")
+    return nvim
+
+
+def time_redraw(nvim: Any, key: str) -> float:
+    """Press a key and wait for the redraw that shows it; gives milliseconds."""
+    began = time.perf_counter()
+    nvim.input("<Space>" if key == " " else key)
+    while time.perf_counter() - began < REDRAW_S:
+        message = nvim.next_message()
+        names = [update[0] for update in message[2]] if message[1] == "redraw" else []
+        if "grid_line" in names or "grid_scroll" in names:
+            return (time.perf_counter() - began) * 1000
+    raise SystemExit(f"Neovim did not show {key!r}")
+
+
+# --- peers
+
+
+def measure_peers() -> dict[str, Any]:
+    """What one heartbeat costs in the two usual ways, whoever answers it; overt's figure is for every key."""
+    return {
+        "wakatime": {
+            "way": "a process per heartbeat (here one that does nothing, the least that it can be)",
+            "cpu_us_per_heartbeat": round(cost_of(lambda: subprocess.run(["true"], check=True)), 1),
+            "sees": "one heartbeat per file and two minutes, and each save: no edits",
+        },
+        "activitywatch": {
+            "way": "an HTTP request per heartbeat to a server on this machine (both sides counted)",
+            "cpu_us_per_heartbeat": round(cost_of_requests(), 1),
+            "sees": "one heartbeat per second: file, project and language, no edits",
+        },
+    }
+
+
+def cost_of(act: Callable[[], object]) -> float:
+    """CPU microseconds of doing something, children included."""
+
+    def used() -> float:
+        found = [resource.getrusage(each) for each in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(each.ru_utime + each.ru_stime for each in found)
+
+    act()
+    before = used()
+    for _ in range(PEER_HEARTBEATS):
+        act()
+        time.sleep(0.02)
+    return (used() - before) / PEER_HEARTBEATS * 1e6
+
+
+def cost_of_requests() -> float:
+    """CPU microseconds of a heartbeat sent to an HTTP server in this process."""
+
+    class Server(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    body = json.dumps(
+        {"timestamp": "2026-01-01T00:00:00Z", "duration": 0, "data": {"file": "a.py", "language": "python"}}
+    )
+
+    def beat() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1])
+        connection.request(
+            "POST", "/api/0/buckets/b/heartbeat?pulsetime=20", body, {"Content-Type": "application/json"}
+        )
+        connection.getresponse().read()
+        connection.close()
+
+    try:
+        return cost_of(beat)
+    finally:
+        server.shutdown()
+
+
+# --- figures
+
+
+def quantile(values: list[float], part: float) -> float:
+    """Give a quantile by nearest rank."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
+
+def added(pair: tuple[list[float], list[float]], part: float) -> float:
+    """How much later a quantile of the keys is with overt, in ms."""
+    return round(quantile(pair[0], part) - quantile(pair[1], part), 3)
+
+
+def summary(pair: tuple[list[float], list[float]]) -> dict[str, float]:
+    """The quantiles of both windows, in ms."""
+    return {
+        f"{name}_p{round(part * 100)}": round(quantile(times, part), 3)
+        for name, times in zip(("with", "without"), pair, strict=True)
+        for part in (0.5, 0.9, 0.99)
+    } | {"keys": len(pair[0])}
+
+
+def say(words: str) -> None:
+    """Show progress."""
+    print(words, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
