@@ -102,7 +102,7 @@ async def test_from_the_walkthrough_to_the_dataset(tmp_path: Path) -> None:
         await asyncio.sleep(SETTLE_S)
         await save()
         path.write_text(path.read_text("utf-8") + "# by git\n", "utf-8")
-        await bench.page.locator(".view-lines", has_text="by git").wait_for()
+        await bench.page.locator(".view-lines", has_text="by git").wait_for(timeout=90_000)
         await asyncio.sleep(SETTLE_S)
         await rename(bench, "main.py", "renamed.py")
         path = house.work / "renamed.py"
