@@ -87,7 +87,7 @@ def _local(folder: Path, fleet: Fleet, rounds: int) -> dict[str, Any]:
 
 def _remote(folder: Path, fleet: Fleet, rounds: int) -> dict[str, Any]:
     with ExitStack() as stack:
-        database = stack.enter_context(servers.postgres(folder))
+        database = stack.enter_context(servers.postgres())
         s3 = stack.enter_context(servers.s3(folder / "s3"))
         stack.enter_context(mock.patch.dict(os.environ, S3_ENVIRONMENT))
 

@@ -56,7 +56,7 @@ async def receiver(settings: ReceiverSettings, clock: ManualClock):
 @pytest.fixture(scope="session")
 def remote_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, servers.S3Server]]:
     folder = tmp_path_factory.mktemp("servers")
-    with servers.postgres(folder) as database, servers.s3(folder / "s3") as server:
+    with servers.postgres() as database, servers.s3(folder / "s3") as server:
         yield database, server
 
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -33,30 +34,26 @@ class S3Server(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL cluster below ``folder`` and give the URL of its first database."""
+def postgres() -> Iterator[str]:
+    """Run a PostgreSQL cluster and give the URL of its first database."""
     initdb = shutil.which("initdb") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), None)
     assert initdb is not None, "PostgreSQL is missing: run scripts/system_packages.sh"
     programs = Path(initdb).resolve().parent
-    # PostgreSQL refuses to run as root, and must then reach its folder through ours.
+    # PostgreSQL refuses to run as root, and another user does not reach into the folders of root's tests.
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    data = folder / "pg"
-    data.mkdir(mode=0o700)
-    if as_user:
-        shutil.chown(data, "postgres", "postgres")
-        for parent in (folder, *folder.parents)[:4]:
-            if parent.stat().st_uid == 0 and parent != Path("/tmp"):
-                parent.chmod(parent.stat().st_mode | 0o011)
     options = ["-U", "overt", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8"]
-    subprocess.run(
-        [*as_user, str(programs / "initdb"), "-D", str(data), *options], check=True, capture_output=True, cwd="/"
-    )
-    port = free_ports(1)[0]
-    server = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", "unix_socket_directories="]
-    with (
-        (data / "log").open("wb") as log,
-        running([*as_user, str(programs / "postgres"), "-D", str(data), *server], log),
-    ):
+    with tempfile.TemporaryDirectory(prefix="overt-pg-") as made, ExitStack() as stack:
+        data = Path(made)
+        if as_user:
+            shutil.chown(data, "postgres", "postgres")
+        ran = subprocess.run(
+            [*as_user, str(programs / "initdb"), "-D", str(data), *options], check=False, capture_output=True, cwd="/"
+        )
+        assert ran.returncode == 0, ran.stderr.decode()
+        port = free_ports(1)[0]
+        server = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", "unix_socket_directories="]
+        log = stack.enter_context(tempfile.TemporaryFile())
+        stack.enter_context(running([*as_user, str(programs / "postgres"), "-D", str(data), *server], log))
         url = f"postgresql://overt@127.0.0.1:{port}/postgres"
         _until_postgres_answers(url)
         yield url
