@@ -59,7 +59,8 @@ def graph(edges: Sequence[tuple[str, str, int]], *, size: int = 640) -> bytes:
     for name, (x, y) in places.items():
         draw.ellipse((x - 7, y - 7, x + 7, y + 7), fill=WARM, outline=INK)
         label = name.partition("://")[2].partition("/")[2] or name
-        draw.text((x + 12, y - 6), f"/{label}"[:32], fill=INK)
+        left = x < middle + 120
+        draw.text((x - 12 if left else x + 12, y), f"/{label}"[:32], fill=INK, anchor="rm" if left else "lm")
     return _png(image)
 
 
