@@ -8,9 +8,9 @@ import { FIELD, type Secrets } from "./secrets.ts";
 import { isShown } from "./visible.ts";
 
 /** Nodes of an outline; the schema allows 200. */
-const MAX_NODES = 60;
+const MAX_NODES = 50;
 /** Elements looked at for one outline. */
-const MAX_VISITED = 240;
+const MAX_VISITED = 160;
 /** An outline is cut short after so long, in milliseconds: no action may be felt. */
 const MAX_MS = 5;
 /** Of many brothers those around the action are shown: so many before and behind. */
