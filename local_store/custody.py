@@ -122,7 +122,7 @@ def open_custody(
     """
     folder = home / "keys"
     path = folder / _NAME
-    if (folder / (_NAME + NEXT)).exists():
+    if read_bounded(folder / (_NAME + NEXT), MAX_CUSTODY_BYTES) is not None:
         with locked(folder):  # a rotation is under way, or was cut off
             settle_rotation(home)
     if (data := read_bounded(path, MAX_CUSTODY_BYTES)) is not None:
@@ -184,7 +184,7 @@ def root_check(database: Path) -> bytes:
     try:
         with contextlib.closing(sqlite3.connect(database, timeout=LOCK_TIMEOUT_S)) as connection:
             return known_root(connection) or b""
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise KeyUnavailable(
             f"the keys were being rotated, and the store can't be read to see how far: {error}",
             code="key-rotating",

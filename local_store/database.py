@@ -83,6 +83,8 @@ class Database:
             await connection.gone()
             if isinstance(error, sqlite3.Error):
                 raise explain(error) from error
+            if isinstance(error, UnicodeDecodeError):
+                raise _undecodable() from error
             if isinstance(error, OSError):
                 raise unwritable("the store", error) from error
             raise
@@ -170,7 +172,14 @@ def _transact(
         done()
     except sqlite3.Error as error:
         raise explain(error) from error
+    except UnicodeDecodeError as error:
+        raise _undecodable() from error
     return result
+
+
+def _undecodable() -> StoreDamaged:
+    """Name what SQLite quotes from a damaged page: the module can't make a message of it."""
+    return StoreDamaged("the database is damaged: it names what is no text")
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from event_model.errors import DecryptError, KeyUnavailable
+from event_model.errors import DecryptError, KeyUnavailable, StoreDamaged
 from event_model.keys import SEED_BYTES, Secret
 from local_store import custody as kept
 from local_store import schema, vault
@@ -69,6 +69,8 @@ def _rewrap(path: Path, old: Secret, new: Secret) -> None:
             connection.execute("INSERT OR REPLACE INTO meta VALUES ('root-check', ?)", (vault.key_check(new),))
     except sqlite3.Error as error:
         raise explain(error) from error
+    except UnicodeDecodeError as error:
+        raise StoreDamaged("the database is damaged: it names what is no text") from error
 
 
 @contextlib.contextmanager

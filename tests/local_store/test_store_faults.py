@@ -348,3 +348,14 @@ async def body_of(store: Store, number: int) -> bytes:
         lambda connection: connection.execute("SELECT body FROM segments WHERE number = ?", (number,)).fetchone()
     )
     return bytes(row[0])
+
+
+async def test_a_damaged_schema_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    async with await open_store(tmp_path):
+        pass
+    path = tmp_path / "store" / "overt.sqlite3"
+    data = path.read_bytes()
+    at = data.index(b"CREATE TABLE studies")
+    path.write_bytes(data[:at] + b"CREATE \xd9\xd9BLE" + data[at + 12 :])
+    with pytest.raises(StoreDamaged):
+        await open_store(tmp_path)
