@@ -20,7 +20,7 @@ from capture_gate.decision import (
     unfit,
 )
 from capture_gate.locate import locate
-from capture_gate.people import repository_people, this_person
+from capture_gate.people import NAME_KEY_BYTES, repository_people, this_person
 from capture_gate.permissions import Permissions
 from capture_gate.sessions import Sessions
 from capture_gate.status import ClientInfo, GateStatus, OpenVerdict, StudyStatus
@@ -47,8 +47,6 @@ from privacy_filter.detectors.names import NameBook, NamingDetector
 
 MAX_ALARM_S = 6 * 3600.0
 """A longer wait is cut up: a machine that slept in between has lost track of it."""
-
-NAME_KEY_BYTES = 16
 
 ALARM_SLACK_S = 0.1
 """Past the moment itself, so that the look finds the change."""

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from capture_gate.locate import read_text
 
+NAME_KEY_BYTES = 16
+"""The key under which the filter keeps names, made anew for each run."""
+
 _IDENTITY = re.compile(r"(?m)^[0-9a-f]{40,64} [0-9a-f]{40,64} ([^<\n]{1,100}) <([^>\n]{1,200})>")
 """A line of git's reflog: two object names, then who, then when."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 import msgspec
 
 from capture_gate.channel import lowered, masked_batches
+from capture_gate.people import NAME_KEY_BYTES, this_person
 from capture_gate.sessions import new_redactor
 from consent_ledger.grants import Grant
 from consent_ledger.ledger import Ledger
@@ -17,6 +19,7 @@ from event_model.keys import Secret
 from event_model.levels import Level
 from local_store.store import SessionInfo, Store
 from privacy_filter.detectors import Detector, default_detector
+from privacy_filter.detectors.names import NameBook, NamingDetector
 from privacy_filter.redactor import Redactions
 
 STANDING = frozenset({"consent-expired", "study-ended", "notice-changed", "study-changed", "consent-superseded"})
@@ -41,8 +44,11 @@ async def recover(
     """
     grants = {grant.study: grant for grant in ledger.grants(clock.wall_ms())}
     total = Recovered()
+    book = NameBook(os.urandom(NAME_KEY_BYTES))
     for orphan in await store.orphans():
-        done = await _recover_session(store, orphan, grants, installation, detector or default_detector(), clock)
+        book.learn(this_person())
+        reading = NamingDetector(detector or default_detector(), book)
+        done = await _recover_session(store, orphan, grants, installation, reading, clock)
         total = Recovered(
             sessions=total.sessions + done.sessions,
             events=total.events + done.events,

@@ -23,6 +23,8 @@ MAX_PARTS = 5
 """Parts of one name that are looked at."""
 
 DIGEST_BYTES = 8
+MAX_ASKED = 20_000
+"""Words that are remembered with what they are, some 3 MB."""
 
 _WORD = re.compile(r"[^\W\d_][^\W_]*(?:['’][^\W\d_]+)?")
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._\-]{1,37}[A-Za-z0-9])")
@@ -43,12 +45,16 @@ class NameBook:
         """Start empty; ``key`` is made for this run and kept nowhere."""
         self._key = key
         self._known: set[bytes] = set()
+        self._begins: set[bytes] = set()
+        # What was asked of single words: texts repeat them, and folding and hashing takes some microseconds.
+        self._asked: dict[str, tuple[bool, bool]] = {}
 
     def __len__(self) -> int:
         return len(self._known)
 
     def learn(self, names: Iterable[str]) -> None:
         """Take in names as they are written: ``Ada Lovelace``, ``ada@firm.io``, ``alovelace``."""
+        self._asked.clear()
         for name in names:
             text = name.partition("@")[0] if "@" in name and " " not in name.strip() else name
             parts = [part for part in _fold(text).split() if part not in _NOBODY][:MAX_PARTS]
@@ -68,9 +74,22 @@ class NameBook:
         """Say whether a name is one of them, in any case."""
         return self._digest(_fold(name)) in self._known
 
+    def ask(self, word: str) -> tuple[bool, bool]:
+        """Say of a single word whether it is a name, and whether a name begins with it."""
+        answer = self._asked.get(word)
+        if answer is None:
+            digest = self._digest(_fold(word))
+            answer = (digest in self._known, digest in self._begins)
+            if len(self._asked) >= MAX_ASKED:
+                self._asked.clear()
+            self._asked[word] = answer
+        return answer
+
     def _add(self, name: str) -> None:
         if len(name) >= MIN_NAME_CHARS and len(self._known) < MAX_NAMES:
             self._known.add(self._digest(name))
+            if " " in name:
+                self._begins.add(self._digest(name.partition(" ")[0]))
 
     def _digest(self, name: str) -> bytes:
         return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES, key=self._key).digest()
@@ -94,17 +113,17 @@ class NamingDetector:
         return sorted([*hits, *named], key=lambda hit: hit.start) if named else hits
 
     def _names(self, text: str) -> list[Hit]:
-        spans = [
-            match.span()
-            for match in _LOGIN.finditer(text)
-            if _is_joined(match.group()) and self._book.knows(match.group())
-        ]
+        logins = {login for login in set(_LOGIN.findall(text)) if self._book.ask(login)[0] and _is_joined(login)}
+        spans = [match.span() for match in _LOGIN.finditer(text) if match.group() in logins] if logins else []
+        # Nearly every text has no name in it: that is found out by its different words, once each.
+        if not any(map(any, map(self._book.ask, set(_WORD.findall(text))))):
+            return [Hit(start, end, PII, "person-name", guessable=True) for start, end in spans]
         words = list(_WORD.finditer(text))
         at = 0
         while at < len(words):
-            count = next(
-                (n for n in range(min(MAX_PARTS, len(words) - at), 0, -1) if self._is_name(text, words, at, n)), 0
-            )
+            alone, begins = self._book.ask(words[at].group())
+            most = min(MAX_PARTS, len(words) - at) if begins else int(alone)
+            count = next((n for n in range(most, 0, -1) if self._is_name(text, words, at, n)), 0)
             if count:
                 start, end = words[at].start(), words[at + count - 1].end()
                 if not any(start < last and first < end for first, last in spans):
