@@ -4,10 +4,10 @@
 
 Real Chromium, real input: the same clicks, keys, pointer moves and scrolling on the same page of a work tool, whose
 rows change when they are acted on. Ours is the built extension with its worker, at level ``content`` with every kind of
-event, sending to a bridge that only remembers; rrweb runs in the page with its defaults. Script time is taken from the
-browser's trace: every call into the recorder's own script, with what it forces (style, layout) included. The longest
-task is the longest span of one task of the page's main thread that the recorder's script was running in. rrweb's events
-are turned to JSON after the measurement, ours before. The last line is one JSON object.
+event, sending to a bridge that only remembers; rrweb runs in the page with its defaults. Script time is processor
+time from the browser's trace: every call into the recorder's own script, with what it forces (style, layout). The
+longest task is the most that the recorder's script used in one task of the page's main thread. rrweb's events are
+turned to JSON after the measurement, ours before. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ RATED = 9_000
 """The page whose ratios are the result."""
 
 RRWEB = EXTENSION / "node_modules" / "@rrweb" / "record" / "umd" / "record.min.js"
-ACTIONS = 60
+ACTIONS = 8
+"""Rounds of work: three clicks, eight keys, a way of the pointer each."""
+
 NODES_A_ROW = 9
 CATEGORIES = "devtools.timeline,disabled-by-default-devtools.timeline,toplevel"
 
