@@ -34,9 +34,11 @@ class Hands(Protocol):
 
     async def focused_path(self) -> str:
         """Give the structural path of what has the focus in the page's own document."""
+        ...
 
     async def is_captured(self) -> bool:
         """Say whether the page bears the sign."""
+        ...
 
 
 FOCUSED_PATH = """(() => {

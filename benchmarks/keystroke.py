@@ -111,7 +111,8 @@ async def measure(folder: Path, keys: int) -> dict[str, Any]:
 
 async def measure_sidecar(house: House) -> dict[str, Any]:
     """Start it a few times; then leave one alone and see what it takes."""
-    starts = []
+    starts: list[float] = []
+    rss, idle = 0, 0.0
     for _ in range(STARTS):
         began = time.perf_counter()
         editor = await house.start_editor("keystroke")

@@ -68,10 +68,11 @@ def noisy_people(cells: Mapping[Any, frozenset[str]], *, epsilon: float) -> dict
     """Count the people of each cell with noise; together the counts cost ``epsilon``."""
     import opendp.prelude as dp  # noqa: PLC0415 - 260 MB that only a release needs
 
-    dp.enable_features("contrib")
+    opendp: Any = dp  # its names are made at import, which type checkers do not see
+    opendp.enable_features("contrib")
     scale = CELLS_A_PERSON / epsilon
-    space = dp.atom_domain(T=int), dp.absolute_distance(T=int)
-    noise = space >> dp.m.then_laplace(scale=scale)
+    space = opendp.atom_domain(T=int), opendp.absolute_distance(T=int)
+    noise = space >> opendp.m.then_laplace(scale=scale)
     # One person changes the count of each of their cells by one: the whole table costs the sum over those cells.
     if noise.map(1) * CELLS_A_PERSON > epsilon * (1 + 1e-6):
         raise DatasetError("the noise is too small for the budget", code="engine-failed")

@@ -96,9 +96,8 @@ def _features(values: list[int]) -> npt.NDArray[np.float64]:
     """The shape of a person's gaps: their quantiles as logarithms, and how often there are long ones."""
     gaps = np.array(values, dtype=float)
     quantiles = np.quantile(np.log1p(gaps), (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95))
-    return np.concatenate(
-        [quantiles, [np.mean(gaps > 300), np.mean(gaps > 800), np.mean(gaps > 2_000), np.mean(gaps > 6_000)]]
-    )
+    long = [float(np.mean(gaps > limit)) for limit in (300, 800, 2_000, 6_000)]
+    return np.array([*quantiles.tolist(), *long], dtype=np.float64)
 
 
 def languages_of(documents: Iterator[Mapping[str, Any]]) -> dict[str, set[str]]:

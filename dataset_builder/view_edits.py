@@ -118,7 +118,7 @@ def write_progsnap2(out: Path, target: Path) -> tuple[int, int, int]:
         _write(folder / "DatasetMetadata.csv", ("Property", "Value"), iter(PROGSNAP2_METADATA))
         number = 0
         with (folder / "MainTable.csv").open("w", newline="", encoding="utf-8") as file:
-            sheet = csv.DictWriter(file, PROGSNAP2)
+            sheet: csv.DictWriter[str] = csv.DictWriter(file, PROGSNAP2)
             sheet.writeheader()
             for session in sessions_of(out, split):
                 items += len(session.lives)
