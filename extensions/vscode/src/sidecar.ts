@@ -135,8 +135,10 @@ export class Sidecar implements vscode.Disposable {
     this.gaveUp.dispose();
   }
 
-  private request<T>(method: string, params: object): Promise<T> {
-    if (this.client?.state !== State.Running) return Promise.reject(new Error("The sidecar is not running."));
+  private async request<T>(method: string, params: object): Promise<T> {
+    // The client sends a request sooner than a notification that was given to it before: let those out first.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.client?.state !== State.Running) throw new Error("The sidecar is not running.");
     return this.client.sendRequest<T>(method, params);
   }
 
