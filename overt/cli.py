@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("overt.commands.status", "What is captured now, where, for which study; why not, if not"),
     "pause": ("overt.commands.status", "Pause all capture on this machine"),
     "resume": ("overt.commands.status", "End the pause"),
-    "doctor": ("overt.commands.status", "Find what is wrong, and how to mend it"),
+    "doctor": ("overt.commands.doctor", "Find what is wrong, and how to mend it"),
     "review": ("overt.commands.review", "The local page: everything that was captured, and what you can do about it"),
     "show": ("overt.commands.events", "Everything that was captured, in plain words"),
     "forget": ("overt.commands.events", "Erase what was captured"),
@@ -62,6 +62,9 @@ EXIT_CODES: tuple[tuple[type[OvertError], int], ...] = (
     (AuditError, 10),
 )
 """0 is success, 1 another error of ours, 2 a wrong command line, 130 an interrupt."""
+
+
+_REFUSED = dict(EXIT_CODES)[ReceiverError]
 
 
 class LazyGroup(click.Group):
@@ -109,6 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:
+        if "--json" in arguments:
+            _as_json("usage", error.format_message(), "`--help` shows how it is called.")
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
@@ -121,17 +126,22 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def exit_code(error: OvertError) -> int:
-    """Give the exit code for an error: one per branch of the error tree."""
+    """Give the exit code for an error: one per branch of the error tree, and 8 for a sync that was refused."""
+    if getattr(error, "refused", False):
+        return _REFUSED
     return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1)
 
 
 def _explain(error: OvertError, *, as_json: bool) -> None:
     if as_json:
-        body = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
-        click.echo(msgspec.json.encode(body).decode(), err=False)
+        _as_json(error.code, error.message, error.hint)
     click.secho(f"overt: {error.message} [{error.code}]", fg="red", err=True)
     if error.hint:
         click.echo(f"       {error.hint}", err=True)
+
+
+def _as_json(code: str, message: str, hint: str) -> None:
+    click.echo(msgspec.json.encode({"error": {"code": code, "message": message, "hint": hint}}).decode())
 
 
 if __name__ == "__main__":

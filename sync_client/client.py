@@ -278,7 +278,9 @@ class _Run:
             self._away[url] = stop
         permanent = stop.ending is Ending.REFUSED
         hint = _HINTS.get(stop.code, _REFUSED if permanent else UploadError.default_hint)
-        problem = Problem(study, stop.code, stop.note, hint, permanent=permanent, retry_ms=stop.retry_ms)
+        problem = Problem(
+            study, stop.code, stop.note, hint, permanent=permanent, retry_ms=stop.retry_ms, refused=permanent
+        )
         if problem not in self._tally.problems:
             self._tally.problems.append(problem)
 

@@ -33,7 +33,7 @@ class Problem(msgspec.Struct, frozen=True):
     """Why a study's upload, or a deletion, did not come to its end.
 
     ``permanent``: another run changes nothing until a person has looked; else the next run goes on where this one
-    ended, not before ``retry_ms`` if the receiver said so.
+    ended, not before ``retry_ms`` if the receiver said so. ``refused``: the receiver said no, for good.
     """
 
     study: StudyId
@@ -42,6 +42,7 @@ class Problem(msgspec.Struct, frozen=True):
     hint: str
     permanent: bool
     retry_ms: int | None = None
+    refused: bool = False
 
 
 class SyncReport(msgspec.Struct, frozen=True):
@@ -88,3 +89,8 @@ class SyncIncomplete(UploadError):
         first = report.problems[0]
         super().__init__(f"{first.study}: {first.message}", code=first.code, hint=first.hint)
         self.report = report
+
+    @property
+    def refused(self) -> bool:
+        """Whether the first trouble is that the receiver refuses, and trying again changes nothing."""
+        return self.report.problems[0].refused

@@ -190,7 +190,7 @@ def studies(*, as_json: bool) -> None:
 
 def how_much(kind: str, level: Level) -> str:
     """Say what a level means for one kind of event: most carry no text at all."""
-    return LEVEL_WORDS[level] if kind in TEXT_FIELDS else "that, where and when; it has no text"
+    return LEVEL_WORDS[level] if kind in TEXT_FIELDS else "that, where and when"
 
 
 def parse_levels(pairs: Sequence[str]) -> dict[str, Level]:

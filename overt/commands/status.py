@@ -1,10 +1,8 @@
-"""status, pause, resume, doctor: what is captured now, and why not."""
+"""status, pause, resume: what is captured now, and why not."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -14,8 +12,8 @@ import msgspec
 from capture_gate.decision import SENTENCES
 from capture_gate.locate import locate
 from capture_gate.permissions import Permissions
+from consent_ledger.scope import Location
 from event_model.errors import OvertError
-from overt import __version__
 from overt.console import DURATION, bytes_text, console, json_option, local_time, print_json, table
 from overt.device import Device
 
@@ -23,11 +21,12 @@ MS = 1000
 
 
 class FileVerdict(msgspec.Struct, frozen=True):
-    """Whether one file is captured, and the reasons why not."""
+    """Whether one file is captured, and the reasons why not; ``rules`` are the patterns that deny it."""
 
     path: str
     captured: bool
     reasons: tuple[str, ...]
+    rules: tuple[str, ...] = ()
 
 
 @click.command()
@@ -95,33 +94,29 @@ def resume(*, as_json: bool) -> None:
         click.echo("Capture goes on where your studies ask for it.")
 
 
-@click.command()
-@json_option
-def doctor(*, as_json: bool) -> None:
-    """Find what is wrong, and how to mend it. Exit code 1 when something is."""
-    checks = _diagnose(Device())
-    if as_json:
-        print_json([{"check": name, "ok": ok, "detail": detail} for name, ok, detail in checks])
-    else:
-        for name, ok, detail in checks:
-            click.secho(("ok    " if ok else "WRONG ") + f"{name}: {detail}", fg=None if ok else "red")
-    if not all(ok for _, ok, _ in checks):
-        sys.exit(1)
-
-
 def _file_status(permissions: Permissions, file: Path, *, as_json: bool) -> None:
     location = locate(file)
     captured = any(True for _ in permissions.admitting(location)) and not permissions.paused
     reasons = ["paused"] if permissions.paused else []
     if not captured:
         reasons.extend(refusal.code for refusal in permissions.refusals(location))
-    verdict = FileVerdict(str(file.absolute()), captured, tuple(reasons))
+    verdict = FileVerdict(str(file.absolute()), captured, tuple(reasons), _denying(permissions, location))
     if as_json:
         print_json(verdict)
         return
     click.echo(f"{file} is " + ("captured." if captured else "not captured:"))
     for code in reasons:
         click.echo(f"  {SENTENCES.get(code, '')} [{code}]")
+    for rule in verdict.rules:
+        click.echo(f"  The rule is {rule}")
+
+
+def _denying(permissions: Permissions, location: Location | None) -> tuple[str, ...]:
+    """Name the patterns that deny a place, of every live study, once each."""
+    if location is None:
+        return ()
+    verdicts = [grant.scope.decide(location) for grant in permissions.live()]
+    return tuple(dict.fromkeys(each.rule for each in verdicts if not each.allowed and each.rule))
 
 
 def _show_status(device: Device, permissions: Permissions, state: str, kept: dict[str, object]) -> None:
@@ -131,6 +126,9 @@ def _show_status(device: Device, permissions: Permissions, state: str, kept: dic
         "off": ("Nothing is captured.", None),
     }
     sentence, colour = words[state]
+    until = permissions.paused_until_ms
+    if state == "paused":
+        sentence = "Capture is paused " + (f"until {local_time(until)}." if until else "until you run `overt resume`.")
     click.secho(sentence, fg=colour, bold=True)
     if not permissions.grants:
         click.echo(SENTENCES["no-consent"])
@@ -147,6 +145,8 @@ def _show_status(device: Device, permissions: Permissions, state: str, kept: dic
     size = kept.get("store_bytes")
     if isinstance(size, int):
         click.echo(f"The store takes {bytes_text(size)} in {device.home}. `overt show` shows what is in it.")
+    if pending := kept.get("pending"):
+        click.echo(f"{pending} events are not sealed yet: an editor is at work, or the next `overt sync` seals them.")
     trouble = kept.get("trouble")
     if isinstance(trouble, dict):
         click.secho(f"Nothing can be captured: {trouble['message']}. {trouble['hint']} [{trouble['code']}]", fg="red")
@@ -179,38 +179,3 @@ async def _kept(device: Device) -> dict[str, object]:
     if trouble is not None:
         kept["trouble"] = {"code": trouble.code, "message": trouble.message, "hint": trouble.hint}
     return kept
-
-
-def _diagnose(device: Device) -> list[tuple[str, bool, str]]:
-    found = shutil.which("overt")
-    checks = [
-        ("version", True, f"overt {__version__}, Python {sys.version.split()[0]}"),
-        ("on PATH", found is not None, found or "editors can't start `overt lsp`; add its folder to PATH"),
-    ]
-    grants = device.ledger.grants(device.clock.wall_ms())
-    live = [grant.study for grant in grants if grant.refusal is None]
-    checks.append(("consent", True, ", ".join(live) if live else "no live study: nothing is captured"))
-    checks.extend(
-        (f"study {grant.study}", False, grant.detail)
-        for grant in grants
-        if grant.refusal not in (None, "consent-withdrawn")
-    )
-    if live or device.has_store:
-        try:
-            keys = device.keys()
-            checks.append(("keys", True, f"kept in {keys.kept_in}. {keys.warning or ''}".strip()))
-        except OvertError as error:
-            checks.append(("keys", False, f"{error.message} {error.hint}"))
-            return checks
-    if device.has_store:
-        checks.append(asyncio.run(_check_store(device)))
-    return checks
-
-
-async def _check_store(device: Device) -> tuple[str, bool, str]:
-    try:
-        async with device.store() as store:
-            report = await store.verify()
-    except OvertError as error:
-        return "store", False, f"{error.message} {error.hint}"
-    return "store", report.sound, f"{report.segments} segments, {len(report.damaged)} damaged"

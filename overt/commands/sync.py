@@ -53,6 +53,10 @@ def sync(
     if explain:
         _explain(device, study, as_json=as_json)
         return
+    if not (device.has_store or device.ledger.outbox() or device.ledger.grants(device.clock.wall_ms())):
+        # Nothing was ever joined: no key is made for it either.
+        _nothing(as_json=as_json)
+        return
     recovered, report = asyncio.run(
         _sync(device, None if study is None else StudyId(study), limit=limit, quiet=as_json)
     )
@@ -65,6 +69,14 @@ def sync(
         f"Sent {report.uploaded} segments ({bytes_text(report.bytes_sent)}); "
         f"{report.held} on hold; {report.deletions_settled} requests to erase confirmed."
     )
+
+
+def _nothing(*, as_json: bool) -> None:
+    if as_json:
+        report = SyncReport()
+        print_json({"recovered": Recovered(), **{name: getattr(report, name) for name in report.__struct_fields__}})
+    else:
+        click.echo("Nothing to send: you have not joined a study.")
 
 
 async def _sync(

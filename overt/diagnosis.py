@@ -1,0 +1,220 @@
+"""What is usually wrong with an installation, each fault with a sentence and the way out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from capture_gate.decision import SENTENCES
+from capture_gate.home import HOME_VARIABLE
+from capture_gate.host import HOST_VARIABLE, OWN, is_remote
+from event_model.errors import OvertError
+from overt import __version__
+from overt.device import Device
+from overt.setup.changes import CopyFolder
+from overt.setup.plan import Surroundings
+from overt.setup.targets import TARGETS, VSCODE_ID
+
+OTHER, CONSENT, KEY, STORE = 1, 3, 4, 6
+"""Exit codes, as the commands' own for the same trouble."""
+
+START_S = 20.0
+"""A sidecar that has not answered by then is taken for dead; it takes half a second."""
+
+_OUT = re.compile(r"version (\S+)")
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One check: ``code`` is stable, ``hint`` the way out, ``exit_code`` that of the doctor when it is the worst."""
+
+    check: str
+    ok: bool
+    detail: str
+    code: str = ""
+    hint: str = ""
+    exit_code: int = 0
+
+
+def diagnose(device: Device, here: Surroundings) -> list[Finding]:
+    """Make every check; the ones that others depend on come first."""
+    found = [*_program(here), _host(here.environment), *_folder(device.home), *_consent(device)]
+    found += _keys_and_store(device)
+    return [*found, *_plugins(here)]
+
+
+def _fine(check: str, detail: str) -> Finding:
+    return Finding(check, ok=True, detail=detail)
+
+
+def _wrong(check: str, detail: str, code: str, hint: str, exit_code: int = OTHER) -> Finding:
+    return Finding(check, ok=False, detail=detail, code=code, hint=hint, exit_code=exit_code)
+
+
+# --- the program that editors start
+
+
+def _program(here: Surroundings) -> Iterator[Finding]:
+    yield _fine("version", f"overt {__version__}, Python {sys.version.split()[0]} ({sys.executable})")
+    installed = list(_on_path(here.environment))
+    if not installed:
+        yield _wrong(
+            "on PATH", "editors can't start `overt lsp`", "not-on-path",
+            f"Add {Path(sys.executable).parent} to PATH, or name {sys.executable} -m overt lsp in the editor.",
+        )  # fmt: skip
+        return
+    versions = {path: _version_of(path) for path in installed}
+    first = installed[0]
+    if versions[first] is None:
+        yield _wrong(
+            "on PATH", f"{first} does not run: its Python is gone, or misses overt", "wrong-python",
+            f"Install overt anew, or remove {first}.",
+        )  # fmt: skip
+        return
+    yield _fine("on PATH", str(first))
+    others = [f"{path} is {version or 'broken'}" for path, version in versions.items() if version != __version__]
+    if others:
+        yield _wrong(
+            "one version", f"this is {__version__}, but {'; '.join(others)}", "two-versions",
+            "Editors start the first on PATH: update or remove the others.",
+        )  # fmt: skip
+    yield _sidecar(first)
+
+
+def _on_path(environment: Mapping[str, str]) -> Iterator[Path]:
+    seen = set()
+    for folder in environment.get("PATH", "").split(os.pathsep):
+        found = shutil.which("overt", path=folder) if folder else None
+        if found is not None and (real := Path(found).resolve()) not in seen:
+            seen.add(real)
+            yield Path(found)
+
+
+def _version_of(program: Path) -> str | None:
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=START_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    said = _OUT.search(done.stdout)
+    return said[1] if said and done.returncode == 0 else None
+
+
+def _sidecar(program: Path) -> Finding:
+    """Start it as an editor does, in a folder of its own, so that it meets no consent and captures nothing."""
+    said: list[dict[str, object]] = [
+        {"id": 1, "method": "initialize", "params": {"capabilities": {}}},
+        {"id": 2, "method": "shutdown"},
+        {"method": "exit"},
+    ]
+    bodies = [json.dumps({"jsonrpc": "2.0", **each}).encode() for each in said]
+    stream = b"".join(b"Content-Length: %d\r\n\r\n%b" % (len(body), body) for body in bodies)
+    hint = "Run `overt lsp` in a terminal to see what it says; installing overt anew mends most of it."
+    with tempfile.TemporaryDirectory(prefix="overt-doctor-") as folder:
+        environment = {**os.environ, HOME_VARIABLE: folder}
+        try:
+            done = subprocess.run(
+                [program, "lsp"], input=stream, capture_output=True, timeout=START_S, check=False, env=environment
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return _wrong("sidecar", "`overt lsp` does not answer", "sidecar-silent", hint)
+    if done.returncode or b'"serverInfo"' not in done.stdout:
+        return _wrong("sidecar", f"`overt lsp` ended with code {done.returncode}", "sidecar-broken", hint)
+    return _fine("sidecar", "`overt lsp` starts and answers")
+
+
+# --- where it runs
+
+
+def _host(environment: Mapping[str, str]) -> Finding:
+    if is_remote(environment):
+        hint = f"Work from your own machine; or, where this one is yours alone, set {HOST_VARIABLE}={OWN}."
+        return _wrong("host", SENTENCES["remote-host"], "remote-host", hint)
+    return _fine("host", "your own machine")
+
+
+def _folder(home: Path) -> Iterator[Finding]:
+    if not home.exists():
+        yield _fine("folder", f"{home} is not there yet")
+        return
+    info = home.stat()
+    if hasattr(os, "getuid") and info.st_uid != os.getuid():
+        yield _wrong(
+            "folder", f"{home} belongs to somebody else", "folder-not-yours", f"Set {HOME_VARIABLE} to another."
+        )
+    elif os.name == "posix" and stat.S_IMODE(info.st_mode) & 0o077 and any((home / "keys").glob("*.key")):
+        yield _wrong("folder", f"others may look into {home}", "folder-open", f"Run: chmod 700 '{home}'")
+    else:
+        yield _fine("folder", str(home))
+
+
+# --- consent, keys, store
+
+
+def _consent(device: Device) -> Iterator[Finding]:
+    now = device.clock.wall_ms()
+    grants = device.ledger.grants(now)
+    live = [grant.study for grant in grants if grant.refusal is None]
+    nothing = "no live study: nothing is captured. `overt join STUDY` shows one and asks"
+    yield _fine("consent", ", ".join(live) if live else nothing)
+    for grant in grants:
+        if grant.refusal not in (None, "consent-withdrawn"):
+            hint = f"`overt studies` says more; `overt join` or `overt leave {grant.study}` settles it."
+            yield _wrong(f"study {grant.study}", grant.detail, str(grant.refusal), hint, CONSENT)
+    if device.ledger.paused(now):
+        yield _fine("pause", "capture is paused; `overt resume` ends the pause")
+
+
+def _keys_and_store(device: Device) -> Iterator[Finding]:
+    if not (device.has_store or (device.home / "keys").exists()):
+        return
+    try:
+        keys = device.keys()
+    except OvertError as error:
+        yield _wrong("keys", error.message, error.code, error.hint, KEY)
+        return
+    yield _fine("keys", f"kept in {keys.kept_in}. {keys.warning or ''}".strip())
+    if device.has_store:
+        yield asyncio.run(_store(device))
+
+
+async def _store(device: Device) -> Finding:
+    try:
+        async with device.store() as store:
+            report = await store.verify()
+    except OvertError as error:
+        return _wrong("store", error.message, error.code, error.hint, STORE)
+    words = f"{report.segments} segments, {len(report.damaged)} damaged"
+    if report.sound:
+        return _fine("store", words)
+    return _wrong("store", words, "store-damaged", "`overt verify` says what; everything else stays readable.", STORE)
+
+
+# --- the plugins
+
+
+def _plugins(here: Surroundings) -> Iterator[Finding]:
+    for name, make in TARGETS.items():
+        for change in make(here).changes:
+            if isinstance(change, CopyFolder) and change.target.exists():
+                yield _plugin(name, same=change.done(), detail=str(change.target))
+    folder = here.user_home / ".vscode" / "extensions"
+    for each in sorted(folder.glob(f"{VSCODE_ID}-*")):
+        version = each.name.removeprefix(f"{VSCODE_ID}-")
+        yield _plugin("vscode", same=version == __version__, detail=f"{each} (version {version})")
+
+
+def _plugin(name: str, *, same: bool, detail: str) -> Finding:
+    if same:
+        return _fine(f"plugin {name}", detail)
+    hint = f"`overt setup {name}` renews it."
+    return _wrong(f"plugin {name}", f"{detail} is not the one of overt {__version__}", "plugin-differs", hint)
