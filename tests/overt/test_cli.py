@@ -17,7 +17,6 @@ from event_model.clock import SystemClock
 from event_model.ids import SessionId, StudyId
 from local_store.custody import open_custody
 from local_store.store import Store
-from event_model.ids import StudyId
 from overt.cli import COMMANDS, exit_code, main, overt
 from overt.console import DURATION, bytes_text, span_text
 from sync_client.report import Problem, SyncIncomplete, SyncReport
