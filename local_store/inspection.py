@@ -143,6 +143,21 @@ def sequence_gaps(segments: Sequence[SegmentInfo]) -> tuple[SequenceGap, ...]:
     return tuple(gaps)
 
 
+def misled_sessions(connection: sqlite3.Connection) -> list[Damage]:
+    """Find sessions whose row does not fit what is stored of them, so that events of theirs are passed over."""
+    rows = connection.execute(
+        "SELECT t.study, s.session, s.sealed,"
+        " (SELECT max(g.first_index + g.count) FROM segments g WHERE g.session = s.no),"
+        " s.ended AND EXISTS (SELECT 1 FROM journal WHERE place BETWEEN s.no << 32 AND (s.no << 32) + 4294967295)"
+        " FROM sessions s JOIN studies t ON t.no = s.study WHERE s.epoch >= t.forgotten_below"
+    ).fetchall()
+    return [
+        Damage("session", StudyId(study), SessionId(session), sealed, 0, "its row does not fit what is stored of it")
+        for study, session, sealed, end, forsaken in rows
+        if sealed != (end or 0) or forsaken
+    ]
+
+
 def size_bytes(connection: sqlite3.Connection) -> int:
     """Bytes of the database file; the fixed reserve is not counted."""
     (pages,) = connection.execute("PRAGMA page_count").fetchone()

@@ -25,7 +25,7 @@ from local_store.database import Database
 from local_store.erasure import Erasure, destroy_study
 from local_store.files import make_private_folder, unwritable
 from local_store.forgetting import Eraser, Selection
-from local_store.inspection import Inspection, Piece, sequence_gaps, size_bytes, structure
+from local_store.inspection import Inspection, Piece, misled_sessions, sequence_gaps, size_bytes, structure
 from local_store.journal import Journal
 from local_store.live import LiveLocks
 from local_store.model import (
@@ -440,6 +440,7 @@ class Store:
         damaged = [
             Damage("database", StudyId(""), SessionId(""), 0, 0, each) for each in await self._database.read(structure)
         ]
+        damaged.extend(await self._database.read(misled_sessions))
         for row in await self._database.read(all_sessions):
             async for piece in self._pieces(row.no):
                 damaged.extend(piece.damaged)
