@@ -54,7 +54,8 @@ class LiveLocks:
         if ended:
             with contextlib.suppress(OSError):
                 self._path(session).unlink()
-        lock.release()
+        with contextlib.suppress(OSError):  # the lock goes with the process at the latest
+            lock.release()
 
     def release_all(self) -> None:
         """Let go of everything, without ending it."""
