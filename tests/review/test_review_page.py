@@ -423,8 +423,7 @@ def test_language_and_theme_are_kept(house: Path, open_page: Open, context: Brow
     tab.get_by_role("button", name="Save", exact=True).click()
     expect(tab.get_by_role("heading", level=1)).to_have_text("Einstellungen")
     expect(tab.locator("html")).to_have_attribute("lang", "de")
-    dark = tab.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert dark == "rgb(20, 22, 20)"
+    expect(tab.locator("body")).to_have_css("background-color", "rgb(20, 22, 20)")
     tab.goto(base + "/timeline")
     settled(tab)
     expect(tab.get_by_role("main")).to_contain_text("Sie haben billing.py bearbeitet")
