@@ -231,13 +231,7 @@ class Door:
 
     def explain(self, path: Path | None) -> tuple[Refusal, ...]:
         """Say why a file is not captured; nothing when it is, or would be when opened."""
-        self._refresh(now=True)
-        if self._permissions.paused:
-            return (refusal("paused"),)
-        location = None if path is None else locate(path)
-        if any(True for _ in self._permissions.admitting(location)):
-            return () if self._sessions.trouble is None else (self._sessions.trouble,)
-        return tuple(self._permissions.refusals(location)) or (refusal("no-consent"),)
+        return self._explain(lambda: None if path is None else locate(path))
 
     def status(self) -> GateStatus:
         """Say what is captured now, and why not."""
@@ -370,6 +364,16 @@ class Door:
         self._ceilings[document] = ceiling
         self._sessions.wake()
         return OpenVerdict(document, tuple(refusals))
+
+    def _explain(self, place_of: Callable[[], Place | None]) -> tuple[Refusal, ...]:
+        """Say why a place is not captured; while paused it is not even looked at."""
+        self._refresh(now=True)
+        if self._permissions.paused:
+            return (refusal("paused"),)
+        place = place_of()
+        if any(True for _ in self._permissions.admitting(place)):
+            return () if self._sessions.trouble is None else (self._sessions.trouble,)
+        return tuple(self._permissions.refusals(place)) or (refusal("no-consent"),)
 
     def _close_of(self, document: DocumentId) -> Body:
         return PageClose(document) if isinstance(self._places.get(document), Site) else DocumentClose(document)

@@ -71,13 +71,7 @@ class PageDoor(Door):
 
     def explain_site(self, origin: str) -> tuple[Refusal, ...]:
         """Say why a site is not captured; nothing when it is, or would be."""
-        self._refresh(now=True)
-        if self._permissions.paused:
-            return (refusal("paused"),)
-        site = Site(origin)
-        if any(True for _ in self._permissions.admitting(site)):
-            return () if self._sessions.trouble is None else (self._sessions.trouble,)
-        return tuple(self._permissions.refusals(site)) or (refusal("no-consent"),)
+        return self._explain(lambda: Site(origin))
 
     def terms(self) -> tuple[StudyTerms, ...]:
         """Give what the person agreed to, for every study that can be read."""
