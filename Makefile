@@ -25,6 +25,7 @@ demo: $(READY) ## the main job on this machine, in a throw-away folder, in a min
 
 test: $(READY) extensions ## all tests, with a real editor and real browsers
 	sh scripts/system_packages.sh
+	sh scripts/code_server.sh >/dev/null
 	$(BIN)/pytest -n auto --dist loadgroup
 
 faults: $(READY) ## the long form of the fault tests: a thousand kills, every system call

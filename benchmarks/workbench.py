@@ -28,6 +28,7 @@ START_S = 90.0
 """The workbench and its extensions are up by then, also on a busy machine with two cores."""
 
 WAIT_S = 30.0
+STOP_S = 30.0
 KEY_MS = 40
 """Between the keys of a typed text; a person takes 60 to 300."""
 
@@ -146,7 +147,8 @@ class Workbench:
         await self.page.context.close()
 
     async def close(self) -> None:
-        """End the browser and the server."""
+        """End the browser and the server, and wait for the sidecars: what they were told is then on the disk."""
+        sidecars = self.sidecars()
         await self._browser.close()
         await self._playwright.stop()
         self._server.terminate()
@@ -155,6 +157,9 @@ class Workbench:
         except subprocess.TimeoutExpired:
             self._server.kill()
             self._server.wait()
+        _, left = await asyncio.to_thread(psutil.wait_procs, sidecars, STOP_S)
+        if left:
+            raise AssertionError(f"{len(left)} sidecars outlived their editor by {STOP_S:.0f} s")
 
     # --- as a person
 

@@ -462,6 +462,7 @@ def test_the_first_run_takes_three_steps_and_no_is_as_easy_as_yes(house: Path, o
     expect(tab.get_by_role("heading", level=1)).to_have_text("Nothing is captured yet")
     expect(tab.locator(".steps")).to_have_text("Step 1 of 3")
     no, look = tab.get_by_role("button", name="No, thank you"), tab.get_by_role("link", name="Look at a study")
+    tab.wait_for_load_state()  # with its styles
     one, two = no.bounding_box(), look.bounding_box()
     assert one is not None
     assert two is not None
@@ -473,6 +474,7 @@ def test_the_first_run_takes_three_steps_and_no_is_as_easy_as_yes(house: Path, o
     tab.get_by_role("button", name="Read it").click()
     expect(tab.locator(".steps")).to_have_text("Step 3 of 3")
     no, yes = tab.get_by_role("button", name="No, thank you"), tab.get_by_role("button", name="Yes, I take part")
+    tab.wait_for_load_state()
     one, two = no.bounding_box(), yes.bounding_box()
     assert one is not None
     assert two is not None
