@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from event_model.errors import OvertError
+from overt.review.assets import FILES
 from overt.review.desk import Desk
 from overt.review.pages import film, forget, join, settings, studies, timeline, today, uploads
 
 __all__ = ["Desk", "make_app"]
-
-STATIC = Path(__file__).parent / "static"
-
-FILES = {path.name: path for path in STATIC.iterdir() if path.suffix in {".css", ".js", ".svg"}}
-"""Everything that is served as a file; nothing else of the disk can be asked for."""
 
 
 def make_app(desk: Desk) -> Starlette:
     """Make the application; it trusts that the guard let the request through."""
 
     async def static(request: Request) -> Response:
-        path = FILES.get(request.path_params["name"])
-        if path is None:
+        found = FILES.get(request.path_params["name"])
+        if found is None:
             raise HTTPException(404)
-        return FileResponse(path)
+        data, kind = found
+        return Response(data, media_type=kind)
 
     async def failed(request: Request, error: Exception) -> Response:
         assert isinstance(error, OvertError)

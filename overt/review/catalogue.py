@@ -147,6 +147,10 @@ class Catalogue:
         """List a session's segments, in order."""
         return self._by_session.get(session, [])
 
+    async def knows(self, session: SessionId) -> bool:
+        """Say whether anything is kept of a session."""
+        return bool(self.of_session(session)) or any(each.session == session for each in await self.open_sessions())
+
     async def open_sessions(self) -> list[SessionInfo]:
         """List the sessions of which something is pending."""
         sessions = await self.glance.sessions(open_only=True)
@@ -303,6 +307,29 @@ class Catalogue:
             return (await self.digest(infos[0])).tool
         pending = self._pending_digests.get(session)
         return "" if pending is None else pending[1].tool
+
+    def known_tool(self, session: SessionId) -> str:
+        """Name the tool of a session if it was read before; empty if not."""
+        for brief in self._known_briefs(session):
+            if brief.tool:
+                return brief.tool
+        return ""
+
+    def known_name(self, session: SessionId, thing: Thing) -> str:
+        """Name a document or page of a session if it was read before; empty if not."""
+        for brief in self._known_briefs(session):
+            if thing in brief.names:
+                return brief.names[thing].name
+        return ""
+
+    def _known_briefs(self, session: SessionId) -> Iterable[Digest]:
+        pending = self._pending_digests.get(session)
+        if pending is not None:
+            yield pending[1]
+        for info in self.of_session(session):
+            brief = self._digests.get((info.place, info.revision))
+            if brief is not None:
+                yield brief
 
     async def open_documents(self, session: SessionInfo) -> list[str]:
         """Name the documents that a session follows now."""

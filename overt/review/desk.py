@@ -24,6 +24,7 @@ from event_model.ids import StudyId
 from local_store.forgetting import origin_of
 from overt.console import bytes_text
 from overt.device import Device
+from overt.review.assets import STYLE
 from overt.review.catalogue import Catalogue
 from overt.review.guard import Guard
 from overt.review.preferences import THEMES, preferred_language, read_preferences
@@ -140,6 +141,7 @@ class Desk:
             when=when,
             base=self.guard.base,
             csrf=self.guard.csrf,
+            style=STYLE,
             theme=self.preferences.theme,
             themes=THEMES,
             languages=LANGUAGES,

@@ -8,6 +8,8 @@ CSRF token in each form. Every refusal is the same bytes, so that nothing can be
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -35,12 +37,12 @@ CSRF_FIELD = "csrf"
 REFUSAL = b"This page belongs to someone else, or has closed. Run `overt review` again.\n"
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "default-src 'none'; script-src 'self'; style-src {style}; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types overt"
 )
+"""``style`` names the one style sheet that may stand in a page, by its digest."""
 
 HEADERS: tuple[tuple[bytes, bytes], ...] = (
-    (b"content-security-policy", POLICY.encode()),
     (b"cache-control", b"no-store"),
     # Not "no-referrer": with it, browsers send forms with the origin "null", which is refused.
     (b"referrer-policy", b"same-origin"),
@@ -50,7 +52,7 @@ HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), clipboard-read=()"),
 )
-"""On every answer, also on refusals."""
+"""On every answer, also on refusals, beside the policy."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -146,11 +148,16 @@ def facts_of(scope: Scope) -> Facts:
 class Gatehouse:
     """Lets only the person's own requests through to the pages, and puts the headers on every answer.
 
-    ``used`` is called for each that is let through; ``now_ms`` is any clock that does not go back.
+    ``style`` is the page's own style sheet; ``used`` is called for each request that is let through; ``now_ms`` is any
+    clock that does not go back.
     """
 
-    def __init__(self, app: App, guard: Guard, *, now_ms: Callable[[], int], used: Callable[[], None]) -> None:
+    def __init__(
+        self, app: App, guard: Guard, *, style: str, now_ms: Callable[[], int], used: Callable[[], None]
+    ) -> None:
         self._app = app
+        policy = POLICY.format(style=_digest_source(style))
+        self._headers = ((b"content-security-policy", policy.encode()), *HEADERS)
         self._guard = guard
         self._now_ms = now_ms
         self._used = used
@@ -162,20 +169,21 @@ class Gatehouse:
         facts = facts_of(scope)
         if self._guard.opens(facts, self._now_ms()):
             self._used()
-            await _answer(send, 200, self._welcome(), b"text/html; charset=utf-8", self._guard.set_cookie)
+            cookie = (b"set-cookie", self._guard.set_cookie)
+            await self._answer(send, 200, self._welcome(), b"text/html; charset=utf-8", cookie)
             return
         if not self._guard.admits(facts):
-            await _answer(send, 403, REFUSAL, b"text/plain; charset=utf-8")
+            await self._answer(send, 403, REFUSAL, b"text/plain; charset=utf-8")
             return
         form: dict[str, list[str]] = {}
         if facts.method == "POST":
             body = await _body(receive)
             if body is None or not _is_form(scope):
-                await _answer(send, 403, REFUSAL, b"text/plain; charset=utf-8")
+                await self._answer(send, 403, REFUSAL, b"text/plain; charset=utf-8")
                 return
             form = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
             if not self._guard.sent_by_us(form):
-                await _answer(send, 403, REFUSAL, b"text/plain; charset=utf-8")
+                await self._answer(send, 403, REFUSAL, b"text/plain; charset=utf-8")
                 return
         self._used()
         inner = dict(scope) | {"path": facts.path[len(self._guard.base) :], "overt.form": form}
@@ -183,12 +191,17 @@ class Gatehouse:
 
         async def sealed(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                own = {name for name, _ in HEADERS}
+                own = {name for name, _ in self._headers}
                 kept = [(name, value) for name, value in message.get("headers", ()) if name.lower() not in own]
-                message = dict(message) | {"headers": [*kept, *HEADERS]}
+                message = dict(message) | {"headers": [*kept, *self._headers]}
             await send(message)
 
         await self._app(inner, receive, sealed)
+
+    async def _answer(self, send: Send, status: int, body: bytes, kind: bytes, *more: tuple[bytes, bytes]) -> None:
+        headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *self._headers, *more]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     def _welcome(self) -> bytes:
         # A page, not a redirect: SameSite=Strict holds the cookie back where the first step came from elsewhere.
@@ -197,6 +210,11 @@ class Gatehouse:
             f'<meta http-equiv="refresh" content="0;url={self._guard.base}/">'
             f'<p><a href="{self._guard.base}/">Open the page</a></p></html>'
         ).encode()
+
+
+def _digest_source(style: str) -> str:
+    """Name a style sheet in a policy (CSP 3, 2.3.1)."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
 
 
 def _cookies(headers: Sequence[str]) -> list[str]:
@@ -236,11 +254,3 @@ async def _body(receive: Receive) -> bytes | None:
         parts.append(part)
         if not message.get("more_body"):
             return b"".join(parts)
-
-
-async def _answer(send: Send, status: int, body: bytes, kind: bytes, cookie: bytes | None = None) -> None:
-    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *HEADERS]
-    if cookie is not None:
-        headers.append((b"set-cookie", cookie))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -57,6 +57,11 @@ def name_of(t: Texts, name: str, *, page: bool = False) -> Markup:
     return shown.format(_without_filler(t, folder + slash), _without_filler(t, last))
 
 
+def source_words(t: Texts, source: str) -> str:
+    """Name the kind of a tool that did not name itself."""
+    return str(t("word.tool_" + source)) if t.has("word.tool_" + source) else source
+
+
 def label_of(t: Texts, name: str) -> str:
     """Name a file in plain text."""
     return name.replace(FILLER, "▒") if name.strip() else str(t("word.a_file"))

@@ -18,7 +18,8 @@ from event_model.errors import OvertError
 from local_store.files import PRIVATE_FILE, make_private_folder
 from overt.device import Device
 from overt.review.app import Desk, make_app
-from overt.review.guard import Gatehouse, Guard
+from overt.review.assets import STYLE
+from overt.review.guard import App, Gatehouse, Guard
 
 IDLE_S = 900
 """A page that nobody has used for a quarter of an hour closes; a live view that is on the screen counts as use."""
@@ -27,6 +28,9 @@ LOOK_S = 1.0
 
 SWITCH_S = 0.001
 """A page is asked for while segments are being read on another thread: it should not wait five times as long."""
+
+REHEARSED = ("/", "/timeline", "/uploads", "/studies", "/settings", "/forget")
+"""Pages that are drawn once before anyone looks, so that what they load and derive is there for the first visit."""
 
 CONNECTIONS = 32
 """One person's browser needs six."""
@@ -55,7 +59,8 @@ async def serve(
         last_used = device.clock.monotonic_ms()
 
     desk.used = used
-    app = Gatehouse(make_app(desk), guard, now_ms=device.clock.monotonic_ms, used=used)
+    pages = make_app(desk)
+    app = Gatehouse(pages, guard, style=STYLE, now_ms=device.clock.monotonic_ms, used=used)
     config = uvicorn.Config(
         app,
         log_level="critical",
@@ -72,6 +77,8 @@ async def serve(
 
     async def watch() -> None:
         await desk.warm()
+        for path in REHEARSED:
+            await _rehearse(pages, path)
         ready(guard.address)
         if open_browser:
             await asyncio.to_thread(_open, guard.address, pointer)
@@ -91,6 +98,24 @@ async def serve(
             pointer.unlink(missing_ok=True)
         await desk.close()
         listening.close()
+
+
+async def _rehearse(app: App, path: str) -> None:
+    """Draw a page for nobody. What goes wrong is shown when somebody asks for it."""
+    headers = [(b"host", b"127.0.0.1"), (b"accept-language", b"en")]
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "path": path,
+        "raw_path": path.encode(), "query_string": b"", "headers": headers, "overt.form": {},
+    }  # fmt: skip
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(_: object) -> None:
+        pass
+
+    with contextlib.suppress(Exception):
+        await app(scope, receive, send)
 
 
 def _listen(port: int) -> socket.socket:

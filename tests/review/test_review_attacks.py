@@ -82,7 +82,7 @@ def test_without_the_cookie_everything_is_the_same_refusal(session: Session) -> 
             base,
             base + "/",
             base + "/timeline",
-            base + "/static/review.css",
+            base + "/static/review.js",
             "/open",
             "/open?token=x",
             "/%00",
@@ -161,8 +161,8 @@ def test_every_answer_forbids_everything_but_itself(session: Session) -> None:
 
 
 def test_only_our_own_files_are_served(session: Session) -> None:
-    assert session.get("/static/review.css").status == 200
-    for name in ("../app.py", "..%2fapp.py", "%2e%2e/app.py", "/etc/passwd", "review.css/../../app.py"):
+    assert session.get("/static/review.js").status == 200
+    for name in ("../app.py", "..%2fapp.py", "%2e%2e/app.py", "/etc/passwd", "review.js/../../app.py"):
         assert session.get("/static/" + name).status in {403, 404}, name
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from event_model.ids import DocumentId, SessionId
@@ -38,50 +39,62 @@ TEXTS = {
 
 def routes(desk: Desk) -> list[Route]:
     """Give these pages' routes."""
-    return [Route("/film", desk.bound(film)), Route("/reel", desk.bound(reel))]
+    return [
+        Route("/film", desk.bound(film)),
+        Route("/film/end", desk.part(film_end)),
+        Route("/film/page", desk.part(page_film)),
+        Route("/reel", desk.part(reel)),
+    ]
 
 
 async def film(desk: Desk, request: Request) -> Response:
-    """Show a stretch of work: the document as it stood at its end, and the film of how it came about."""
-    if request.query_params.get("thing", "").startswith("page-"):
-        return await page_film(desk, request)
-    found = await _reel(desk, request)
-    t = desk.texts(request)
-    if found is None:
+    """Show the place of a film; what it shows follows as soon as it is read."""
+    asked = _asked(request)
+    catalogue = await desk.catalogue()
+    if asked is None or catalogue is None or not await catalogue.knows(asked.session):
         return desk.page(request, "missing.html", status=404)
-    runs = await asyncio.to_thread(ending, found)
-    lines = lines_of(runs, found.labels)
-    query = request.query_params
+    t = desk.texts(request)
+    page = asked.kind == "page"
+    known = catalogue.known_name(asked.session, (asked.kind, asked.document))
     return desk.page(
         request,
-        "film.html",
-        name=name_of(t, found.name),
-        reel=found,
+        "page_film.html" if page else "film.html",
+        name=name_of(t, known, page=page) if known else t("film.title"),
         film_texts={what: str(t("film." + key)) for what, key in TEXTS.items()},
-        lines=lines[:ENDING_LINES],
-        cut=max(0, len(lines) - ENDING_LINES),
-        address=f"{desk.guard.base}/reel?session={query['session']}&thing={query['thing']}",
-        start=query.get("from", "0"),
-        end=query.get("to", ""),
-        first_ms=found.steps[0][0] if found.steps else None,
-        last_ms=found.steps[-1][0] if found.steps else None,
+        query=urlencode(asked.query),
+        first=asked.start,
+    )
+
+
+async def film_end(desk: Desk, request: Request) -> Response:
+    """Give a document as it stood at the end of its film."""
+    found = await _reel(desk, request)
+    if found is None:
+        return HTMLResponse(desk.fill(request, "_nothing.html"))
+    runs = await asyncio.to_thread(ending, found)
+    lines = lines_of(runs, found.labels)
+    return HTMLResponse(
+        desk.fill(
+            request,
+            "_film_end.html",
+            steps=len(found.steps),
+            lines=lines[:ENDING_LINES],
+            cut=max(0, len(lines) - ENDING_LINES),
+            first_ms=found.steps[0][0] if found.steps else None,
+            last_ms=found.steps[-1][0] if found.steps else None,
+        )
     )
 
 
 async def page_film(desk: Desk, request: Request) -> Response:
-    """Show a page's outline, and the pointer's way over it."""
-    query = request.query_params
-    number, start, end = query.get("thing", "").partition("-")[2], query.get("from", "0"), query.get("to", "")
+    """Give a page's outline, and the pointer's way over it."""
+    asked = _asked(request)
     catalogue = await desk.catalogue()
-    session = SessionId(query.get("session", ""))
-    if catalogue is None or not number.isdecimal() or not start.isdecimal():
-        return desk.page(request, "missing.html", status=404)
-    chapters = [chapter async for _, chapter in catalogue.chapters_of(session)]
+    if asked is None or catalogue is None:
+        return HTMLResponse(desk.fill(request, "_nothing.html"))
+    chapters = [chapter async for _, chapter in catalogue.chapters_of(asked.session)]
     events = [event for chapter in chapters for event in chapter.events]
-    last = int(end) if end.isdecimal() else None
-    found = await asyncio.to_thread(scenes, events, DocumentId(int(number)), start=int(start), end=last)
-    if not found:
-        return desk.page(request, "missing.html", status=404)
+    found = await asyncio.to_thread(scenes, events, asked.document, start=asked.start, end=asked.end)
     t = desk.texts(request)
     masked, labels = MaskIndex(()), dict[int, str]()
     rows = [
@@ -92,7 +105,7 @@ async def page_film(desk: Desk, request: Request) -> Response:
         )
         for scene in found
     ]
-    return desk.page(request, "page_film.html", name=name_of(t, found[0].route, page=True), scenes=rows)
+    return HTMLResponse(desk.fill(request, "_scenes.html", scenes=rows))
 
 
 async def reel(desk: Desk, request: Request) -> Response:
@@ -103,20 +116,43 @@ async def reel(desk: Desk, request: Request) -> Response:
     return Response(msgspec.json.encode(found), media_type="application/json")
 
 
-async def _reel(desk: Desk, request: Request) -> Reel | None:
+class Asked(msgspec.Struct, frozen=True):
+    """What a film is of: a document (kind ``file``) or a page of a session, from one event to another."""
+
+    session: SessionId
+    kind: str
+    document: DocumentId
+    start: int
+    end: int | None
+
+    @property
+    def query(self) -> dict[str, str | int]:
+        """Its part of an address."""
+        query: dict[str, str | int] = {"session": self.session, "thing": f"{self.kind}-{self.document}"}
+        query["from"] = self.start
+        return query if self.end is None else query | {"to": self.end}
+
+
+def _asked(request: Request) -> Asked | None:
+    """Read what is asked for; ``None`` if that is not clear."""
     query = request.query_params
     kind, _, number = query.get("thing", "").partition("-")
     start, end = query.get("from", "0"), query.get("to", "")
-    if kind != "file" or not number.isdecimal() or not start.isdecimal():
-        return None
-    catalogue = await desk.catalogue()
-    if catalogue is None:
-        return None
-    chapters = [chapter async for _, chapter in catalogue.chapters_of(SessionId(query.get("session", "")))]
-    if not chapters:
+    if kind not in {"file", "page"} or not number.isdecimal() or not start.isdecimal():
         return None
     last = int(end) if end.isdecimal() else None
-    return await asyncio.to_thread(_cut, DocumentId(int(number)), int(start), last, chapters)
+    return Asked(SessionId(query.get("session", "")), kind, DocumentId(int(number)), int(start), last)
+
+
+async def _reel(desk: Desk, request: Request) -> Reel | None:
+    asked = _asked(request)
+    catalogue = await desk.catalogue()
+    if asked is None or asked.kind != "file" or catalogue is None:
+        return None
+    chapters = [chapter async for _, chapter in catalogue.chapters_of(asked.session)]
+    if not chapters:
+        return None
+    return await asyncio.to_thread(_cut, asked.document, asked.start, asked.end, chapters)
 
 
 def _cut(document: DocumentId, start: int, end: int | None, chapters: Sequence[Chapter]) -> Reel:

@@ -94,6 +94,7 @@ def routes(desk: Desk) -> list[Route]:
         Route("/timeline/part", desk.part(part)),
         Route("/timeline/minutes", desk.part(minutes)),
         Route("/minute", desk.bound(minute)),
+        Route("/minute/events", desk.part(minute_part)),
         Route("/search", desk.bound(search)),
         Route("/search/part", desk.part(search_part)),
     ]
@@ -155,18 +156,21 @@ async def minutes(desk: Desk, request: Request) -> Response:
 
 
 async def minute(desk: Desk, request: Request) -> Response:
-    """Show every event of a minute."""
-    at = _number(request.query_params.get("at"), 0, 2**53) or 0
-    start = at - at % MINUTE_MS
-    skip = _number(request.query_params.get("skip"), 0, 2**31) or 0
+    """Show a minute; its events follow as soon as they are read."""
+    start, skip = _minute(request)
+    day = Moments(desk.texts(request)).local(start)
+    return desk.page(request, "minute.html", start=start, skip=skip, day=day.date(), hour=day.hour)
+
+
+async def minute_part(desk: Desk, request: Request) -> Response:
+    """Give every event of a minute."""
+    start, skip = _minute(request)
     catalogue = await desk.catalogue()
     lines = [] if catalogue is None else await _events(desk, desk.texts(request), catalogue, start, start + MINUTE_MS)
     shown = lines[skip : skip + MINUTE_EVENTS]
-    day = Moments(desk.texts(request)).local(start)
-    return desk.page(
-        request, "minute.html", start=start, lines=shown, total=len(lines), skip=skip, page=MINUTE_EVENTS,
-        day=day.date(), hour=day.hour,
-    )  # fmt: skip
+    return _fragment(
+        desk, request, "_events.html", start=start, lines=shown, total=len(lines), skip=skip, page=MINUTE_EVENTS
+    )
 
 
 async def search(desk: Desk, request: Request) -> Response:
@@ -228,6 +232,12 @@ def _number(text: str | None, low: int, high: int) -> int | None:
     if text is None or not text.isdecimal() or not low <= int(text) <= high:
         return None
     return int(text)
+
+
+def _minute(request: Request) -> tuple[int, int]:
+    """Read a minute's first moment, and how many of its events were seen already."""
+    at = _number(request.query_params.get("at"), 0, 2**53) or 0
+    return at - at % MINUTE_MS, _number(request.query_params.get("skip"), 0, 2**31) or 0
 
 
 def _span(request: Request) -> tuple[int, int]:

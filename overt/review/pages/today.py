@@ -22,7 +22,7 @@ from local_store.store import SessionInfo
 from overt.review.catalogue import Catalogue
 from overt.review.desk import Desk, day_bounds, form
 from overt.review.preview import Chapter
-from overt.review.sentences import mark, name_of, placeholders
+from overt.review.sentences import mark, name_of, placeholders, source_words
 from overt.review.sheet import MaskIndex, Sheet, replay
 from overt.review.texts import Texts
 
@@ -42,11 +42,11 @@ COMMENT_S = 15.0
 
 
 class Running(msgspec.Struct, frozen=True):
-    """A collector at work: its tool, its study, and the documents that it follows."""
+    """A collector at work: its tool, its study, and the documents that it follows (``None``: not read yet)."""
 
     session: SessionInfo
     tool: str
-    documents: tuple[str, ...]
+    documents: tuple[str, ...] | None
 
 
 class LiveSheet(msgspec.Struct, frozen=True):
@@ -71,7 +71,7 @@ def routes(desk: Desk) -> list[Route]:
         if not desk.permissions.grants and not desk.preferences.welcomed:
             return desk.back("/welcome")
         catalogue = await desk.catalogue()
-        running = [] if catalogue is None else await _running(catalogue)
+        running = [] if catalogue is None else await _at_a_glance(desk.texts(request), catalogue)
         waiting = () if catalogue is None else await _counts(desk, catalogue)
         return desk.page(request, "today.html", **_state(desk, desk.texts(request), running), counts=waiting)
 
@@ -136,14 +136,24 @@ async def _counts(desk: Desk, catalogue: Catalogue) -> dict[str, int]:
     }
 
 
-async def _running(catalogue: Catalogue) -> list[Running]:
+async def _at_a_glance(t: Texts, catalogue: Catalogue) -> list[Running]:
+    """List who is at work without opening anything: the live view tells the rest a moment after the page is there."""
+    running = await catalogue.glance.running()
+    return [
+        Running(each, catalogue.known_tool(each.session) or source_words(t, each.source), None)
+        for each in running
+        if each.next_index > 0
+    ]
+
+
+async def _running(t: Texts, catalogue: Catalogue) -> list[Running]:
     found = []
     for session in await catalogue.glance.running():
         if session.next_index > 0:
             digest = await catalogue.pending_digest(session) if session.next_index > session.sealed else None
             tool = (digest.tool if digest is not None else "") or await catalogue.tool(session.session)
             names = await catalogue.open_documents(session)
-            found.append(Running(session, tool or session.source, tuple(names)))
+            found.append(Running(session, tool or source_words(t, session.source), tuple(names)))
     return found
 
 
@@ -159,7 +169,7 @@ async def _stream(desk: Desk, request: Request) -> AsyncIterator[bytes]:
             seen, quiet = pulse, 0.0
             try:
                 catalogue = await desk.catalogue()
-                running = [] if catalogue is None else await _running(catalogue)
+                running = [] if catalogue is None else await _running(t, catalogue)
                 sheets = [] if catalogue is None else await _sheets(desk, catalogue, t)
                 desk.permissions.changed(now=True)
                 state = desk.fill(request, "_state.html", **_state(desk, t, running))
@@ -204,7 +214,7 @@ async def _sheets(desk: Desk, catalogue: Catalogue, t: Texts) -> list[LiveSheet]
     for session in await catalogue.open_sessions():
         chapter = await catalogue.pending(session)
         base = await catalogue.base(session.session)
-        tool = await catalogue.tool(session.session) or session.source
+        tool = await catalogue.tool(session.session) or source_words(t, session.source)
         found += await asyncio.to_thread(_draw, t, desk.title(session.study), tool, chapter, base)
     found.sort(key=lambda sheet: -sheet.last_ms)
     return found[:LIVE_SHEETS]

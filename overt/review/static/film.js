@@ -128,8 +128,10 @@ slider.addEventListener("input", () => {
 });
 
 async function load(from) {
-  const to = film.dataset.to ? `&to=${film.dataset.to}` : "";
-  const answer = await fetch(`${film.dataset.reel}&from=${from}${to}`, { credentials: "same-origin" });
+  const address = new URL(film.dataset.reel, location.href);
+  address.searchParams.set("from", from);
+  const answer = await fetch(address, { credentials: "same-origin" });
+  if (!answer.ok) return; // what is gone is said below
   const reel = await answer.json();
   if (!keys.length) {
     cells = reel.base.flatMap(([text, finding]) => Array.from(text, (sign) => [sign, finding]));
@@ -137,11 +139,12 @@ async function load(from) {
   }
   steps = steps.concat(reel.steps);
   labels = { ...labels, ...reel.labels };
+  if (reel.broken) document.getElementById("film-broken").hidden = false;
   slider.max = String(steps.length);
   film.hidden = false;
   if (reel.next !== null) await load(reel.next);
 }
 
 await load(film.dataset.from);
-go(0);
+if (keys.length) go(0);
 film.dataset.ready = "true";
