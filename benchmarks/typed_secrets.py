@@ -29,7 +29,7 @@ from capture_gate.door import Door
 from capture_gate.status import ClientInfo
 from consent_ledger.ledger import Ledger
 from consent_ledger.manifest import sign_manifest
-from consent_ledger.study import WorkspaceRule
+from consent_ledger.study_parts import WorkspaceRule
 from consent_ledger.study_toml import manifest_from_toml, study_template
 from event_model.clock import ManualClock
 from event_model.events import FILLER, DocumentEdit, DocumentOpen, Event, Origin

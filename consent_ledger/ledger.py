@@ -24,7 +24,8 @@ from consent_ledger.manifest import read_manifest, requires_new_consent
 from consent_ledger.narrowing import check_narrowing, write_narrowing
 from consent_ledger.pause import PauseFile
 from consent_ledger.record import ConsentRecord, make_record, sign_record, verify_record
-from consent_ledger.study import StudyManifest, WorkspaceRule
+from consent_ledger.study import StudyManifest
+from consent_ledger.study_parts import WorkspaceRule
 from consent_ledger.verdict import REFUSALS
 from consent_ledger.withdrawals import finish_withdrawal, supersede
 from event_model.errors import ConsentError, ManifestError, OvertError

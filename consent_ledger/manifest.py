@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from consent_ledger.study import Controller, Purpose, Receiver, ScopeRules, StudyManifest, WorkspaceRule
+from consent_ledger.study import StudyManifest
 from consent_ledger.study_checks import CONTROL_KINDS, KINDS, notice_digest, with_control_kinds
+from consent_ledger.study_parts import Controller, Purpose, Receiver, ScopeRules, WorkspaceRule
 from consent_ledger.study_toml import explain, manifest_from_toml, manifest_to_toml, study_template
 from event_model.errors import FormatError, ManifestError
 from event_model.keys import SigningKey, VerifyKey

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import msgspec
 
 from consent_ledger.scope import Narrowing
-from consent_ledger.study import WorkspaceRule
 from consent_ledger.study_checks import check_deny, check_origins, check_rules
+from consent_ledger.study_parts import WorkspaceRule
 from event_model.errors import ConsentError, FormatError, ManifestError, RecordError
 from event_model.signed import MAX_DOCUMENT_BYTES, canonical_json, document_digest
 

@@ -20,8 +20,9 @@ from typing import Final
 
 import msgspec
 
-from consent_ledger.study import Controller, Purpose, StudyManifest
+from consent_ledger.study import StudyManifest
 from consent_ledger.study_checks import check_levels
+from consent_ledger.study_parts import Controller, Purpose
 from event_model.body import Count
 from event_model.errors import ConsentError, FormatError, KeyUnavailable, ManifestError, RecordError
 from event_model.ids import Pseudonym, RecordId, StudyId, is_study_id

@@ -17,7 +17,7 @@ import msgspec
 
 from consent_ledger.denies import FILES, FILES_WITHOUT_SUFFIX, FOLDERS, names_of
 from consent_ledger.globs import Matcher, compile_globs, fold_text, path_text, remote_matches
-from consent_ledger.study import WorkspaceRule
+from consent_ledger.study_parts import WorkspaceRule
 
 OUT_OF_SCOPE = "out-of-scope"
 DENIED_PATH = "denied-path"

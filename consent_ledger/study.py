@@ -2,69 +2,40 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from consent_ledger.study_checks import (
     DEFAULT_HOLD_S,
     DEFAULT_K,
     DEFAULT_SETTLE_S,
     MANIFEST_SCHEMA,
-    check_manifest,
+    MAX_HOLD_S,
+    MAX_K,
+    MAX_NOTICE,
+    MAX_RETENTION_DAYS,
+    MAX_SETTLE_S,
+    MAX_VERSION,
+    MIN_K,
+    MIN_SETTLE_S,
+    check_kinds,
+    check_line,
+    check_number,
+    check_purposes,
+    check_receiver,
+    check_recipients,
+    check_scope,
+    check_term,
+    check_text,
     moment_ms,
+    notice_digest,
     with_control_kinds,
 )
-from event_model.ids import StudyId
+from consent_ledger.study_parts import Controller, Part, Purpose, Receiver, ScopeRules
+from event_model.errors import ManifestError
+from event_model.ids import StudyId, is_study_id
 from event_model.keys import RecipientPublicKey, VerifyKey, decode_key
 from event_model.levels import Level
 
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The root of a manifest's parts: a field that this version does not know may be a limit, so it is refused."""
-
-
-class Controller(_Part, frozen=True):
-    """Who answers for the data (GDPR article 4(7)), and how to reach them."""
-
-    name: str
-    contact: str
-
-
-class Purpose(_Part, frozen=True):
-    """What the data is for: a name, a W3C DPV term, and a sentence for the person."""
-
-    id: str
-    dpv: str
-    text: str
-
-
-class WorkspaceRule(_Part, frozen=True):
-    """Workspaces that the study covers, by git remote, by folder, or by both (then both must fit)."""
-
-    remote: str | None = None
-    path: str | None = None
-
-
-class ScopeRules(_Part, frozen=True):
-    """Where the study captures: a list of what is allowed, and what is taken out of it.
-
-    ``secret_fields`` are globs of form fields' names, ids or labels that are never looked at, beside those that are
-    recognised as secret anyway.
-    """
-
-    workspaces: tuple[WorkspaceRule, ...] = ()
-    deny: tuple[str, ...] = ()
-    web_origins: tuple[str, ...] = ()
-    secret_fields: tuple[str, ...] = ()
-
-
-class Receiver(_Part, frozen=True):
-    """Where sealed segments go, and the key (base64url) that signs the receipts."""
-
-    url: str
-    key: str
-
-
-class StudyManifest(_Part, frozen=True):
+class StudyManifest(Part, frozen=True):
     """Everything that a person agrees to when joining a study. docs/STUDY.md explains each field.
 
     ManifestError: if a field is outside its limits or two fields contradict each other.
@@ -91,7 +62,34 @@ class StudyManifest(_Part, frozen=True):
     schema: int = MANIFEST_SCHEMA
 
     def __post_init__(self) -> None:
-        check_manifest(self)
+        if self.schema != MANIFEST_SCHEMA:
+            raise ManifestError(
+                f"schema is {self.schema}, this version of overt knows {MANIFEST_SCHEMA}", hint="Update overt."
+            )
+        if not is_study_id(self.id):
+            raise ManifestError(f"id must be 2 to 63 lower-case letters, digits and hyphens, not {self.id!r}")
+        check_line("title", self.title)
+        check_line("controller.name", self.controller.name)
+        check_line("controller.contact", self.controller.contact)
+        check_text("notice", self.notice, MAX_NOTICE)
+        check_term("legal_basis", self.legal_basis, example="eu-gdpr:A6-1-a")
+        for field, value, low, high in (
+            ("version", self.version, 1, MAX_VERSION),
+            ("hold_s", self.hold_s, 0, MAX_HOLD_S),
+            ("settle_s", self.settle_s, MIN_SETTLE_S, MAX_SETTLE_S),
+            ("retention_days", self.retention_days, 1, MAX_RETENTION_DAYS),
+            ("k", self.k, MIN_K, MAX_K),
+        ):
+            check_number(field, value, low, high)
+        check_purposes(self.purposes)
+        check_kinds(self.kinds)
+        check_scope(self.scope)
+        if self.start_ms >= self.end_ms:
+            raise ManifestError(f"the study ends ({self.end}) before it starts ({self.start})")
+        check_recipients(self.recipients)
+        check_receiver(self.receiver)
+        if self.notice_digest != notice_digest(self.notice):
+            raise ManifestError("notice_digest is not the SHA-256 of the notice; leave it out and it is worked out")
 
     @property
     def start_ms(self) -> int:

@@ -1,4 +1,4 @@
-"""The rules that a study manifest keeps: its limits, and every check that needs nothing but the manifest. Pure.
+"""The rules that the parts of a study manifest keep: their limits, and a check for each. Pure.
 
 Each refusal is a ``ManifestError`` whose sentence names the field as it is written in the study's TOML file.
 """
@@ -9,18 +9,16 @@ import datetime
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from consent_ledger.globs import GlobError, check_folder_glob, check_path_glob, check_remote_glob
+from consent_ledger.study_parts import Purpose, Receiver, ScopeRules, WorkspaceRule
 from event_model.errors import KeyUnavailable, ManifestError
 from event_model.events import BODY_TYPES, kind_of
-from event_model.ids import is_study_id
+from event_model.keys import RecipientPublicKey, VerifyKey, decode_key
 from event_model.levels import Level
 from event_model.page_events import PAGE_TYPES
-
-if TYPE_CHECKING:
-    from consent_ledger.study import ScopeRules, StudyManifest, WorkspaceRule
 
 MANIFEST_SCHEMA = 1
 DEFAULT_HOLD_S = 86_400
@@ -141,27 +139,8 @@ def _check_globs(field: str, check: Callable[[str], None], patterns: Iterable[st
             raise ManifestError(f"{field}: {error.message}") from error
 
 
-def check_manifest(manifest: StudyManifest) -> None:
-    """Check a whole manifest. ManifestError: at the first rule that it breaks."""
-    if manifest.schema != MANIFEST_SCHEMA:
-        raise ManifestError(
-            f"schema is {manifest.schema}, this version of overt knows {MANIFEST_SCHEMA}", hint="Update overt."
-        )
-    if not is_study_id(manifest.id):
-        raise ManifestError(f"id must be 2 to 63 lower-case letters, digits and hyphens, not {manifest.id!r}")
-    _check_texts(manifest)
-    _check_numbers(manifest)
-    _check_purposes(manifest)
-    _check_kinds(manifest.kinds)
-    _check_scope(manifest.scope)
-    if manifest.start_ms >= manifest.end_ms:
-        raise ManifestError(f"the study ends ({manifest.end}) before it starts ({manifest.start})")
-    _check_keys(manifest)
-    if manifest.notice_digest != notice_digest(manifest.notice):
-        raise ManifestError("notice_digest is not the SHA-256 of the notice; leave it out and it is worked out")
-
-
-def _check_text(field: str, text: str, limit: int) -> None:
+def check_text(field: str, text: str, limit: int) -> None:
+    """Check a text that the person reads. ManifestError: if it is empty, too long, or hides something."""
     if not text.strip():
         raise ManifestError(f"{field} is empty")
     if len(text) > limit:
@@ -175,45 +154,34 @@ def _check_text(field: str, text: str, limit: int) -> None:
         raise ManifestError(f"{field} holds half of a surrogate pair") from error
 
 
-def _check_texts(manifest: StudyManifest) -> None:
-    for field, text in (
-        ("title", manifest.title),
-        ("controller.name", manifest.controller.name),
-        ("controller.contact", manifest.controller.contact),
-    ):
-        _check_text(field, text, MAX_LINE)
-        if "\n" in text:
-            raise ManifestError(f"{field} has more than one line")
-    _check_text("notice", manifest.notice, MAX_NOTICE)
-    if _TERM.fullmatch(manifest.legal_basis) is None:
-        raise ManifestError(
-            f"legal_basis must be a vocabulary term such as eu-gdpr:A6-1-a, not {manifest.legal_basis!r}"
-        )
+def check_line(field: str, text: str) -> None:
+    """Check a text that stands in one line. ManifestError: as ``check_text``, and if it has two."""
+    check_text(field, text, MAX_LINE)
+    if "\n" in text:
+        raise ManifestError(f"{field} has more than one line")
 
 
-def _check_numbers(manifest: StudyManifest) -> None:
-    for field, value, low, high in (
-        ("version", manifest.version, 1, MAX_VERSION),
-        ("hold_s", manifest.hold_s, 0, MAX_HOLD_S),
-        ("settle_s", manifest.settle_s, MIN_SETTLE_S, MAX_SETTLE_S),
-        ("retention_days", manifest.retention_days, 1, MAX_RETENTION_DAYS),
-        ("k", manifest.k, MIN_K, MAX_K),
-    ):
-        if not low <= value <= high:
-            raise ManifestError(f"{field} must lie between {low} and {high}, not {value}")
+def check_term(field: str, term: str, *, example: str) -> None:
+    """Check a term of a vocabulary. ManifestError: if it is not written prefix:Term."""
+    if _TERM.fullmatch(term) is None:
+        raise ManifestError(f"{field} must be a vocabulary term such as {example}, not {term!r}")
 
 
-def _check_purposes(manifest: StudyManifest) -> None:
-    _check_list("purposes", manifest.purposes, least=1)
-    for purpose in manifest.purposes:
+def check_number(field: str, value: int, low: int, high: int) -> None:
+    """Check a number. ManifestError: if it is outside its limits, both of which are allowed."""
+    if not low <= value <= high:
+        raise ManifestError(f"{field} must lie between {low} and {high}, not {value}")
+
+
+def check_purposes(purposes: tuple[Purpose, ...]) -> None:
+    """Check what the data is for. ManifestError: if nothing is named, twice, or in no vocabulary's terms."""
+    _check_list("purposes", purposes, least=1)
+    for purpose in purposes:
         if _PURPOSE_ID.fullmatch(purpose.id) is None:
             raise ManifestError(f"purposes: an id is lower-case letters, digits and hyphens, not {purpose.id!r}")
-        if _TERM.fullmatch(purpose.dpv) is None:
-            raise ManifestError(
-                f"purposes: dpv must be a DPV term such as dpv:ResearchAndDevelopment, not {purpose.dpv!r}"
-            )
-        _check_text(f"purposes: the text of {purpose.id!r}", purpose.text, MAX_TEXT)
-    if len({purpose.id for purpose in manifest.purposes}) != len(manifest.purposes):
+        check_term("purposes: dpv", purpose.dpv, example="dpv:ResearchAndDevelopment")
+        check_text(f"purposes: the text of {purpose.id!r}", purpose.text, MAX_TEXT)
+    if len({purpose.id for purpose in purposes}) != len(purposes):
         raise ManifestError("purposes: two of them have the same id")
 
 
@@ -224,7 +192,8 @@ def _check_list(field: str, entries: tuple[object, ...], *, least: int = 0) -> N
         raise ManifestError(f"{field} has {len(entries)} entries; at most {MAX_ENTRIES} fit")
 
 
-def _check_kinds(kinds: Mapping[str, Level]) -> None:
+def check_kinds(kinds: Mapping[str, Level]) -> None:
+    """Check what is captured. ManifestError: if it is nothing, or a kind stands without the one it leans on."""
     check_levels(kinds)
     if not set(kinds) - set(CONTROL_KINDS):
         raise ManifestError("kinds is empty: the study would capture nothing")
@@ -233,11 +202,12 @@ def _check_kinds(kinds: Mapping[str, Level]) -> None:
             raise ManifestError(f"kinds has {kind!r} without {needed!r}, on which it leans")
 
 
-def _check_scope(scope: ScopeRules) -> None:
+def check_scope(scope: ScopeRules) -> None:
+    """Check where is captured. ManifestError: if it is nowhere, or an entry can't be used."""
     for field in ("workspaces", "deny", "web_origins", "secret_fields"):
         _check_list(f"scope.{field}", getattr(scope, field))
     for glob in scope.secret_fields:
-        _check_text("scope.secret_fields: a name", glob, MAX_FIELD_NAME)
+        check_text("scope.secret_fields: a name", glob, MAX_FIELD_NAME)
     if not scope.workspaces and not scope.web_origins:
         raise ManifestError("scope has neither workspaces nor web_origins: the study would capture nothing")
     check_rules(scope.workspaces, field="scope.workspaces")
@@ -266,7 +236,9 @@ def check_origins(origins: Iterable[str], *, field: str) -> None:
             raise ManifestError(f"{field}: an origin is written https://host or https://host:port, not {origin!r}")
 
 
-def _check_receiver(url: str) -> None:
+def check_receiver(receiver: Receiver) -> None:
+    """Check where segments go. ManifestError: if it is no https URL (loopback apart), or the key is none."""
+    url = receiver.url
     parts, _port = _split(url, "receiver.url")
     loopback = parts.hostname in _LOOPBACK
     if not parts.hostname or parts.scheme not in {"http", "https"}:
@@ -275,18 +247,20 @@ def _check_receiver(url: str) -> None:
         raise ManifestError("receiver.url must be https; http is for a receiver on this machine only")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ManifestError("receiver.url must have no user name, query or fragment")
+    _check_key("receiver.key", receiver.key, VerifyKey)
 
 
-def _check_keys(manifest: StudyManifest) -> None:
-    _check_list("recipients", manifest.recipients, least=1)
-    if len(set(manifest.recipients)) != len(manifest.recipients):
+def check_recipients(keys: tuple[str, ...]) -> None:
+    """Check whom segments are sealed to. ManifestError: if it is nobody, or one key twice, or no key."""
+    _check_list("recipients", keys, least=1)
+    if len(set(keys)) != len(keys):
         raise ManifestError("recipients: the same key stands there twice")
+    for key in keys:
+        _check_key("recipients", key, RecipientPublicKey)
+
+
+def _check_key(field: str, key: str, kind: Callable[[bytes], object]) -> None:
     try:
-        _ = manifest.recipient_keys
+        kind(decode_key(key))
     except KeyUnavailable as error:
-        raise ManifestError(f"recipients: {error.message}; `overt study new` makes a pair") from error
-    _check_receiver(manifest.receiver.url)
-    try:
-        _ = manifest.receiver_key
-    except KeyUnavailable as error:
-        raise ManifestError(f"receiver.key: {error.message}; `overt study new` makes a pair") from error
+        raise ManifestError(f"{field}: {error.message}; `overt study new` makes a pair") from error

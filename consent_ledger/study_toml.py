@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
-from consent_ledger.study import StudyManifest, WorkspaceRule
+from consent_ledger.study import StudyManifest
 from consent_ledger.study_checks import DEFAULT_HOLD_S, DEFAULT_K, DEFAULT_SETTLE_S, notice_digest
+from consent_ledger.study_parts import WorkspaceRule
 from event_model.errors import ManifestError
 from event_model.levels import Level
 

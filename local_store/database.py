@@ -49,6 +49,10 @@ def _nothing() -> None:
 class _Connection(aiosqlite.Connection):
     """aiosqlite's thread, given whole functions: one hop for a transaction, and none left open by a cancellation."""
 
+    def daemonise(self) -> None:
+        """Let the process end when it fails with the store open. What was acknowledged is durable; a hang helps no one."""
+        self._thread.daemon = True
+
     async def run(self, work: Callable[[], T]) -> T:
         result: T = await self._execute(work)  # type: ignore[no-untyped-call]
         return result
@@ -77,6 +81,7 @@ class Database:
     async def open(cls, path: Path) -> Self:
         """Open or make the database. StoreUnwritable, StoreDamaged: if that can't be done."""
         connection = _Connection(partial(schema.connect, path), iter_chunk_size=ROWS_PER_HOP)
+        connection.daemonise()
         try:
             await connection
         except BaseException as error:

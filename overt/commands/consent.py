@@ -16,7 +16,8 @@ from rich.text import Text
 from consent_ledger.grants import Grant
 from consent_ledger.invitations import Invitations
 from consent_ledger.scope import Narrowing
-from consent_ledger.study import StudyManifest, WorkspaceRule
+from consent_ledger.study import StudyManifest
+from consent_ledger.study_parts import WorkspaceRule
 from event_model.errors import ConsentError
 from event_model.ids import StudyId, is_study_id
 from event_model.invitations import read_invitation

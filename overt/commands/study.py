@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from consent_ledger.manifest import read_manifest, sign_manifest
-from consent_ledger.study import StudyManifest, WorkspaceRule
+from consent_ledger.study import StudyManifest
+from consent_ledger.study_parts import WorkspaceRule
 from consent_ledger.study_toml import manifest_from_toml, study_template
 from event_model.errors import ManifestError
 from event_model.keys import RECIPIENT_SECRET_BYTES, SEED_BYTES, RecipientSecretKey, Secret, SigningKey, encode_key

@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 
 from consent_ledger.manifest import read_manifest
-from consent_ledger.study import ScopeRules, StudyManifest, WorkspaceRule
+from consent_ledger.study import StudyManifest
 from consent_ledger.study_checks import KINDS
+from consent_ledger.study_parts import ScopeRules, WorkspaceRule
 from consent_ledger.study_toml import manifest_to_toml
 from event_model.levels import Level
 from event_model.signed import Signed

@@ -23,7 +23,7 @@ from capture_gate.page_door import SOURCE, PageDoor
 from capture_gate.status import ClientInfo
 from consent_ledger.ledger import Ledger
 from consent_ledger.manifest import sign_manifest
-from consent_ledger.study import WorkspaceRule
+from consent_ledger.study_parts import WorkspaceRule
 from consent_ledger.study_toml import manifest_from_toml, study_template
 from event_model.clock import SystemClock
 from event_model.ids import StudyId

@@ -13,7 +13,7 @@ from consent_ledger.denies import FILES, FILES_WITHOUT_SUFFIX, FOLDERS
 from consent_ledger.manifest import KINDS, StudyManifest, manifest_from_toml
 from consent_ledger.record import ConsentState
 from consent_ledger.scope import DENIED_PATH, OUT_OF_SCOPE
-from consent_ledger.study import Controller, Purpose, Receiver, ScopeRules, WorkspaceRule
+from consent_ledger.study_parts import Controller, Purpose, Receiver, ScopeRules, WorkspaceRule
 from consent_ledger.verdict import REFUSALS
 from event_model.keys import RECIPIENT_PUBLIC_BYTES
 from event_model.levels import Level

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from consent_ledger.denies import FILES, FILES_WITHOUT_SUFFIX, FOLDERS
 from consent_ledger.globs import GlobError, check_path_glob, check_remote_glob, normalise_remote, remote_matches
 from consent_ledger.scope import DENIED_PATH, DENIED_SITE, IN_SCOPE, OUT_OF_SCOPE, Location, Narrowing, Scope, Site
-from consent_ledger.study import WorkspaceRule
+from consent_ledger.study_parts import WorkspaceRule
 
 HOME = PurePosixPath("/home/ada")
 ROOT = HOME / "code" / "acme"

@@ -10,7 +10,7 @@ from pathlib import Path
 from capture_gate.door import Door
 from consent_ledger.ledger import Ledger
 from consent_ledger.manifest import sign_manifest
-from consent_ledger.study import WorkspaceRule
+from consent_ledger.study_parts import WorkspaceRule
 from consent_ledger.study_toml import manifest_from_toml, study_template
 from event_model.clock import SystemClock
 from event_model.events import Body
