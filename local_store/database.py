@@ -50,7 +50,7 @@ class _Connection(aiosqlite.Connection):
     """aiosqlite's thread, given whole functions: one hop for a transaction, and none left open by a cancellation."""
 
     def daemonise(self) -> None:
-        """Let the process end when it fails with the store open. What was acknowledged is durable; a hang helps no one."""
+        """Let a process that fails with the store open end: what was acknowledged is durable."""
         self._thread.daemon = True
 
     async def run(self, work: Callable[[], T]) -> T:
