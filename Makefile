@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 BROWSER := extensions/browser
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults check format lint types imports lock dist bench clean extensions
+.PHONY: help setup demo test faults check format lint types imports lock dist bench clean extensions system
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -23,10 +23,12 @@ $(READY): requirements/dev.txt pyproject.toml scripts/setup.sh
 demo: $(READY) ## the main job on this machine, in a throw-away folder, in a minute
 	$(BIN)/overt demo
 
-test: $(READY) extensions ## all tests, with a real editor and real browsers
-	sh scripts/system_packages.sh
+test: $(READY) system extensions ## all tests, with a real editor and real browsers
 	sh scripts/code_server.sh >/dev/null
 	$(BIN)/pytest -n auto --dist loadgroup
+
+system: # what the tests drive, where it can be installed
+	sh scripts/system_packages.sh
 
 faults: $(READY) ## the long form of the fault tests: a thousand kills, every system call
 	OVERT_FAULTS=long $(BIN)/pytest tests/faults
