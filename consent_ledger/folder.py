@@ -29,6 +29,7 @@ class StudyFolder:
         self.narrowing = self.path / "narrowing.json"
         self.offered = self.path / "offered.json"
         self.declined = self.path / "declined.json"
+        self.hold = self.path / "hold.json"
         self.history = self.path / "history"
 
     @staticmethod

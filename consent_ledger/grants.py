@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from consent_ledger.folder import StudyFolder
+from consent_ledger.hold import read_hold
 from consent_ledger.manifest import read_manifest, requires_new_consent
 from consent_ledger.narrowing import read_narrowing
 from consent_ledger.record import ConsentRecord, verify_record
@@ -42,6 +43,12 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     narrowing: Narrowing = Narrowing()
     scope: Scope = msgspec.field(default_factory=Scope.nothing)
     changes_ms: int | None = None
+    own_hold_s: int = 0
+
+    @property
+    def hold_s(self) -> int:
+        """How long, in seconds, what was sealed stays here: the study's time, or the person's where that is longer."""
+        return max(self.own_hold_s, 0 if self.signed_manifest is None else self.signed_manifest.payload.hold_s)
 
     @property
     def live(self) -> bool:
@@ -109,6 +116,7 @@ def judge_study(
             signed_record=files.record,
             narrowing=files.narrowing or Narrowing(),
             changes_ms=_next_change(files.record, current, now_ms),
+            own_hold_s=read_hold(folder),
         )
     study = current.payload
     return Grant(
@@ -128,6 +136,7 @@ def judge_study(
             web_origins=study.scope.web_origins,
         ),
         changes_ms=_next_change(files.record, current, now_ms),
+        own_hold_s=read_hold(folder),
     )
 
 

@@ -20,6 +20,7 @@ from consent_ledger.deletions import Outbox
 from consent_ledger.files import make_private_folder, write_files
 from consent_ledger.folder import StudyFolder, Watch, list_folders
 from consent_ledger.grants import Grant, judge_study
+from consent_ledger.hold import MAX_HOLD_S, write_hold
 from consent_ledger.manifest import read_manifest, requires_new_consent
 from consent_ledger.narrowing import check_narrowing, write_narrowing
 from consent_ledger.pause import PauseFile
@@ -159,9 +160,24 @@ class Ledger:
             return ()
         if manifest.payload.version == accepted.payload.version:
             raise ConsentError("the study changed without a new version number", code="study-changed")
-        write_files([(folder.offered, manifest_bytes)])
-        self._watch.touch()
+        if not _holds(folder.offered, manifest_bytes):
+            write_files([(folder.offered, manifest_bytes)])
+            self._watch.touch()
         return requires_new_consent(accepted.payload, manifest.payload)
+
+    def hold_longer(self, study: StudyId, hold_s: int) -> None:
+        """Keep a study's data here for at least so many seconds before it may be sent; 0: as long as the study asks.
+
+        ConsentError: if the study was not joined, or the time is out of bounds. StoreUnwritable: if there is no space.
+        """
+        folder = StudyFolder(self._consent, study)
+        if not folder.record.exists():
+            raise ConsentError(f"you have not joined {study}", code="no-such-study")
+        if not 0 <= hold_s <= MAX_HOLD_S:
+            days = MAX_HOLD_S // 86_400
+            raise ConsentError(f"data can be held for {days} days at most", code="hold-too-long", hint="")
+        write_files([(folder.hold, write_hold(hold_s))])
+        self._watch.touch()
 
     # Taking consent back ------------------------------------------------------------------------------------------
 
@@ -364,6 +380,13 @@ def _choose_levels(study: StudyManifest, levels: Mapping[str, Level], drop: Coll
         if allowed[kind] < level:
             raise ConsentError(f"the study asks for {kind!r} at {allowed[kind].value} only", code="level-above-study")
     return {kind: levels.get(kind, level) for kind, level in allowed.items() if kind not in drop}
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _user_home() -> Path | None:

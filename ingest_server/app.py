@@ -88,6 +88,7 @@ def create_app(
         Route(f"{_PARTICIPANT}/consent", routes.consent, methods=["PUT"]),
         Route(f"{_PARTICIPANT}/segments/{{epoch}}/{{number}}", routes.segment, methods=["PUT"]),
         Route(f"{_PARTICIPANT}/deletions", routes.deletion, methods=["POST"]),
+        Route("/v1/studies/{study}/manifest", routes.manifest, methods=["GET"]),
         Route("/v1/studies/{study}/revocations", routes.revocation, methods=["POST"]),
         *LogRoutes(logs).routes(),
     ]
@@ -133,6 +134,10 @@ class _Routes:
     async def describe(self, _request: Request) -> Response:
         studies = [{"id": study, "versions": versions} for study, versions in sorted(self._receiver.studies.items())]
         return json_answer(200, {"service": "overt-receiver", "version": 1, "key": self._key, "studies": studies})
+
+    async def manifest(self, request: Request) -> Response:
+        data = self._receiver.manifest(StudyId(request.path_params["study"]))
+        return Response(data, media_type="application/json")
 
     async def consent(self, request: Request) -> Response:
         participant = self._participant(request)

@@ -83,6 +83,10 @@ def document() -> dict[str, Any]:
                 "parameters": [_STUDY, _PSEUDONYM],
                 "post": _put("delete", "Erase what a signed request names", "application/json", (404,)),
             },
+            "/v1/studies/{study}/manifest": {
+                "parameters": [_STUDY],
+                "get": _get("manifest", "The study's newest version, as its owner signed it", _DOCUMENT, (404,)),
+            },
             "/v1/studies/{study}/revocations": {
                 "parameters": [_STUDY],
                 "post": {

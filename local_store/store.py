@@ -85,6 +85,14 @@ SPARE_BYTES = 32 * 1024
 """Free space in the file that is left there after sealing, because the journal soon fills it again."""
 
 
+Progress = Callable[[int, int], None]
+"""Told how many sessions were gone through, and of how many."""
+
+
+def untold(_done: int, _total: int) -> None:
+    """Tell nobody."""
+
+
 class _Moved(Exception):
     """The study's next number is another one by now."""
 
@@ -491,11 +499,12 @@ class Store:
         site: str | None = None,
         since_ms: int | None = None,
         until_ms: int | None = None,
+        progress: Progress = untold,
     ) -> Forgotten:
         """Forget the events for which all the given criteria hold, wherever they stand; none given means all.
 
         ``since_ms`` is inclusive, ``until_ms`` exclusive; ``path`` is a document's path as stored, or a glob;
-        ``site`` is a web origin.
+        ``site`` is a web origin. ``progress`` is told after each session.
         StoreUnwritable: if the disk is full beyond what the reserve can make up for; what was done till then stays.
         """
         chosen = None if indexes is None else frozenset(indexes)
@@ -505,7 +514,9 @@ class Store:
         concerned = await self._database.read(
             partial(self._segments.sessions_within, since_ms=since_ms, until_ms=until_ms)
         )
-        for row in await self._database.read(all_sessions):
+        rows = await self._database.read(all_sessions)
+        for done_before, row in enumerate(rows):
+            progress(done_before, len(rows))
             if row.ended and row.no not in concerned:
                 continue
             if (study is None or row.study == study) and (session is None or row.session == session):
@@ -519,10 +530,12 @@ class Store:
         self._database.keep_reserve()
         return Forgotten(events, segments, tuple(uploaded))
 
-    async def weigh(self, selection: Selection) -> Weighed:
-        """Say what ``forget`` would do with these criteria; changes nothing."""
+    async def weigh(self, selection: Selection, progress: Progress = untold) -> Weighed:
+        """Say what ``forget`` would do with these criteria; changes nothing. ``progress`` as there."""
         total = Weighed()
-        for row in await self._database.read(all_sessions):
+        rows = await self._database.read(all_sessions)
+        for done_before, row in enumerate(rows):
+            progress(done_before, len(rows))
             if selection.study in (None, row.study) and selection.session in (None, row.session):
                 weigher = Weigher(self._inspection, Eraser(selection))
                 index: int | None = 0

@@ -6,7 +6,7 @@ import datetime
 import errno
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,8 +19,10 @@ from event_model.ids import DocumentId, StudyId
 from local_store.files import PRIVATE_FILE, make_private_folder
 from overt.demo.trace import Trace, Transaction
 from overt.device import Device
+from overt.review.assets import STYLE
 from overt.review.catalogue import Catalogue, Entry
-from overt.review.desk import FOLDER, Moments, day_bounds, make_templates
+from overt.review.desk import Moments, day_bounds, make_templates
+from overt.review.preferences import preferred_language, read_preferences
 from overt.review.sentences import entry_sentence
 from overt.review.sheet import Sheet
 from overt.review.texts import Texts
@@ -55,6 +57,14 @@ async def catalogue_of(device: Device) -> AsyncIterator[Catalogue]:
         yield made
 
 
+def own_language(home: Path, environment: Mapping[str, str]) -> str:
+    """Give the person's language: as they set it on the page, else as the environment has it (POSIX), else English."""
+    if (chosen := read_preferences(home).language) != "":
+        return chosen
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    return preferred_language(next((environment[name] for name in names if environment.get(name)), ""))
+
+
 async def brief(catalogue: Catalogue, since_ms: int, study: str | None) -> AsyncIterator[tuple[Entry, str]]:
     """Give a plain English sentence for each stretch of work, day by day."""
     t = Texts("en")
@@ -77,9 +87,9 @@ async def write_traces(catalogue: Catalogue, folder: Path, study: str | None) ->
     return count
 
 
-async def write_report(catalogue: Catalogue, path: Path, study: str | None) -> int:
+async def write_report(catalogue: Catalogue, path: Path, study: str | None, language: str) -> int:
     """Write one page: the days in sentences, and each document as it stood at last; gives how many sentences."""
-    t = Texts("en")
+    t = Texts(language)
     when = Moments(t)
     days: dict[str, list[tuple[int, Markup]]] = {}
     count = 0
@@ -88,9 +98,8 @@ async def write_report(catalogue: Catalogue, path: Path, study: str | None) -> i
         start = entry.stretch.start_ms
         days.setdefault(when.day(start), []).append((start, entry_sentence(t, when, entry)))
     documents = [_shown(life) async for life in _lives(catalogue, study)]
-    css = (FOLDER / "static" / "review.css").read_text("utf-8")
     page = make_templates().get_template("report.html")
-    _write(path, page.render(t=t, when=when, days=days, documents=documents, css=css).encode())
+    _write(path, page.render(t=t, when=when, days=days, documents=documents, style=STYLE).encode())
     return count
 
 

@@ -1,4 +1,4 @@
-"""Where a study's signed manifest comes from: a file, or an https address that the person names."""
+"""Where a study's signed manifest comes from: a file, an https address that the person names, or its receiver."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from pathlib import Path
 
 import httpx
 
+from consent_ledger.ledger import Ledger
 from event_model.errors import ConsentError
+from event_model.ids import StudyId
 from event_model.signed import MAX_DOCUMENT_BYTES
+from sync_client.newer import look_for_newer
+from sync_client.transport import Deadlines, Transport, is_loopback, open_http
 
 FETCH_TIMEOUT_S = 20.0
 
@@ -30,3 +34,20 @@ def fetch_manifest(source: str) -> bytes:
             code="manifest-unreachable",
             hint="Give the signed manifest (study.json) that the study's owner handed out.",
         ) from error
+
+
+async def ask_for_newer(ledger: Ledger, now_ms: int) -> tuple[StudyId, ...]:
+    """Ask the receivers of all joined studies for newer versions; gives the studies that wait for an answer.
+
+    ConsentError: if a receiver serves what is no successor of the version that was agreed to.
+    """
+    deadlines = Deadlines()
+    waiting = []
+    for grant in ledger.grants(now_ms):
+        if grant.signed_manifest is None or grant.signed_record is None:
+            continue
+        url = grant.manifest.receiver.url
+        async with open_http(deadlines, loopback=is_loopback(url)) as http:
+            if await look_for_newer(Transport(http, url, deadlines), ledger, grant.study):
+                waiting.append(grant.study)
+    return tuple(waiting)

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from consent_ledger.files import make_private_folder, write_files
-from overt.timers import Timer, make_timer
+from overt.timers import EVERY_S, Timer, make_timer
 
 KEPT_VARIABLES = ("OVERT_HOME", "OVERT_KEYRING", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """What the timer's command needs to find the same folder, keys and network as this one."""
@@ -28,12 +28,23 @@ class TimerReport(msgspec.Struct, frozen=True):
     failed: tuple[str, ...]
 
 
-def plan() -> Timer:
-    """Plan the timer for this system and this environment."""
+def plan(every_s: int = EVERY_S) -> Timer:
+    """Plan the timer for this system and this environment. OvertError: if no timer is known for it."""
     environment = {name: os.environ[name] for name in KEPT_VARIABLES if os.environ.get(name)}
     command = (sys.executable, "-m", "overt", "sync", "--unattended")
     user = os.getuid() if hasattr(os, "getuid") else 0
-    return make_timer(sys.platform, home=Path.home(), command=command, environment=environment, user=user)
+    return make_timer(
+        sys.platform, home=Path.home(), command=command, environment=environment, user=user, every_s=every_s
+    )
+
+
+def installed(choices: Sequence[int]) -> int | None:
+    """Say which of several intervals (seconds) the timer here has; 0 for one of another kind, None for none."""
+    for every_s in choices:
+        files = plan(every_s).files
+        if all(_holds(path, data) for path, data in files):
+            return every_s
+    return 0 if any(path.exists() for path, _ in plan().files) else None
 
 
 def install(timer: Timer) -> TimerReport:
@@ -70,6 +81,13 @@ def is_metered() -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return any(line.partition(":")[2].startswith("yes") for line in told.splitlines())
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _run(commands: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -33,20 +33,28 @@ class Timer(msgspec.Struct, frozen=True):
     switch_off: tuple[tuple[str, ...], ...]
 
 
-def make_timer(system: str, *, home: Path, command: Sequence[str], environment: dict[str, str], user: int = 0) -> Timer:
+def make_timer(
+    system: str,
+    *,
+    home: Path,
+    command: Sequence[str],
+    environment: dict[str, str],
+    user: int = 0,
+    every_s: int = EVERY_S,
+) -> Timer:
     """Plan the timer for a system (``sys.platform``); ``user`` is the uid, for launchd. OvertError: if it has none."""
     if system.startswith("linux"):
-        return _systemd(home / ".config" / "systemd" / "user", command, environment)
+        return _systemd(home / ".config" / "systemd" / "user", command, environment, every_s)
     if system == "darwin":
-        return _launchd(home / "Library" / "LaunchAgents", command, environment, user)
+        return _launchd(home / "Library" / "LaunchAgents", command, environment, user, every_s)
     if system == "win32":
-        return _task(home / "AppData" / "Local" / "overt", command, environment)
+        return _task(home / "AppData" / "Local" / "overt", command, environment, every_s)
     raise OvertError(
         f"no timer is known for {system}", code="timer-unknown", hint=f"Run `{' '.join(command)}` from your own."
     )
 
 
-def _systemd(folder: Path, command: Sequence[str], environment: dict[str, str]) -> Timer:
+def _systemd(folder: Path, command: Sequence[str], environment: dict[str, str], every_s: int) -> Timer:
     variables = "".join(f"Environment={_quoted(f'{name}={value}')}\n" for name, value in sorted(environment.items()))
     service = f"""[Unit]
 Description=Send what is past its hold to the studies you have joined
@@ -60,11 +68,11 @@ IOSchedulingClass=idle
 NoNewPrivileges=yes
 """
     timer = f"""[Unit]
-Description=Run overt sync every hour; `overt sync --install-timer --undo` takes this away
+Description=Run overt sync by itself; `overt sync --install-timer --undo` takes this away
 
 [Timer]
 OnStartupSec=5min
-OnUnitInactiveSec={EVERY_S}s
+OnUnitInactiveSec={every_s}s
 RandomizedDelaySec={SPREAD_S}s
 Unit={NAME}.service
 
@@ -79,12 +87,12 @@ WantedBy=timers.target
     )
 
 
-def _launchd(folder: Path, command: Sequence[str], environment: dict[str, str], user: int) -> Timer:
+def _launchd(folder: Path, command: Sequence[str], environment: dict[str, str], user: int, every_s: int) -> Timer:
     agent = {
         "Label": LABEL,
         "ProgramArguments": list(command),
         "EnvironmentVariables": environment,
-        "StartInterval": EVERY_S,
+        "StartInterval": every_s,
         "ProcessType": "Background",
         "LowPriorityIO": True,
     }
@@ -96,7 +104,7 @@ def _launchd(folder: Path, command: Sequence[str], environment: dict[str, str], 
     )
 
 
-def _task(folder: Path, command: Sequence[str], environment: dict[str, str]) -> Timer:
+def _task(folder: Path, command: Sequence[str], environment: dict[str, str], every_s: int) -> Timer:
     # Task Scheduler sets no variables: cmd does, before the command.
     settings = "".join(f'set "{name}={value}"&& ' for name, value in sorted(environment.items()))
     line = " ".join(f'"{part}"' for part in command)
@@ -107,7 +115,7 @@ def _task(folder: Path, command: Sequence[str], environment: dict[str, str]) -> 
     <TimeTrigger>
       <StartBoundary>2026-01-01T00:00:00</StartBoundary>
       <RandomDelay>PT{SPREAD_S}S</RandomDelay>
-      <Repetition><Interval>PT{EVERY_S}S</Interval></Repetition>
+      <Repetition><Interval>PT{every_s}S</Interval></Repetition>
     </TimeTrigger>
   </Triggers>
   <Principals><Principal><LogonType>InteractiveToken</LogonType><RunLevel>LeastPrivilege</RunLevel></Principal></Principals>

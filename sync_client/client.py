@@ -26,6 +26,7 @@ from local_store.model import SegmentInfo, SegmentState
 from local_store.store import Store
 from sync_client.audit import AuditFolder, follow_log
 from sync_client.couriers import Rewound, SegmentCourier, Sleep, StillGiven, Superseded, carry_deletion
+from sync_client.newer import look_for_newer
 from sync_client.planner import UNREACHABLE, Ending, Stop
 from sync_client.report import Problem, Stage, SyncIncomplete, SyncProgress, SyncReport, Tally
 from sync_client.sending import Sending
@@ -55,6 +56,7 @@ async def sync(
     sending: Sending | None = None,
     invitations: Invitations | None = None,
     bytes_per_s: int | None = None,
+    ask_for_newer: bool = False,
 ) -> SyncReport:
     """Send deletion requests, then what is past its hold, of one study or of all; give what was done.
 
@@ -62,7 +64,9 @@ async def sync(
     its ``report`` says what was. ``http`` is used as it is (proxies, certificates); else one is made per receiver. With
     ``audit``, each study's audit log is followed first, and a study whose log was rewritten is sent nothing. With
     ``sending``, who leaves a study can wait until nothing of it is under way; ``invitations`` are shown with consents.
-    ``bytes_per_s`` bounds how fast bodies go out.
+    ``bytes_per_s`` bounds how fast bodies go out. With ``ask_for_newer``, each receiver is asked for the study's
+    current manifest first: a newer version is offered to the person, and what asks for more stops the study until
+    they answer.
     """
     run = _Run(
         store,
@@ -78,6 +82,7 @@ async def sync(
         sending=sending,
         invitations=invitations,
         bytes_per_s=bytes_per_s,
+        ask_for_newer=ask_for_newer,
     )
     report = await run.everything(study)
     if report.problems:
@@ -104,8 +109,10 @@ class _Run:
         sending: Sending | None,
         invitations: Invitations | None,
         bytes_per_s: int | None,
+        ask_for_newer: bool,
     ) -> None:
         self._bytes_per_s = bytes_per_s
+        self._ask_for_newer = ask_for_newer
         self._invitations = invitations
         self._sending = sending
         self._audit = audit
@@ -129,10 +136,12 @@ class _Run:
     async def everything(self, only: StudyId | None) -> SyncReport:
         """Do all there is to do."""
         try:
+            unusable = await self._look_for_newer(only) if self._ask_for_newer else []
             for _ in range(MAX_ROUNDS):
                 self._tally.problems.clear()
                 if not await self._round(only):
                     break
+            self._tally.problems.extend(unusable)
             await self._count_waiting(only)
         finally:
             for http in self._own_http.values():
@@ -164,6 +173,22 @@ class _Run:
         except OvertError:
             return True
         return True
+
+    async def _look_for_newer(self, only: StudyId | None) -> list[Problem]:
+        """Offer the person what changed in their studies, also in one that has ended; give what was no good."""
+        unusable = []
+        for grant in self._ledger.grants(self._clock.wall_ms(), installation=self._installation):
+            joined = grant.signed_record is not None and grant.signed_manifest is not None
+            if not joined or only not in (None, grant.study) or grant.refusal not in _MAY_GO_ON:
+                continue
+            try:
+                asks = await look_for_newer(self._transport(grant.manifest.receiver.url), self._ledger, grant.study)
+            except OvertError as error:
+                unusable.append(_problem_of(grant.study, error))
+                continue
+            if asks:
+                self._tally.newer.append(grant.study)
+        return unusable
 
     def _finish_withdrawals(self) -> None:
         try:
@@ -285,11 +310,11 @@ class _Run:
             self._tally.problems.append(problem)
 
     def _problem(self, study: StudyId, error: OvertError) -> None:
-        self._tally.problems.append(Problem(study, error.code, error.message, error.hint, permanent=True))
+        self._tally.problems.append(_problem_of(study, error))
 
     async def _count_waiting(self, only: StudyId | None) -> None:
         for grant in self._grants(only):
-            due_ms = self._clock.wall_ms() - grant.manifest.hold_s * 1000
+            due_ms = self._clock.wall_ms() - grant.hold_s * 1000
             for info in await self._store.segments(grant.study):
                 if info.state in (SegmentState.HELD, SegmentState.ENVELOPED):
                     self._tally.held += info.sealed_ms > due_ms
@@ -320,6 +345,15 @@ class _Run:
 
 
 _REFUSED = "Trying again changes nothing: ask the study's owner. Nothing is lost meanwhile."
+
+
+def _problem_of(study: StudyId, error: OvertError) -> Problem:
+    return Problem(study, error.code, error.message, error.hint, permanent=True)
+
+
+_MAY_GO_ON = (None, "study-changed", "notice-changed", "study-ended")
+"""How a study may stand of which a newer version is worth looking for."""
+
 _HINTS = {
     UNREACHABLE: "Nothing is lost: `overt sync` tries again. See whether the receiver's address can be reached.",
     "segment-conflict": (

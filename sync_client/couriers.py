@@ -153,9 +153,9 @@ class SegmentCourier:
         Withdrawn: if consent ends meanwhile. Superseded, StoreConflict: if the person forgets what is under way.
         Rewound: if the numbers were used before.
         """
-        study, manifest = self._grant.study, self._grant.manifest
+        study = self._grant.study
         known = await self._store.segments(study)
-        due = await self._store.due(study, sealed_before_ms=self._clock.wall_ms() - manifest.hold_s * 1000)
+        due = await self._store.due(study, sealed_before_ms=self._clock.wall_ms() - self._grant.hold_s * 1000)
         needed = list(dict.fromkeys([*(each.consent_record for each in due), self._grant.record.record_id]))
         accepted = {each.consent_record for each in known if each.state is SegmentState.UPLOADED}
         plan = StudyPlan(due, consent_known=accepted.issuperset(needed), jitter=jitter)

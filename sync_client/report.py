@@ -50,6 +50,7 @@ class SyncReport(msgspec.Struct, frozen=True):
 
     ``uploaded`` counts segments with a receipt got in this run, ``already`` those among them that the receiver had
     from an earlier try; ``held`` those still in their hold time, ``waiting`` those past it and not uploaded yet.
+    ``newer`` names the studies of which a newer version was found that waits for the person's answer.
     """
 
     uploaded: int = 0
@@ -60,6 +61,7 @@ class SyncReport(msgspec.Struct, frozen=True):
     deletions_settled: int = 0
     deletions_waiting: int = 0
     bytes_sent: int = 0
+    newer: tuple[StudyId, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
@@ -75,11 +77,12 @@ class Tally:
         self.deletions_settled = 0
         self.deletions_waiting = 0
         self.bytes_sent = 0
+        self.newer: list[StudyId] = []
         self.problems: list[Problem] = []
 
     def report(self) -> SyncReport:
         """Give the counts as they stand."""
-        return SyncReport(**{**vars(self), "problems": tuple(self.problems)})
+        return SyncReport(**{**vars(self), "newer": tuple(self.newer), "problems": tuple(self.problems)})
 
 
 class SyncIncomplete(UploadError):

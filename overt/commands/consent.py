@@ -26,7 +26,7 @@ from event_model.registry import REGISTRY, TEXT_FIELDS
 from event_model.signed import Signed
 from overt.console import console, json_option, local_time, print_json, span_text, table
 from overt.device import Device
-from overt.manifests import fetch_manifest
+from overt.manifests import ask_for_newer, fetch_manifest
 from overt.review.consenting import earlier_choice, with_dependents
 from overt.withdrawing import withdraw
 
@@ -161,10 +161,13 @@ def leave(study: str, *, as_json: bool) -> None:
 
 
 @click.command()
+@click.option("--ask", is_flag=True, help="First ask the studies' receivers for newer versions.")
 @json_option
-def studies(*, as_json: bool) -> None:
-    """List the studies you have joined, and what each may keep."""
+def studies(*, ask: bool, as_json: bool) -> None:
+    """List the studies you have joined, what each may keep, and newer versions that wait for your answer."""
     device = Device()
+    if ask:
+        asyncio.run(ask_for_newer(device.ledger, device.clock.wall_ms()))
     grants = device.ledger.grants(device.clock.wall_ms())
     if as_json:
         print_json([_grant_json(device, grant) for grant in grants])

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import msgspec
+from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
 from event_model.errors import OvertError, StoreError
@@ -118,7 +122,8 @@ def forget(
     "--format", "form", type=click.Choice(("jsonl", "editing-traces", "html")), default="jsonl", show_default=True
 )
 @click.option("--study", help="Only this study.")
-def export(output: Path | None, form: str, study: str | None) -> None:
+@click.option("--language", type=click.Choice(("en", "de")), help="Of the page; yours if left out.")
+def export(output: Path | None, form: str, study: str | None, language: str | None) -> None:
     """Write your own data: as JSON Lines, as editing traces, or as a page to read.
 
     jsonl has one event a line, with study, session and state, as it lies in the store. editing-traces has one file a
@@ -136,7 +141,7 @@ def export(output: Path | None, form: str, study: str | None) -> None:
     if not device.has_store:
         raise StoreError("nothing was captured yet, so there is nothing to export", code="store-empty", hint="")
     try:
-        what = asyncio.run(_export(device, output, form, study))
+        what = asyncio.run(_export(device, output, form, study, language=language))
     except OSError as error:
         raise OvertError(
             f"can't write {output}: {error.strerror}", code="output", hint="Choose another file."
@@ -217,15 +222,28 @@ async def _forget(device: Device, named: Selection, session: str | None, *, yes:
         if session is not None:
             named = msgspec.structs.replace(named, session=await _whole_session(store, session))
         if not yes:
-            _ask(await store.weigh(named))
-        return await store.forget(
-            study=named.study,
-            session=named.session,
-            indexes=named.indexes,
-            path=named.path,
-            site=named.site,
-            since_ms=named.since_ms,
-        )
+            with _bar("counting") as tell:
+                weighed = await store.weigh(named, tell)
+            _ask(weighed)
+        with _bar("forgetting") as tell:
+            return await store.forget(
+                study=named.study,
+                session=named.session,
+                indexes=named.indexes,
+                path=named.path,
+                site=named.site,
+                since_ms=named.since_ms,
+                progress=tell,
+            )
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show on a terminal's error stream how far something is that goes through the whole store."""
+    bar = Progress(TextColumn(what), BarColumn(), TaskProgressColumn(), console=Console(stderr=True), transient=True)
+    with bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _ask(weighed: Weighed) -> None:
@@ -269,14 +287,15 @@ async def _whole_session(store: Store, prefix: str) -> SessionId:
     return found[0]
 
 
-async def _export(device: Device, output: Path | None, form: str, study: str | None) -> str:
+async def _export(device: Device, output: Path | None, form: str, study: str | None, *, language: str | None) -> str:
     if form == "jsonl" or output is None:
         return f"{await _export_lines(device, output, study)} events"
-    from overt.exporting import catalogue_of, write_report, write_traces  # noqa: PLC0415 - as in _show_brief
+    from overt.exporting import catalogue_of, own_language, write_report, write_traces  # noqa: PLC0415 - as in _show_brief
 
     async with catalogue_of(device) as catalogue:
         if form == "html":
-            return f"{await write_report(catalogue, output, study)} stretches of work"
+            spoken = language or own_language(device.home, os.environ)
+            return f"{await write_report(catalogue, output, study, spoken)} stretches of work"
         return f"{await write_traces(catalogue, output, study)} documents"
 
 

@@ -9,17 +9,15 @@ import click
 from overt.console import DURATION, json_option, print_json
 from overt.device import Device
 
-IDLE = "15m"
-
 
 @click.command()
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=0, help="The port on 127.0.0.1; any free one if left out."
 )
 @click.option("--no-browser", is_flag=True, help="Only print the address; open it yourself.")
-@click.option("--idle", type=DURATION, default=IDLE, show_default=True, help="Close after so long without use.")
+@click.option("--idle", type=DURATION, help="Close after so long without use; else as set on the page.")
 @json_option
-def review(port: int, idle: int, *, no_browser: bool, as_json: bool) -> None:
+def review(port: int, idle: int | None, *, no_browser: bool, as_json: bool) -> None:
     """Open a page in your browser with everything that was captured, in plain words.
 
     See what is captured now and why, go through your days, watch a session like a film, forget any of it, read what

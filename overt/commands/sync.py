@@ -13,8 +13,9 @@ from consent_ledger.grants import Grant
 from consent_ledger.invitations import Invitations
 from event_model.ids import StudyId
 from overt import timer_shell
-from overt.console import bytes_text, console, json_option, local_time, print_json, table
+from overt.console import DURATION, bytes_text, console, json_option, local_time, print_json, table
 from overt.device import Device
+from overt.timers import EVERY_S
 from sync_client.audit import AuditFolder
 from sync_client.client import SyncProgress, SyncReport
 from sync_client.client import sync as sync_all
@@ -22,18 +23,23 @@ from sync_client.sending import Sending
 
 MS = 1000
 
+LEAST_EVERY_S = 900
+"""A receiver of a thousand people is asked once a second at most, then."""
+
 
 @click.command()
 @click.option("--study", help="Only this study.")
 @click.option("--explain", is_flag=True, help="Say what would be sent and what is on hold; send nothing.")
-@click.option("--install-timer", is_flag=True, help="Run this every hour: shows and installs your system's own timer.")
+@click.option("--install-timer", is_flag=True,
+              help="Run this every hour, or as --every says: shows and installs your system's own timer.")  # fmt: skip
+@click.option("--every", type=DURATION, help="With --install-timer: how often, such as 4h; 15m at the least.")
 @click.option("--undo", is_flag=True, help="With --install-timer: take the timer away.")
 @click.option("--unattended", is_flag=True, help="As the timer runs it: nothing is sent over a metered connection.")
 @click.option("--limit", type=click.IntRange(min=20), metavar="KB/S",
               help="Send at most so many kilobytes a second; 20 or more.")  # fmt: skip
 @json_option
 def sync(
-    study: str | None, limit: int | None,
+    study: str | None, limit: int | None, every: int | None,
     *, explain: bool, install_timer: bool, undo: bool, unattended: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Send what is past its hold, sealed to the study's key, and ask back what you forgot.
@@ -43,8 +49,10 @@ def sync(
     """
     if undo and not install_timer:
         raise click.UsageError("--undo goes with --install-timer")
+    if every is not None and (not install_timer or undo or every < LEAST_EVERY_S):
+        raise click.UsageError("--every goes with --install-timer, and is 15m or more")
     if install_timer:
-        _timer(undo=undo, as_json=as_json)
+        _timer(every or EVERY_S, undo=undo, as_json=as_json)
         return
     if unattended and timer_shell.is_metered():
         click.echo("The connection is metered: nothing is sent. `overt sync` sends all the same.")
@@ -65,6 +73,11 @@ def sync(
         return
     if recovered.sessions:
         click.echo(f"Sealed {recovered.events} events that an editor left behind.")
+    for name in report.newer:
+        click.secho(
+            f"{name} has a newer version. Nothing is captured for it until you answer: `overt join {name}`.",
+            fg="yellow",
+        )
     click.echo(
         f"Sent {report.uploaded} segments ({bytes_text(report.bytes_sent)}); "
         f"{report.held} on hold; {report.deletions_settled} requests to erase confirmed."
@@ -103,12 +116,13 @@ async def _sync(
                 sending=Sending(device.home),
                 invitations=Invitations(device.home),
                 bytes_per_s=None if limit is None else limit * 1000,
+                ask_for_newer=True,
             )
     return recovered, report
 
 
-def _timer(*, undo: bool, as_json: bool) -> None:
-    timer = timer_shell.plan()
+def _timer(every_s: int, *, undo: bool, as_json: bool) -> None:
+    timer = timer_shell.plan(every_s)
     if not as_json and not undo:
         timer_shell.show(timer)
     report = timer_shell.undo(timer) if undo else timer_shell.install(timer)
@@ -153,7 +167,7 @@ async def _plan(device: Device, grants: tuple[Grant, ...]) -> list[_Waiting]:
             for info in await store.segments(grant.study):
                 if info.state.value not in {"held", "enveloped"}:
                     continue
-                due = info.sealed_ms + (grant.manifest.hold_s * MS if grant.signed_manifest else 0)
+                due = info.sealed_ms + grant.hold_s * MS
                 if grant.refusal is not None:
                     what = f"stays here: {grant.refusal}"
                 elif due <= now:

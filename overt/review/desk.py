@@ -9,7 +9,6 @@ import re
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -27,6 +26,7 @@ from overt.device import Device
 from overt.review.assets import STYLE
 from overt.review.catalogue import Catalogue
 from overt.review.guard import Guard
+from overt.review.jobs import Jobs
 from overt.review.preferences import THEMES, preferred_language, read_preferences
 from overt.review.texts import LANGUAGES, Texts
 
@@ -64,7 +64,7 @@ class Desk:
         self.permissions = Permissions(device.ledger, device.clock)
         self.preferences = read_preferences(device.home)
         self.offers: dict[str, bytes] = {}
-        self.jobs: dict[str, Any] = {}
+        self.jobs = Jobs()
         self.closing = asyncio.Event()
         self.used: Callable[[], None] = lambda: None
         self._open = AsyncExitStack()
@@ -75,6 +75,7 @@ class Desk:
     async def close(self) -> None:
         """Let go of the store."""
         self.closing.set()
+        await self.jobs.close()
         if self._catalogue is not None:
             await self._catalogue.settle()
         await self._open.aclose()
@@ -146,6 +147,7 @@ class Desk:
             themes=THEMES,
             languages=LANGUAGES,
             path=request.url.path,
+            today=self.today(),
             bytes_text=bytes_text,
             study_title=self.title,
             done=request.query_params.get("done", ""),
@@ -240,6 +242,10 @@ class Moments:
     def full(self, ms: int) -> str:
         """A day and a time."""
         return f"{self.day(ms)}, {self.clock(ms)}"
+
+    def soon(self, ms: int, today: datetime.date) -> str:
+        """A time, with its day where that is not today."""
+        return self.clock(ms) if self.local(ms).date() == today else self.full(ms)
 
     def iso(self, ms: int) -> str:
         """For machines."""

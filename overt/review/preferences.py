@@ -15,6 +15,12 @@ FILE = "review.json"
 
 THEMES = ("auto", "light", "dark")
 
+IDLE_CHOICES_S = (300, 900, 3600)
+"""After how long without use the page may close."""
+
+IDLE_S = 900
+"""A page that nobody has used for a quarter of an hour closes; a live view that is on the screen counts as use."""
+
 
 class Preferences(msgspec.Struct, frozen=True):
     """``language`` empty: what the browser asks for. ``welcomed``: the first run was seen to its end."""
@@ -22,6 +28,7 @@ class Preferences(msgspec.Struct, frozen=True):
     language: str = ""
     theme: str = "auto"
     welcomed: bool = False
+    idle_s: int = IDLE_S
 
 
 def read_preferences(home: Path) -> Preferences:
@@ -31,7 +38,9 @@ def read_preferences(home: Path) -> Preferences:
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return Preferences()
     language = found.language if found.language in LANGUAGES else ""
-    return Preferences(language, found.theme if found.theme in THEMES else "auto", found.welcomed)
+    theme = found.theme if found.theme in THEMES else "auto"
+    idle_s = found.idle_s if found.idle_s in IDLE_CHOICES_S else IDLE_S
+    return Preferences(language, theme, found.welcomed, idle_s)
 
 
 def write_preferences(home: Path, preferences: Preferences) -> None:

@@ -21,9 +21,6 @@ from overt.review.app import Desk, make_app
 from overt.review.assets import STYLE
 from overt.review.guard import App, Gatehouse, Guard
 
-IDLE_S = 900
-"""A page that nobody has used for a quarter of an hour closes; a live view that is on the screen counts as use."""
-
 LOOK_S = 1.0
 
 SWITCH_S = 0.001
@@ -41,10 +38,12 @@ async def serve(
     *,
     port: int = 0,
     open_browser: bool = True,
-    idle_s: float = IDLE_S,
+    idle_s: float | None = None,
     ready: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Serve the page until it is idle or interrupted. ``ready`` is told the address that opens it, once.
+
+    ``idle_s`` is how long nobody need look at it; without it, what the person set holds.
 
     OvertError: if the port is taken.
     """
@@ -84,7 +83,10 @@ async def serve(
             await asyncio.to_thread(_open, guard.address, pointer)
         while not server.should_exit:
             await asyncio.sleep(LOOK_S)
-            if device.clock.monotonic_ms() - last_used > idle_s * 1000:
+            allowed_s = desk.preferences.idle_s if idle_s is None else idle_s
+            if desk.jobs.busy:
+                used()
+            if device.clock.monotonic_ms() - last_used > allowed_s * 1000:
                 server.should_exit = True
         desk.closing.set()
 

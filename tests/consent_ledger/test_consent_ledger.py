@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 import pytest
 
+from consent_ledger.hold import MAX_HOLD_S
 from consent_ledger.ledger import Ledger
 from consent_ledger.manifest import StudyManifest, WorkspaceRule, notice_digest, read_manifest
 from consent_ledger.pause import UNTIL_RESUMED
@@ -245,6 +246,25 @@ def test_earlier_end_takes_effect_without_asking(joined: Ledger, variant: Callab
     assert joined.renew(variant(version=2, end="2026-01-02")) == ()
     assert refusal(joined, NOW_MS) is None
     assert refusal(joined, NOW_MS + 2 * DAY_MS) == "study-ended"
+
+
+def test_a_person_can_hold_longer_and_never_shorter(joined: Ledger, manifest: StudyManifest, tmp_path: Path) -> None:
+    (before,) = joined.grants(NOW_MS)
+    assert before.hold_s == manifest.hold_s
+    joined.hold_longer(manifest.id, manifest.hold_s * 3)
+    assert joined.grants(NOW_MS)[0].hold_s == manifest.hold_s * 3
+    joined.hold_longer(manifest.id, 1)
+    assert joined.grants(NOW_MS)[0].hold_s == manifest.hold_s
+    with pytest.raises(ConsentError) as caught:
+        joined.hold_longer(manifest.id, MAX_HOLD_S + 1)
+    assert caught.value.code == "hold-too-long"
+    with pytest.raises(ConsentError) as caught:
+        joined.hold_longer(StudyId("another-study"), 10)
+    assert caught.value.code == "no-such-study"
+    (path,) = tmp_path.rglob("hold.json")
+    for damaged in (b"", b"{", b'{"hold_s":"1"}', b"\xff"):
+        path.write_bytes(damaged)
+        assert joined.grants(NOW_MS)[0].hold_s == MAX_HOLD_S
 
 
 @pytest.mark.parametrize("act", ["join", "renew"])

@@ -7,12 +7,13 @@ import httpx
 import msgspec
 import pytest
 
+from consent_ledger.manifest import StudyManifest, read_manifest, sign_manifest
 from consent_ledger.record import ConsentAct, transition
 from event_model.clock import ManualClock
 from event_model.envelope import MAX_ENVELOPE_BYTES, open_envelope, parse_envelope, seal_envelope
 from event_model.keys import RecipientSecretKey, Secret, SigningKey, encode_key
 from event_model.receipts import DELETION_RECEIPT, DELETION_REQUEST, SEGMENT_RECEIPT, DeletionReceipt, SegmentReceipt
-from event_model.signed import open_document, sign_document
+from event_model.signed import Signed, open_document, sign_document
 from ingest_server.app import create_app
 from ingest_server.settings import ReceiverSettings
 from tests.ingest_server.kit import CUSTODIAN, NOW, OWNER, RECEIVER_KEY, Person, make_manifest
@@ -39,6 +40,22 @@ async def test_it_says_that_it_lives_and_whom_it_serves(receiver: Client) -> Non
     told = (await receiver.get("/v1/receiver")).json()
     assert told["key"] == encode_key(RECEIVER_KEY.verify_key.raw)
     assert told["studies"] == [{"id": "study-a", "versions": [1]}]
+
+
+async def test_it_gives_the_newest_version_of_a_study_as_its_owner_signed_it(
+    settings: ReceiverSettings, clock: ManualClock, manifest: Signed[StudyManifest]
+) -> None:
+    newer = read_manifest(sign_manifest(msgspec.structs.replace(manifest.payload, version=2), OWNER))
+    app = create_app(msgspec.structs.replace(settings, studies=(newer, manifest)), clock)
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://receiver") as client,
+    ):
+        answer = await client.get("/v1/studies/study-a/manifest")
+        assert (answer.status_code, answer.content) == (200, newer.raw)
+        answer = await client.get("/v1/studies/study-b/manifest")
+        assert (answer.status_code, answer.json()["code"]) == (404, "study-unknown")
 
 
 async def test_a_segment_is_stored_and_receipted(receiver: Client, person: Person, settings: ReceiverSettings) -> None:

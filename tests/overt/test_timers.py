@@ -68,6 +68,9 @@ def test_install_shows_and_writes_and_undo_takes_it_all_away(tmp_path: Path) -> 
     assert [path.name for path in files] == ["overt-sync.service", "overt-sync.timer"]
     assert all(path.read_text() in told for path in files)
     assert f"OVERT_HOME={tmp_path / 'overt'}" in (folder / "overt-sync.service").read_text()
+    subprocess.run([*run, "--every", "4h"], env=environment, check=True, capture_output=True)
+    assert "OnUnitInactiveSec=14400s" in (folder / "overt-sync.timer").read_text()
+    assert subprocess.run([*run, "--every", "1m"], env=environment, capture_output=True, check=False).returncode == 2
     subprocess.run([*run, "--undo"], env=environment, check=True, capture_output=True)
     assert [path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()] == []
     again = subprocess.run([*run, "--undo"], env=environment, capture_output=True, text=True, check=True).stdout

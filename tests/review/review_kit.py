@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -85,6 +86,7 @@ class Page:
     def __init__(self, home: Path, *arguments: str) -> None:
         self.home = home
         environment = {**os.environ, "OVERT_HOME": str(home), "OVERT_KEYRING": "file", "LANG": "en_US.UTF-8"}
+        environment["HOME"] = str(home.parent)  # a timer that is set here is not this machine's
         self.process = subprocess.Popen(
             [sys.executable, "-m", "overt", "review", "--no-browser", "--json", *arguments],
             stdout=subprocess.PIPE,
@@ -103,6 +105,25 @@ class Page:
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code
+
+
+@contextmanager
+def receiver(house: Path) -> Iterator[None]:
+    """Run the study's receiver at the address that its manifest names."""
+    study = house / "demo-study"
+    url = json.loads((study / "study.json").read_text("utf-8"))["payload"]["receiver"]["url"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "overt", "serve", "--study", str(study / "study.json"),
+         "--key", str(study / "receiver.key"), "--data", str(house / "received"),
+         "--port", url.rpartition(":")[2], "--json"],
+        stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            yield
+        finally:
+            process.terminate()
 
 
 def overt(home: Path, *arguments: str) -> Any:

@@ -19,7 +19,7 @@ from playwright.sync_api import Page as Tab
 
 from overt.demo.editor import did_change
 from overt.demo.house import House
-from tests.review.review_kit import BILLING, HOSTILE_TEXT, MAIL, SECRET, overt, run, write
+from tests.review.review_kit import BILLING, HOSTILE_TEXT, MAIL, SECRET, overt, receiver, run, write
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("review")]
 
@@ -360,6 +360,28 @@ def test_a_newer_version_is_offered_and_asked_again(house: Path, open_page: Open
     assert overt(home, "status", "--json")["state"] == "ready"
 
 
+def test_a_newer_version_is_found_at_the_receiver_and_agreed_to_by_nobody(house: Path, open_page: Open) -> None:
+    home = house / "person"
+    tab, base = open_page(home)
+    with receiver(house):
+        tab.goto(base + "/studies")
+        tab.get_by_role("button", name="Look for newer versions").click()
+        expect(tab.get_by_role("status")).to_have_text("No receiver has a newer version.")
+    newer(house)
+    with receiver(house):
+        told = overt(home, "sync", "--json")
+        assert (told["newer"], told["uploaded"]) == (["demo-study"], 0)
+        tab.get_by_role("button", name="Look for newer versions").click()
+        expect(tab.get_by_role("status")).to_contain_text("Nothing was agreed to for you.")
+    found = overt(home, "studies", "--json")[0]
+    assert (found["version"], found["offered_version"], found["live"]) == (1, 2, False)
+    tab.get_by_role("link", name="A newer version waits for your answer").click()
+    expect(tab.get_by_role("heading", name="Version 2 of this study waits for your answer")).to_be_visible()
+    tab.get_by_role("link", name="Read the new version").click()
+    tab.get_by_role("button", name="Yes, I take part").click()
+    assert overt(home, "studies", "--json")[0]["version"] == 2
+
+
 # Uploads, settings, first run
 
 
@@ -436,6 +458,70 @@ def test_the_page_speaks_the_browsers_language(house: Path, browser: Any, serve:
     tab.goto(page.address)
     expect(tab.get_by_role("link", name="Verlauf", exact=True)).to_be_visible()
     context.close()
+
+
+def test_the_sync_timer_is_set_and_taken_away(house: Path, open_page: Open) -> None:
+    tab, base = open_page(house / "person")
+    unit = house / ".config" / "systemd" / "user" / "overt-sync.timer"
+    tab.goto(base + "/settings")
+    card = tab.locator("section", has=tab.get_by_role("heading", name="Sending"))
+    expect(card.get_by_label("Run it by itself")).to_have_value("")
+    card.get_by_label("Run it by itself").select_option("14400")
+    card.get_by_role("button", name="Save", exact=True).click()
+    expect(card.get_by_label("Run it by itself")).to_have_value("14400")
+    assert "OnUnitInactiveSec=14400s" in unit.read_text("utf-8")
+    unit.write_text(unit.read_text("utf-8").replace("14400", "777"), "utf-8")
+    tab.goto(base + "/settings")
+    expect(card).to_contain_text("set up in another way")
+    card.get_by_label("Run it by itself").select_option("")
+    card.get_by_role("button", name="Save", exact=True).click()
+    expect(card.get_by_label("Run it by itself")).to_have_value("")
+    assert not unit.exists()
+
+
+def test_the_hold_can_be_lengthened_and_never_shortened(house: Path, open_page: Open) -> None:
+    home = house / "person"
+    before = overt(home, "sync", "--explain", "--json")
+    tab, base = open_page(home)
+    tab.goto(base + "/settings")
+    hold = tab.get_by_label("How long Demonstration")
+    assert hold.locator("option").all_inner_texts() == ["24 hours, as the study asks", "2 days", "7 days", "30 days"]
+    hold.select_option(label="7 days")
+    tab.get_by_role("button", name="Save Demonstration").click()
+    expect(tab.get_by_role("status")).to_have_text("Saved.")
+    expect(hold).to_have_value(str(7 * 86_400))
+    after = overt(home, "sync", "--explain", "--json")
+    assert [row["due_ms"] for row in after] == [row["due_ms"] + 6 * 86_400_000 for row in before]
+    hold.select_option("0")
+    tab.get_by_role("button", name="Save Demonstration").click()
+    assert overt(home, "sync", "--explain", "--json") == before
+
+
+def test_capture_can_be_paused_until_a_moment(house: Path, open_page: Open) -> None:
+    home = house / "person"
+    tab, base = open_page(home)
+    tab.goto(base + "/settings")
+    until = (datetime.datetime.now().astimezone() + datetime.timedelta(days=3)).replace(second=0, microsecond=0)
+    tab.get_by_label("Capture nothing until").fill(until.strftime("%Y-%m-%dT%H:%M"))
+    tab.get_by_role("button", name="Pause", exact=True).click()
+    expect(tab.get_by_role("heading", level=1)).to_contain_text(f"{until.day} ")
+    assert overt(home, "status", "--json")["paused_until_ms"] == round(until.timestamp() * 1000)
+    tab.goto(base + "/settings")
+    tab.locator("#until").evaluate("field => { field.removeAttribute('min'); field.value = '2001-01-01T00:00' }")
+    tab.get_by_role("button", name="Pause", exact=True).click()
+    expect(tab.get_by_role("alert").first).to_have_text("Choose a moment in the coming year.")
+    tab.get_by_role("button", name="Resume").click()
+    assert overt(home, "status", "--json")["state"] == "ready"
+
+
+def test_how_long_the_page_stays_open_is_kept(house: Path, open_page: Open) -> None:
+    tab, base = open_page(house / "person")
+    tab.goto(base + "/settings")
+    card = tab.locator("section", has=tab.get_by_role("heading", name="This page"))
+    card.get_by_label("Close it when").select_option(label="5 minutes")
+    card.get_by_role("button", name="Save", exact=True).click()
+    expect(tab.get_by_role("status")).to_have_text("Saved.")
+    assert json.loads((house / "person" / "review.json").read_text())["idle_s"] == 300
 
 
 def test_the_keys_are_backed_up_under_a_passphrase(house: Path, open_page: Open, tmp_path: Path) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import secrets
+from typing import ClassVar
 from urllib.parse import urlencode
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from event_model.errors import OvertError
 from event_model.ids import SessionId, StudyId, is_study_id
 from local_store.forgetting import Selection
 from local_store.store import Forgotten
@@ -19,24 +16,34 @@ from local_store.weighing import Weighed
 from overt.forgetting import ask_back
 from overt.review.catalogue import Catalogue
 from overt.review.desk import Desk, Moments, form
+from overt.review.jobs import Work
 from overt.review.texts import Texts
 
-JOBS = 16
-"""Forgettings that this page remembers the end of."""
+WAIT_S = 0.15
+"""What is done by then is shown at once; a page must not be kept waiting for more."""
+
+LOOK_S = 0.5
+"""How often the count on the page that asks goes on."""
 
 FIELDS = ("what", "session", "event", "path", "site", "study", "since", "until")
 
 LAST_MINUTES = {"10": 10, "60": 60, "1440": 1440}
 
 
-class Job(msgspec.Struct):
-    """One forgetting, from the first look to its end."""
+class Weighing(Work):
+    """What a forgetting would do is being counted."""
 
-    asked: dict[str, str]
-    task: asyncio.Task[None] | None = None
+    weighed: Weighed | None = None
+
+
+class Forgetting(Work):
+    """One forgetting, from the first look to its end; ``checking`` that what is left is being counted."""
+
+    MUST_END: ClassVar[bool] = True
+
+    checking: bool = False
     done: Forgotten | None = None
     left: int | None = None
-    error: OvertError | None = None
 
 
 def routes(desk: Desk) -> list[Route]:
@@ -76,8 +83,18 @@ async def weigh(desk: Desk, request: Request) -> Response:
     """Count what would go: the confirming page shows it as soon as it is known."""
     asked = _asked(desk, dict(request.query_params))
     catalogue = await desk.catalogue()
-    weighed = Weighed() if asked is None or catalogue is None else await _weigh(catalogue, asked)
-    return HTMLResponse(desk.fill(request, "_weighed.html", weighed=weighed))
+    if asked is None or catalogue is None:
+        return HTMLResponse(desk.fill(request, "_weighed.html", weighed=Weighed()))
+    number = request.query_params.get("counting", "")
+    found = desk.jobs.get(number)
+    if not isinstance(found, Weighing) or found.asked != asked:
+        found = Weighing(asked=asked)
+        number = desk.jobs.start(found, _weigh(catalogue, found))
+    await found.wait(LOOK_S)
+    if found.error is not None:
+        return HTMLResponse(desk.fill(request, "_trouble.html", error=found.error))
+    query = urlencode(asked | {"counting": number})
+    return HTMLResponse(desk.fill(request, "_weighed.html", weighed=found.weighed, percent=found.percent, query=query))
 
 
 async def do(desk: Desk, request: Request) -> Response:
@@ -86,50 +103,49 @@ async def do(desk: Desk, request: Request) -> Response:
     catalogue = await desk.catalogue()
     if asked is None or catalogue is None:
         return desk.back("/forget")
-    number = secrets.token_hex(8)
-    started = desk.jobs[number] = Job(asked)
-    while len(desk.jobs) > JOBS:
-        del desk.jobs[next(iter(desk.jobs))]
-    started.task = asyncio.create_task(_forget(desk, catalogue, started))
-    return desk.back(f"/forget/job?id={number}")
+    work = Forgetting(asked=asked)
+    return desk.back(f"/forget/job?id={desk.jobs.start(work, _forget(desk, catalogue, work))}")
 
 
 async def job(desk: Desk, request: Request) -> Response:
     """Show how a forgetting stands."""
     found = desk.jobs.get(request.query_params.get("id", ""))
-    if not isinstance(found, Job):
+    if not isinstance(found, Forgetting):
         return desk.back("/forget")
-    if found.task is not None:
-        await asyncio.wait({found.task}, timeout=0.5)
+    await found.wait(WAIT_S)
     words = describe(desk, desk.texts(request), found.asked)
     return desk.page(request, "forget_job.html", job=found, words=words, requests=len(desk.device.ledger.outbox()))
 
 
-async def _forget(desk: Desk, catalogue: Catalogue, asked: Job) -> None:
-    selection = selection_of(asked.asked)
-    try:
-        done = await catalogue.store.forget(
-            study=selection.study,
-            session=selection.session,
-            indexes=selection.indexes,
-            path=selection.path,
-            site=selection.site,
-            since_ms=selection.since_ms,
-            until_ms=selection.until_ms,
-        )
-        ask_back(desk.device, done)
-        asked.left = (await catalogue.store.weigh(selection)).events
-        asked.done = done
-        catalogue.let_go()
-    except OvertError as error:
-        asked.error = error
+async def _forget(desk: Desk, catalogue: Catalogue, work: Forgetting) -> None:
+    selection = selection_of(work.asked)
+    done = await catalogue.store.forget(
+        study=selection.study,
+        session=selection.session,
+        indexes=selection.indexes,
+        path=selection.path,
+        site=selection.site,
+        since_ms=selection.since_ms,
+        until_ms=selection.until_ms,
+        progress=work.tell,
+    )
+    ask_back(desk.device, done)
+    catalogue.let_go()
+    work.checking, work.percent = True, 0
+    work.left = (await catalogue.store.weigh(selection, work.tell)).events
+    work.done = done
 
 
-async def _weigh(catalogue: Catalogue, asked: dict[str, str]) -> Weighed:
+async def _weigh(catalogue: Catalogue, work: Weighing) -> None:
     """Count by opening what is concerned; whole studies are counted by the list alone."""
-    selection = selection_of(asked)
-    if asked["what"] not in {"study", "everything"}:
-        return await catalogue.store.weigh(selection)
+    selection = selection_of(work.asked)
+    if work.asked["what"] in {"study", "everything"}:
+        work.weighed = await _listed(catalogue, selection)
+    else:
+        work.weighed = await catalogue.store.weigh(selection, work.tell)
+
+
+async def _listed(catalogue: Catalogue, selection: Selection) -> Weighed:
     infos = [info for info in catalogue.segments if selection.study in (None, info.study)]
     pending = sum(
         each.next_index - each.sealed

@@ -18,6 +18,7 @@ from event_model.ids import RecordId, StudyId, is_study_id
 from event_model.levels import Level
 from event_model.registry import REGISTRY, TEXT_FIELDS
 from event_model.signed import Signed
+from overt.manifests import ask_for_newer
 from overt.review.consenting import DROP, read_choice
 from overt.review.desk import Desk, form
 from overt.review.pages.today import refusal_words
@@ -40,6 +41,7 @@ def routes(desk: Desk) -> list[Route]:
     """Give these pages' routes."""
     return [
         Route("/studies", desk.bound(overview)),
+        Route("/studies/newer", desk.bound(newer), methods=["POST"]),
         Route("/study", desk.bound(study)),
         Route("/study/change", desk.bound(change), methods=["POST"]),
         Route("/study/leave", desk.bound(sure), methods=["GET"]),
@@ -51,8 +53,19 @@ def routes(desk: Desk) -> list[Route]:
 async def overview(desk: Desk, request: Request) -> Response:
     """List the studies."""
     t = desk.texts(request)
-    grants = [(grant, refusal_words(t, grant.refusal, grant.detail)) for grant in desk.grants().values()]
-    return desk.page(request, "studies.html", grants=grants)
+    rows = []
+    for grant in desk.grants().values():
+        offered = None if grant.signed_manifest is None else desk.device.ledger.offered(grant.study)
+        waits = offered is not None and not desk.device.ledger.was_declined(offered)
+        rows.append((grant, refusal_words(t, grant.refusal, grant.detail), waits))
+    return desk.page(request, "studies.html", grants=rows)
+
+
+async def newer(desk: Desk, request: Request) -> Response:
+    """Ask the receivers for newer versions, because the person asks for it; they are shown, and not agreed to."""
+    del request
+    waiting = await ask_for_newer(desk.device.ledger, desk.now_ms())
+    return desk.back("/studies", "newer" if waiting else "no_newer")
 
 
 async def study(desk: Desk, request: Request) -> Response:

@@ -136,7 +136,7 @@ def _next(waiting: Iterable[SegmentInfo], grants: dict[StudyId, Grant], now_ms: 
     found = []
     for info in waiting:
         grant = grants.get(info.study)
-        hold_s = grant.manifest.hold_s if grant is not None and grant.signed_manifest is not None else 0
+        hold_s = 0 if grant is None else grant.hold_s
         why = "consent-withdrawn" if grant is None else grant.refusal
         found.append(Next(info, info.sealed_ms + hold_s * MS, why))
     del now_ms
