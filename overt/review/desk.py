@@ -45,6 +45,7 @@ def make_templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
     made.filters["origin"] = origin_of
     made.filters["paragraphs"] = paragraphs
     made.filters["unfilled"] = lambda text: re.sub(f"{FILLER}+", "▒", text)
@@ -148,6 +149,7 @@ class Desk:
             languages=LANGUAGES,
             path=request.url.path,
             today=self.today(),
+            first_run=not self.preferences.welcomed,
             bytes_text=bytes_text,
             study_title=self.title,
             done=request.query_params.get("done", ""),
@@ -232,6 +234,13 @@ class Moments:
         weekday = self._t("day." + str(day.weekday()))
         month = self._t("month." + str(day.month))
         return str(self._t("word.date", weekday=weekday, day=day.day, month=month, year=day.year))
+
+    def written(self, day: str) -> str:
+        """A day in words that is given as ISO 8601; what is none stays as it is."""
+        try:
+            return self.date(datetime.date.fromisoformat(day))
+        except ValueError:
+            return day
 
     def short(self, ms: int) -> str:
         """A day without its year, and a time: for tables."""

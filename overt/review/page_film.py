@@ -25,6 +25,9 @@ DEFAULT_SIZE = (1280, 720)
 
 Box = tuple[int, int, int, int]
 
+Trail = tuple[tuple[int, int, int], ...]
+"""A pointer's way: Unix ms, x, y."""
+
 
 class Act(msgspec.Struct, frozen=True):
     """Something done on the page: when, where in the window, and the event that says what."""
@@ -43,10 +46,20 @@ class Scene(msgspec.Struct, frozen=True):
     width: int
     height: int
     start_ms: int
-    trails: tuple[tuple[tuple[int, int], ...], ...]
+    trails: tuple[Trail, ...]
     acts: tuple[Act, ...]
     outline: tuple[OutlineNode, ...]
     scrolled: int
+
+    @property
+    def track(self) -> dict[str, list[list[int]]]:
+        """What is played: the pointer's way in order, and the moments of the acts, in ms since the first of them."""
+        way = sorted(point for trail in self.trails for point in trail)
+        first = min([self.start_ms, *(at for at, _, _ in way), *(act.wall_ms for act in self.acts)])
+        return {
+            "way": [[at - first, x, y] for at, x, y in way],
+            "acts": [[act.wall_ms - first] for act in self.acts],
+        }
 
 
 class _Growing:
@@ -54,7 +67,7 @@ class _Growing:
 
     def __init__(self, route: str, title: str, size: tuple[int, int], start_ms: int) -> None:
         self.route, self.title, self.size, self.start_ms = route, title, size, start_ms
-        self.trails: list[tuple[tuple[int, int], ...]] = []
+        self.trails: list[Trail] = []
         self.acts: list[Act] = []
         self.outline: tuple[OutlineNode, ...] = ()
         self.scrolled = 0
@@ -62,7 +75,7 @@ class _Growing:
     def add(self, event: Event, body: PageBody) -> None:
         if isinstance(body, PointerTrail):
             if body.points:
-                self.trails.append(tuple((x, y) for _, x, y in body.points))
+                self.trails.append(_timed(body, event.wall_ms))
         elif isinstance(body, PointerClick):
             left, top, _, _ = body.element.box
             self.acts.append(Act(event.wall_ms, body.element.box, (left + body.x, top + body.y), event))
@@ -79,6 +92,16 @@ class _Growing:
             self.route, self.title, width, height, self.start_ms, tuple(self.trails), tuple(self.acts), self.outline,
             self.scrolled,
         )  # fmt: skip
+
+
+def _timed(body: PointerTrail, end_ms: int) -> Trail:
+    """Give each point its moment: a trail is told when it has come to its end."""
+    at = end_ms - sum(step for step, _, _ in body.points)
+    timed = []
+    for step, x, y in body.points:
+        at += step
+        timed.append((at, x, y))
+    return tuple(timed)
 
 
 def scenes(events: Sequence[Event], page: DocumentId, *, start: int, end: int | None) -> list[Scene]:

@@ -107,6 +107,15 @@ def test_a_visit_is_told_shown_and_forgotten(web: Path, open_page: Open) -> None
     drawing = tab.get_by_role("img", name="The page’s outline, and the pointer’s way").first
     expect(drawing.locator("polyline")).to_have_attribute("points", re.compile("10,10 200,180 640,515"))
     expect(drawing.locator("circle.click")).to_have_attribute("cx", "640")
+    film = tab.locator(".page-film[data-prepared]").first
+    film.get_by_label("Position").fill("0")
+    expect(film.locator(".pointer")).to_have_attribute("cx", "10")
+    expect(film.locator("g.later")).to_have_count(1)
+    film.get_by_label("Speed").select_option("16")
+    film.get_by_role("button", name="Play").click()
+    expect(film.locator(".pointer")).to_have_attribute("cx", "640")
+    expect(film.locator("g.later")).to_have_count(0)
+    expect(film.get_by_role("button", name="Play")).to_be_visible()
     expect(main).to_contain_text("clicked button “Save”")
     expect(main).to_contain_text(re.compile("changed textbox “Contact” to masked"))
     tab.get_by_text("the outline around it: 2 lines").click()

@@ -105,7 +105,8 @@ async def page_film(desk: Desk, request: Request) -> Response:
         )
         for scene in found
     ]
-    return HTMLResponse(desk.fill(request, "_scenes.html", scenes=rows))
+    words = {what: str(t("film." + key)) for what, key in TEXTS.items()}
+    return HTMLResponse(desk.fill(request, "_scenes.html", scenes=rows, film_texts=words))
 
 
 async def reel(desk: Desk, request: Request) -> Response:

@@ -28,6 +28,9 @@ from overt.review.texts import Texts
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 
+DAY_HOURS = (8, 18)
+"""The hours of a day that are drawn even if nothing was done in them."""
+
 STRIP_DAYS = 28
 """Days that one sees at a glance."""
 
@@ -131,6 +134,8 @@ async def lanes(desk: Desk, request: Request) -> Response:
     start, end = _span(request)
     catalogue = await desk.catalogue()
     entries = [] if catalogue is None else await catalogue.entries(start, end, clip=False)
+    if end - start > DAY_HOURS[1] * HOUR_MS:
+        start, end = _worked(entries, start, end)
     drawn = _lanes(desk.texts(request), entries, start, end)
     ticks = _ticks(start, end)
     return _fragment(desk, request, "_lanes.html", lanes=drawn[:LANES], more=len(drawn) - LANES, ticks=ticks)
@@ -168,9 +173,11 @@ async def minute_part(desk: Desk, request: Request) -> Response:
     catalogue = await desk.catalogue()
     lines = [] if catalogue is None else await _events(desk, desk.texts(request), catalogue, start, start + MINUTE_MS)
     shown = lines[skip : skip + MINUTE_EVENTS]
+    alike = len({(line.level, line.state, line.study) for line in shown}) == 1
     return _fragment(
-        desk, request, "_events.html", start=start, lines=shown, total=len(lines), skip=skip, page=MINUTE_EVENTS
-    )
+        desk, request, "_events.html",
+        start=start, lines=shown, alike=alike, total=len(lines), skip=skip, page=MINUTE_EVENTS,
+    )  # fmt: skip
 
 
 async def search(desk: Desk, request: Request) -> Response:
@@ -313,8 +320,18 @@ def _lane(t: Texts, kind: str, name: str, entries: Sequence[Entry], start: int, 
     )
 
 
+def _worked(entries: Sequence[Entry], start: int, end: int) -> tuple[int, int]:
+    """Give the part of a day that is drawn: its usual hours, and whole hours before and after where work was done."""
+    first = min((entry.stretch.start_ms for entry in entries), default=end)
+    last = max((entry.stretch.end_ms for entry in entries), default=start)
+    before = min(DAY_HOURS[0], (first - start) // HOUR_MS)
+    after = max(DAY_HOURS[1], -(-(last - start) // HOUR_MS))
+    return start + max(0, before) * HOUR_MS, min(end, start + after * HOUR_MS)
+
+
 def _ticks(start: int, end: int) -> list[int]:
-    step = 3 * HOUR_MS if end - start > 2 * HOUR_MS else 10 * MINUTE_MS
+    hours = (end - start) // HOUR_MS
+    step = 10 * MINUTE_MS if hours < 2 else HOUR_MS if hours < 12 else 2 * HOUR_MS if hours % 2 == 0 else 3 * HOUR_MS
     return list(range(start, end + 1, step))
 
 

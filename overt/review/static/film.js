@@ -92,7 +92,11 @@ function draw() {
   }
   flush(false);
   screen.replaceChildren(parts);
-  if (here) here.scrollIntoView({ block: "nearest" });
+  if (here) {
+    const row = here.offsetTop - screen.offsetTop;
+    const seen = row > screen.scrollTop + 20 && row < screen.scrollTop + screen.clientHeight - 40;
+    if (!seen) screen.scrollTop = row - screen.clientHeight / 2;
+  }
   const step = steps[Math.min(at, steps.length) - 1];
   slider.value = String(at);
   const time = step ? new Date(step[0]).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" }) : "";

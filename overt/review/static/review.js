@@ -16,11 +16,19 @@ async function fill(place) {
   delete place.dataset.waiting;
   try {
     const answer = await fetch(place.dataset.part, { credentials: "same-origin" });
-    if (!answer.ok) throw new Error(String(answer.status));
+    if (answer.status === 403) throw new Error("not our page any more");
+    if (!answer.ok) {
+      const told = document.createElement("p");
+      told.className = "problem";
+      told.textContent = document.getElementById("closed").dataset.trouble;
+      place.replaceWith(told);
+      return;
+    }
     const html = await answer.text();
     const fresh = document.createElement("div");
     put(fresh, html);
     place.replaceWith(...fresh.childNodes);
+    document.dispatchEvent(new Event("filled"));
   } catch {
     gone();
     return;
