@@ -105,7 +105,7 @@ def test_a_visit_is_told_shown_and_forgotten(web: Path, open_page: Open) -> None
     expect(main).to_contain_text(told)
     tab.locator("li", has_text="tickets.example.org").get_by_role("link", name=re.compile("^Watch")).first.click()
     drawing = tab.get_by_role("img", name="The page’s outline, and the pointer’s way").first
-    expect(drawing.locator("polyline")).to_have_attribute("points", re.compile("10,10 200,180 640,515"))
+    expect(drawing.locator("polyline.trail")).to_have_attribute("points", re.compile("10,10 200,180 640,515"))
     expect(drawing.locator("circle.click")).to_have_attribute("cx", "640")
     film = tab.locator(".page-film[data-prepared]").first
     film.get_by_label("Position").fill("0")
@@ -118,7 +118,7 @@ def test_a_visit_is_told_shown_and_forgotten(web: Path, open_page: Open) -> None
     expect(film.get_by_role("button", name="Play")).to_be_visible()
     expect(main).to_contain_text("clicked button “Save”")
     expect(main).to_contain_text(re.compile("changed textbox “Contact” to masked"))
-    tab.get_by_text("the outline around it: 2 lines").click()
+    tab.get_by_text("The outline around it: 2 lines").click()
     expect(tab.locator(".outline")).to_contain_text(HOSTILE)
     assert tab.locator("main img").count() == 0
     assert MAIL not in tab.content()
