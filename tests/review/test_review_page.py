@@ -442,7 +442,7 @@ def test_language_and_theme_are_kept(house: Path, open_page: Open, context: Brow
     tab.goto(base + "/settings")
     tab.get_by_label("Language").select_option("de")
     tab.get_by_label("Colours").select_option("dark")
-    tab.get_by_role("button", name="Save", exact=True).click()
+    tab.get_by_role("button", name="Save", exact=True).first.click()
     expect(tab.get_by_role("heading", level=1)).to_have_text("Einstellungen")
     expect(tab.locator("html")).to_have_attribute("lang", "de")
     expect(tab.locator("body")).to_have_css("background-color", "rgb(20, 22, 20)")
@@ -587,7 +587,7 @@ def test_what_is_no_manifest_is_refused_in_words(open_page: Open, tmp_path: Path
     tab.goto(base + "/join")
     tab.get_by_label("Or its path").fill(str(tmp_path / "nothing.json"))
     tab.get_by_role("button", name="Read it").click()
-    expect(tab.get_by_role("alert").first).to_contain_text("can't read")
+    expect(tab.get_by_role("alert").first).to_contain_text("The study’s file can’t be read.")
 
 
 # For everyone
