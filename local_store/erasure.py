@@ -15,6 +15,7 @@ from event_model.events import Event
 from event_model.ids import StudyId
 from event_model.levels import Level
 from event_model.segment import SegmentContent, encode_segment
+from local_store.consistency import still_readable
 from local_store.forgetting import Eraser, is_forgotten, keep_masks
 from local_store.journal import Chunk, Journal
 from local_store.model import SegmentInfo, SegmentPlace, SegmentState
@@ -152,6 +153,8 @@ def sweep(connection: sqlite3.Connection) -> bool:
     """Remove some rows of forgotten epochs, whose keys are gone; false when none is left."""
     if connection.execute("SELECT 1 FROM studies WHERE forgotten_below > 0 LIMIT 1").fetchone() is None:
         return False  # without a walk through everything at each opening
+    if still_readable(connection):
+        return False  # a number rotted, and this would destroy what nobody forgot
     doomed = connection.execute(
         "SELECT g.no, g.size + ifnull(length(g.envelope), 0) FROM segments g JOIN studies t ON t.no = g.study"
         " WHERE g.epoch < t.forgotten_below LIMIT 256"

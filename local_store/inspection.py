@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 
 import msgspec
 
@@ -17,7 +16,6 @@ from local_store.model import (
     Damage,
     SegmentInfo,
     SegmentState,
-    SequenceGap,
     SessionInfo,
     StoreStats,
     StudyStats,
@@ -26,9 +24,6 @@ from local_store.segments import Segments
 from local_store.sessions import all_sessions, find_session, find_session_no
 
 PENDING = "pending"
-
-MAX_FINDINGS = 20
-"""Lines of SQLite's own check that a report shows: the first few say it all."""
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -121,41 +116,6 @@ class Inspection:
 def _from(events: tuple[Event, ...], index: int) -> tuple[Event, ...]:
     """Leave out what was seen already: while it was pending, before it was sealed with more behind it."""
     return events if not events or events[0].index >= index else events[index - events[0].index :]
-
-
-def structure(connection: sqlite3.Connection) -> list[str]:
-    """Let SQLite check its own pages; gives what it finds."""
-    rows = connection.execute(f"PRAGMA quick_check({MAX_FINDINGS})").fetchall()
-    return [str(row[0]) for row in rows if row[0] != "ok"]
-
-
-def sequence_gaps(segments: Sequence[SegmentInfo]) -> tuple[SequenceGap, ...]:
-    """Find sequence numbers that no segment holds; ``segments`` are sorted by study, epoch and number."""
-    gaps: list[SequenceGap] = []
-    place: tuple[str, int] | None = None
-    expected = 0
-    for info in segments:
-        if place != (info.study, info.epoch):
-            place, expected = (info.study, info.epoch), 0
-        if info.first_seq != expected:
-            gaps.append(SequenceGap(info.study, info.epoch, expected, info.first_seq))
-        expected = info.first_seq + info.count
-    return tuple(gaps)
-
-
-def misled_sessions(connection: sqlite3.Connection) -> list[Damage]:
-    """Find sessions whose row does not fit what is stored of them, so that events of theirs are passed over."""
-    rows = connection.execute(
-        "SELECT t.study, s.session, s.sealed,"
-        " (SELECT max(g.first_index + g.count) FROM segments g WHERE g.session = s.no),"
-        " s.ended AND EXISTS (SELECT 1 FROM journal WHERE place BETWEEN s.no << 32 AND (s.no << 32) + 4294967295)"
-        " FROM sessions s JOIN studies t ON t.no = s.study WHERE s.epoch >= t.forgotten_below"
-    ).fetchall()
-    return [
-        Damage("session", StudyId(study), SessionId(session), sealed, 0, "its row does not fit what is stored of it")
-        for study, session, sealed, end, forsaken in rows
-        if sealed != (end or 0) or forsaken
-    ]
 
 
 def size_bytes(connection: sqlite3.Connection) -> int:

@@ -26,6 +26,8 @@ from event_model.segment import decode_events, encode_events
 from local_store import vault
 from local_store.files import unwritable
 from local_store.forgetting import fill_holes
+from local_store.high_water import SUFFIX as MARK_SUFFIX
+from local_store.high_water import Mark, mark_path, read_mark
 from local_store.model import Damage
 from local_store.sessions import Keys, SessionRow, all_sessions, get_session
 from local_store.tail import NEW_SUFFIX, TailChunk, TailFile, read_chunks
@@ -139,6 +141,7 @@ class Journal:
                 file.close()
             if session in self._over:
                 _unlink(self._path(session))
+                _unlink(mark_path(self._path(session)))
         self._gathered.clear()
         self._over.clear()
 
@@ -234,17 +237,17 @@ class Journal:
         together = False
         try:
             file = self._hold(row.session)
+            base = self._rows_end(connection, row)
             if file is None:
+                self._bring_in(connection, row, [], base)
                 return False
             tail = self._tails.get(row.session)
-            base = self._rows_end(connection, row)
             if tail is not None and tail.events and tail.events[0].index == base and file.stands():
                 together = batch is not None and tail.follows(batch) and len(batch.events) < MERGE_EVENTS
                 events = [*tail.events, *batch.events] if together and batch is not None else tail.events
                 self._insert(connection, row, (tail.key_no, tail.key), events)
             else:
-                for chunk in _follow(file.chunks(), base):
-                    self._put(connection, row, chunk)
+                self._bring_in(connection, row, file.chunks(), base)
             if tail is not None:
                 tail.events, tail.chunks, tail.size = [], 0, 0
             file.spoil()
@@ -273,16 +276,16 @@ class Journal:
         """Remove the files of sessions that are over or forgotten; runs in a reading transaction."""
         with contextlib.suppress(OSError):  # then they are swept another time
             # In this order: a session's row is there before its file.
-            files = {path.name.removesuffix(_SUFFIX): path for path in self._folder.glob("*" + _SUFFIX)}
-            for row in all_sessions(connection, open_only=True) if files else ():
-                files.pop(row.session, None)
-            for path in (*files.values(), *self._folder.glob("*" + NEW_SUFFIX)):
-                _unlink(path)
+            files = [each for each in self._folder.iterdir() if each.suffix in {_SUFFIX, MARK_SUFFIX}]
+            kept = {row.session for row in all_sessions(connection, open_only=True)} if files else set()
+            for path in (*files, *self._folder.glob("*" + NEW_SUFFIX)):
+                if path.stem not in kept or path.suffix == NEW_SUFFIX:
+                    _unlink(path)
 
     def next_index(self, connection: sqlite3.Connection, row: SessionRow) -> int:
         """One past the session's last durable event."""
         end = self._rows_end(connection, row)
-        for chunk in self._in_file(row, end):
+        for chunk in self._in_file(connection, row, end):
             end = chunk.first + chunk.count
         return end
 
@@ -306,7 +309,7 @@ class Journal:
         chunks: list[tuple[Event, ...]] = []
         damaged: list[Damage] = []
         for chunk in found:
-            if chunk.first >= upto:
+            if chunk.count and chunk.first >= upto:
                 break
             try:
                 chunks.append(self._open(connection, row, chunk))
@@ -410,7 +413,7 @@ class Journal:
         tail.file = None
         try:
             file = file or TailFile.open(self._path(session)) or TailFile.create(self._path(session))
-            file.begin(tail.key_no)
+            file.begin(tail.key_no, 0 if tail.batch is None else tail.batch.next_index)
             file.let_go()
             tail.file = file
         except OSError:
@@ -437,12 +440,30 @@ class Journal:
         ).fetchone()
         return row.sealed if last is None else _index(last[0]) + int(last[1])
 
-    def _in_file(self, row: SessionRow, base: int) -> list[_Chunk]:
+    def _bring_in(
+        self, connection: sqlite3.Connection, row: SessionRow, chunks: Sequence[TailChunk], base: int
+    ) -> None:
+        """Put the chunks of a file that is held, or gone, into rows, and what it has lost as such."""
+        for chunk in _follow(_measured(chunks, self._mark(connection, row)), base):
+            if chunk.count:
+                self._put(connection, row, chunk)
+
+    def _mark(self, connection: sqlite3.Connection, row: SessionRow) -> Mark | None:
+        """Give the session's high-water mark, if it still holds."""
+        mark = read_mark(mark_path(self._path(row.session)))
+        if mark is None:
+            return None
+        # What was pending under a key that is gone was sealed, forgotten or written anew since.
+        key = connection.execute("SELECT 1 FROM keys WHERE no = ? AND session = ?", (mark.key, row.no)).fetchone()
+        return None if key is None else mark
+
+    def _in_file(self, connection: sqlite3.Connection, row: SessionRow, base: int) -> list[_Chunk]:
         """Give the chunks that stand in the session's file only."""
         if row.ended or row.session in self._gathered:
             return []
+        mark = self._mark(connection, row)  # first: what is added meanwhile is not missing
         try:
-            return _follow(read_chunks(self._path(row.session)), base)
+            return _follow(_measured(read_chunks(self._path(row.session)), mark), base)
         except OSError as error:
             raise StoreDamaged(f"a file of the journal can't be read: {error.strerror}") from error
 
@@ -450,9 +471,9 @@ class Journal:
         rows = connection.execute(
             "SELECT place, count, key, body FROM journal WHERE place BETWEEN ? AND ? ORDER BY place", _span(row)
         )
-        chunks = [_Chunk(_index(place), count, key, body) for place, count, key, body in rows]
+        chunks = _follow([TailChunk(_index(place), count, key, body) for place, count, key, body in rows], row.sealed)
         base = chunks[-1].first + chunks[-1].count if chunks else row.sealed
-        return chunks + self._in_file(row, base)
+        return chunks + self._in_file(connection, row, base)
 
     def _open_or_gaps(self, connection: sqlite3.Connection, row: SessionRow, chunk: _Chunk) -> tuple[Event, ...]:
         try:
@@ -468,14 +489,26 @@ class Journal:
         return events
 
 
+def _measured(chunks: list[TailChunk], mark: Mark | None) -> list[TailChunk]:
+    """Hold a file's chunks against the mark: it says how many are missing at the end, where nothing else can."""
+    if mark is None:
+        return chunks
+    if chunks and not chunks[-1].body:
+        chunks = [*chunks[:-1], TailChunk(-1, 0, mark.key, b"")]
+    return [*chunks, TailChunk(mark.end, 0, mark.key, b"")]
+
+
 def _follow(chunks: Sequence[TailChunk], base: int) -> list[_Chunk]:
-    """Give the chunks from ``base`` on, one after the other; what lies below stands in rows or a segment."""
+    """Give the chunks from ``base`` on, one after the other; what lies below stands in rows or a segment.
+
+    One that is damaged may have no events: then nothing is known to be missing there.
+    """
     found: list[_Chunk] = []
     for chunk in chunks:
         if chunk.first > base:  # what was before it is damaged
             found.append(_Chunk(base, chunk.first - base, chunk.key, b""))
             base = chunk.first
-        if chunk.first < 0 or chunk.first == base:
+        if chunk.first < 0 or (chunk.first == base and chunk.count):
             found.append(_Chunk(base, chunk.count, chunk.key, chunk.body))
             base += chunk.count
     return found

@@ -12,7 +12,7 @@ from local_store.files import PRIVATE_FILE
 APPLICATION_ID = 0x4F565254
 """``OVRT``: how ``file`` and we ourselves know the database."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 PAGE_BYTES = 1024
 """Small, because a store holds little: an empty one is some 15 kB, a commit of a few events writes two pages."""
@@ -87,6 +87,13 @@ TABLES = (
     "CREATE INDEX segments_by_session ON segments (session, first_index)",
 )
 
+INDEXES = (
+    "CREATE INDEX segments_by_time ON segments (last_wall_ms, first_wall_ms, session)",
+    "CREATE INDEX segments_enveloped ON segments (study, epoch, number) WHERE state = 'enveloped'",
+    "CREATE INDEX sessions_open ON sessions (no) WHERE ended = 0",
+)
+"""What keeps opening and forgetting from walking through all that is stored; version 1 had none of them."""
+
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open the database, and make it with its tables at the first run. sqlite3.Error: as it comes."""
@@ -114,10 +121,15 @@ def _set_up(connection: sqlite3.Connection) -> None:
         _create(connection)
     if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
         raise StoreDamaged("store/overt.sqlite3 is some other program's database", code="store-foreign")
+    if _version(connection) == 1:
+        _upgrade(connection)
     if _version(connection) != SCHEMA_VERSION:
         raise StoreDamaged(
             f"the store is of version {_version(connection)}", code="store-version", hint="Update overt."
         )
+    # SQLite reads a definition that rotted as best it can, and then gives rows that hold something else.
+    if _definitions(connection) != {*TABLES, *INDEXES}:
+        raise StoreDamaged("the database is damaged: its tables are not those of a store")
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -125,11 +137,28 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # on a database that has tables this would be a write
     connection.execute("BEGIN IMMEDIATE")
     if _version(connection) == 0:  # not made by another process in the meantime
-        for statement in TABLES:
+        for statement in (*TABLES, *INDEXES):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    if _version(connection) == 1:
+        for statement in INDEXES:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def _definitions(connection: sqlite3.Connection) -> set[str]:
+    """Give the statements that made tables and indexes; SQLite's own have none, or names of its own."""
+    rows = connection.execute(
+        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+    ).fetchall()
+    return {str(sql) for (sql,) in rows}
 
 
 def check_root(connection: sqlite3.Connection, expected: bytes) -> None:

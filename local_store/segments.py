@@ -63,7 +63,8 @@ class Segments:
         rows = connection.execute(
             f"{_INFO} AND t.study = ? AND g.state IN (?, ?) ORDER BY g.epoch, g.number", (study, *_ON_THE_WAY)
         )
-        for info in _infos(rows):
+        for row in rows:
+            (info,) = _infos((row,))
             if info.sealed_ms > sealed_before_ms:
                 break
             due.append(info)
@@ -94,15 +95,6 @@ class Segments:
             if info.first_index + info.count > index:
                 return info
         return next(iter(_infos(connection.execute(after, (session_no, index)))), None)
-
-    def sessions_within(self, connection: sqlite3.Connection, since_ms: int | None, until_ms: int | None) -> set[int]:
-        """Give the row numbers of the sessions that have something sealed of a span of time."""
-        rows = connection.execute(
-            "SELECT DISTINCT session FROM segments"
-            " WHERE last_wall_ms >= ifnull(?, 0) AND first_wall_ms < ifnull(?, 1 << 60)",
-            (since_ms, until_ms),
-        )
-        return {int(number) for (number,) in rows}
 
     def read(self, connection: sqlite3.Connection, info: SegmentInfo) -> SegmentContent:
         """Open a segment. StoreDamaged: if it does not open, or holds what its row does not say."""
@@ -170,11 +162,8 @@ class Segments:
 
     def take_back_envelopes(self, connection: sqlite3.Connection, info: SegmentInfo) -> list[SegmentInfo]:
         """Destroy the envelopes from this segment on, which are chained to it; gives those that may have been sent."""
-        later = [
-            each
-            for each in self.listed(connection, info.study)
-            if each.epoch == info.epoch and each.number >= info.number and each.state is SegmentState.ENVELOPED
-        ]
+        where = "AND t.study = ? AND g.epoch = ? AND g.number >= ? AND g.state = 'enveloped'"
+        later = _infos(connection.execute(f"{_INFO} {where} ORDER BY g.number", info.place))
         for each in later:
             _change(connection, each, state=SegmentState.HELD.value, digest="", envelope=None)
         return later

@@ -47,6 +47,14 @@ _SESSION = """
     WHERE s.epoch >= t.forgotten_below"""
 
 
+_WITHIN = """
+    AND s.no IN (
+        SELECT no FROM sessions WHERE ended = 0
+        UNION SELECT session FROM segments WHERE last_wall_ms >= ? AND first_wall_ms < ?)
+    AND t.study = ifnull(?, t.study) AND s.session = ifnull(?, s.session)
+    ORDER BY s.no"""
+
+
 def find_session(connection: sqlite3.Connection, session: SessionId) -> SessionRow | None:
     """Look a session up; ``None`` too when its study was forgotten."""
     return _session(connection.execute(f"{_SESSION} AND s.session = ?", (session,)).fetchone())
@@ -69,6 +77,17 @@ def all_sessions(connection: sqlite3.Connection, *, open_only: bool = False) -> 
     """List sessions in the order in which they began."""
     where = " AND s.ended = 0" if open_only else ""
     rows = connection.execute(f"{_SESSION}{where} ORDER BY s.no").fetchall()
+    return [row for row in map(_session, rows) if row is not None]
+
+
+def sessions_within(
+    connection: sqlite3.Connection, *, study: StudyId | None, session: SessionId | None, since_ms: int, until_ms: int
+) -> list[SessionRow]:
+    """List, in order, the sessions that can have something of a span of time: open ones, and by what is sealed.
+
+    ``None`` stands for every study or session; ``since_ms`` is inclusive, ``until_ms`` exclusive.
+    """
+    rows = connection.execute(f"{_SESSION} {_WITHIN}", (since_ms, until_ms, study, session)).fetchall()
     return [row for row in map(_session, rows) if row is not None]
 
 

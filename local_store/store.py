@@ -20,12 +20,13 @@ from event_model.events import Event
 from event_model.ids import Pseudonym, SessionId, StudyId
 from event_model.segment import SEGMENT_VERSION, SegmentContent, SegmentHeader, encode_segment
 from local_store import vault
+from local_store.consistency import hidden_rows, misled_sessions, sequence_gaps, structure
 from local_store.custody import DeviceKeys
 from local_store.database import Database
 from local_store.erasure import Erasure, destroy_study
 from local_store.files import make_private_folder, unwritable
 from local_store.forgetting import Eraser, Selection
-from local_store.inspection import Inspection, Piece, misled_sessions, sequence_gaps, size_bytes, structure
+from local_store.inspection import Inspection, Piece, size_bytes
 from local_store.journal import Journal
 from local_store.live import LiveLocks
 from local_store.model import (
@@ -59,6 +60,7 @@ from local_store.sessions import (
     find_session,
     find_study,
     get_session,
+    sessions_within,
 )
 from local_store.transactions import Transactions
 from local_store.weighing import Weighed, Weigher
@@ -91,6 +93,10 @@ Progress = Callable[[int, int], None]
 
 def untold(_done: int, _total: int) -> None:
     """Tell nobody."""
+
+
+END_OF_TIME_MS = 1 << 60
+"""Later than any event."""
 
 
 class _Moved(Exception):
@@ -449,6 +455,8 @@ class Store:
             Damage("database", StudyId(""), SessionId(""), 0, 0, each) for each in await self._database.read(structure)
         ]
         damaged.extend(await self._database.read(misled_sessions))
+        damaged.extend(await self._database.read(hidden_rows))
+        unseen = {each.place for each in await self.segments()}
         for row in await self._database.read(all_sessions):
             async for piece in self._pieces(row.no):
                 damaged.extend(piece.damaged)
@@ -458,8 +466,22 @@ class Store:
                     pending += len(piece.events)
                 elif piece.damaged and piece.info.state is SegmentState.HELD:
                     await self.mark_damaged(piece.info)
+                if piece.info is not None:
+                    unseen.discard(piece.info.place)
+        damaged.extend(await self._set_aside(unseen))
         gaps = sequence_gaps(await self.segments())
         return VerifyReport(segments, events, pending, tuple(damaged), gaps)
+
+    async def _set_aside(self, unseen: set[SegmentPlace]) -> list[Damage]:
+        """Set aside what a walk through the sessions did not come to, if it is still there: its row misleads."""
+        infos = [each for each in await self.segments() if each.place in unseen]
+        for info in infos:
+            if info.state is SegmentState.HELD:
+                await self.mark_damaged(info)
+        return [
+            Damage("segment", each.study, each.session, each.first_index, each.count, "its row misleads")
+            for each in infos
+        ]
 
     async def stats(self) -> StoreStats:
         """Count what is stored; needs no key."""
@@ -511,21 +533,15 @@ class Store:
         selection = Selection(study, session, chosen, path, site, since_ms, until_ms)
         events = segments = 0
         uploaded: dict[SegmentPlace, None] = {}
-        concerned = await self._database.read(
-            partial(self._segments.sessions_within, since_ms=since_ms, until_ms=until_ms)
-        )
-        rows = await self._database.read(all_sessions)
+        rows = await self._database.read(partial(_concerned, selection=selection))
         for done_before, row in enumerate(rows):
             progress(done_before, len(rows))
-            if row.ended and row.no not in concerned:
-                continue
-            if (study is None or row.study == study) and (session is None or row.session == session):
-                live = self._live.holds(row.session) and row.session not in self._adopted
-                live = live or self._live.running_elsewhere(row.session)
-                done = await self._forget_session(row.no, selection, live=live)
-                self._journal.accept_revision(row.session)
-                events, segments = events + done.events, segments + done.segments
-                uploaded |= dict.fromkeys(done.uploaded_segments)
+            live = self._live.holds(row.session) and row.session not in self._adopted
+            live = live or self._live.running_elsewhere(row.session)
+            done = await self._forget_session(row.no, selection, live=live)
+            self._journal.accept_revision(row.session)
+            events, segments = events + done.events, segments + done.segments
+            uploaded |= dict.fromkeys(done.uploaded_segments)
         await self._database.shorten(0)
         self._database.keep_reserve()
         return Forgotten(events, segments, tuple(uploaded))
@@ -533,20 +549,19 @@ class Store:
     async def weigh(self, selection: Selection, progress: Progress = untold) -> Weighed:
         """Say what ``forget`` would do with these criteria; changes nothing. ``progress`` as there."""
         total = Weighed()
-        rows = await self._database.read(all_sessions)
+        rows = await self._database.read(partial(_concerned, selection=selection))
         for done_before, row in enumerate(rows):
             progress(done_before, len(rows))
-            if selection.study in (None, row.study) and selection.session in (None, row.session):
-                weigher = Weigher(self._inspection, Eraser(selection))
-                index: int | None = 0
-                while index is not None:
-                    index = await self._database.read(partial(weigher.piece, session_no=row.no, index=index))
-                total = Weighed(
-                    total.events + weigher.events,
-                    total.segments + weigher.segments,
-                    total.sent + weigher.sent,
-                    total.paths | weigher.paths,
-                )
+            weigher = Weigher(self._inspection, Eraser(selection))
+            index: int | None = 0
+            while index is not None:
+                index = await self._database.read(partial(weigher.piece, session_no=row.no, index=index))
+            total = Weighed(
+                total.events + weigher.events,
+                total.segments + weigher.segments,
+                total.sent + weigher.sent,
+                total.paths | weigher.paths,
+            )
         return total
 
     async def forget_study(self, study: StudyId) -> None:
@@ -584,3 +599,14 @@ class Store:
     def _need_root(self) -> None:
         if not self._has_root:
             raise KeyUnavailable("the store was opened without its root key")
+
+
+def _concerned(connection: sqlite3.Connection, selection: Selection) -> list[SessionRow]:
+    """List the sessions that can hold something that is selected."""
+    return sessions_within(
+        connection,
+        study=selection.study,
+        session=selection.session,
+        since_ms=selection.since_ms or 0,
+        until_ms=END_OF_TIME_MS if selection.until_ms is None else selection.until_ms,
+    )

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
-import sys
 import time
 import zlib
 from collections.abc import Sequence
@@ -22,6 +21,8 @@ from pathlib import Path
 import msgspec
 
 from local_store.files import PRIVATE_FILE, sync_folder
+from local_store.handles import FLAGS, lock, read_all, read_at, sync, unlock, write_at
+from local_store.high_water import Mark, MarkFile, mark_path
 
 _MAGIC = b"OVTL\x01"
 _HEADER = struct.Struct(">5s3xQ")
@@ -45,8 +46,6 @@ _END = b"."
 NEW_SUFFIX = ".new"
 """A file that is being made; what a crash leaves of it is swept."""
 
-_FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-
 _TRIES = 100
 _TRY_S = 0.001
 """A reader waits this often and this long for an append to end: it takes a millisecond or a few."""
@@ -64,11 +63,14 @@ class TailChunk(msgspec.Struct, frozen=True):
 class TailFile:
     """One session's file, open for writing."""
 
-    __slots__ = ("_handle", "_header", "_held", "_room", "_size")
+    __slots__ = ("_handle", "_header", "_held", "_key", "_mark", "_path", "_room", "_size")
 
-    def __init__(self, handle: int) -> None:
+    def __init__(self, handle: int, path: Path) -> None:
         self._handle = handle
+        self._path = path
         self._header = b""
+        self._key = 0
+        self._mark: MarkFile | None = None
         self._size = 0
         self._room = 0
         self._held = False
@@ -77,7 +79,7 @@ class TailFile:
     def open(cls, path: Path) -> TailFile | None:
         """Open a file; ``None`` if there is none. OSError: if that can't be done."""
         try:
-            return cls(os.open(path, _FLAGS))
+            return cls(os.open(path, FLAGS), path)
         except FileNotFoundError:
             return None
 
@@ -85,20 +87,20 @@ class TailFile:
     def create(cls, path: Path) -> TailFile:
         """Make a file that is whole from its first moment on. OSError: if that can't be done."""
         new = path.with_suffix(NEW_SUFFIX)
-        handle = os.open(new, _FLAGS | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
+        handle = os.open(new, FLAGS | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
         try:
-            _write(handle, _HEADER.pack(_MAGIC, 0).ljust(ROOM_BYTES, b"\0"), 0)
+            write_at(handle, _HEADER.pack(_MAGIC, 0).ljust(ROOM_BYTES, b"\0"), 0)
             os.fsync(handle)
         finally:
             os.close(handle)  # Windows renames no open file
         new.replace(path)
         sync_folder(path.parent)
-        return cls(os.open(path, _FLAGS))
+        return cls(os.open(path, FLAGS), path)
 
     def hold(self, *, wait: bool = True) -> None:
         """Take the lock. OSError: if the file system has none. BlockingIOError: if it is held, without ``wait``."""
         if not self._held:
-            if not _lock(self._handle, wait=wait, share=False):
+            if not lock(self._handle, wait=wait, share=False):
                 raise BlockingIOError
             self._held = True
 
@@ -106,7 +108,7 @@ class TailFile:
         """Give the lock back."""
         if self._held:
             with contextlib.suppress(OSError):
-                _unlock(self._handle)
+                unlock(self._handle)
             self._held = False
 
     def close(self) -> None:
@@ -115,10 +117,16 @@ class TailFile:
             self.let_go()
             os.close(self._handle)
             self._handle = -1
+        if self._mark is not None:
+            self._mark.close()
+            self._mark = None
 
-    def begin(self, key: int) -> None:
-        """Overwrite what the file holds, for chunks under a key. OSError: if that fails."""
+    def begin(self, key: int, end: int) -> None:
+        """Overwrite what the file holds, for chunks under a key, behind rows up to ``end``. OSError: if that fails."""
         self._header = b""
+        self._key = key
+        self._mark = self._mark or MarkFile.open(mark_path(self._path))
+        self._mark.put(Mark(key, end))
         header = _HEADER.pack(_MAGIC, key)
         self._wipe(header)
         os.ftruncate(self._handle, ROOM_BYTES)
@@ -128,8 +136,7 @@ class TailFile:
         """Say whether the file is still as this writer left it; asked while it is held."""
         if not self._header:
             return False
-        os.lseek(self._handle, 0, os.SEEK_SET)
-        return os.read(self._handle, _HEADER.size) == self._header
+        return read_at(self._handle, _HEADER.size, 0) == self._header
 
     def append(self, first: int, count: int, body: bytes) -> None:
         """Write a chunk, durable on return. OSError: if that fails; then it is taken back, and nothing more goes in."""
@@ -140,37 +147,37 @@ class TailFile:
         end = at + len(record)
         room = max(self._room, -(-end // ROOM_BYTES) * ROOM_BYTES)
         try:
-            _write(self._handle, record if room == self._room else record.ljust(room - at, b"\0"), at)
-            _sync(self._handle)
+            write_at(self._handle, record if room == self._room else record.ljust(room - at, b"\0"), at)
+            sync(self._handle)
         except OSError:
             with contextlib.suppress(OSError):
-                _write(self._handle, bytes(self._room - at), at)
+                write_at(self._handle, bytes(self._room - at), at)
                 os.ftruncate(self._handle, self._room)
             raise
         self._header, self._size, self._room = header, end, room
+        if self._mark is not None:
+            self._mark.put(Mark(self._key, first + count))
 
     def spoil(self) -> None:
         """Make the writer, whoever it is, look into the database before it goes on."""
         self._header = b""
         if os.fstat(self._handle).st_size:
-            _write(self._handle, b"-", 0)
+            write_at(self._handle, b"-", 0)
 
     def empty(self) -> None:
         """Overwrite what the file holds, and take it out. OSError: if that fails."""
         self._header = b""
-        os.lseek(self._handle, 0, os.SEEK_SET)
-        self._wipe(b"-" + os.read(self._handle, _HEADER.size)[1:])
+        self._wipe(b"-" + read_at(self._handle, _HEADER.size, 0)[1:])
         os.ftruncate(self._handle, ROOM_BYTES)
 
     def _wipe(self, header: bytes) -> None:
         """Put a header and zeros in the place of everything: what stood there is in rows by now."""
-        _write(self._handle, header.ljust(os.fstat(self._handle).st_size, b"\0"), 0)
-        _sync(self._handle)
+        write_at(self._handle, header.ljust(os.fstat(self._handle).st_size, b"\0"), 0)
+        sync(self._handle)
 
     def chunks(self) -> list[TailChunk]:
         """Read all chunks; asked while it is held."""
-        os.lseek(self._handle, 0, os.SEEK_SET)
-        return _parse(_read_all(self._handle))
+        return _parse(read_all(self._handle))
 
 
 def read_chunks(path: Path) -> list[TailChunk]:
@@ -187,10 +194,10 @@ def read_chunks(path: Path) -> list[TailChunk]:
         if not os.fstat(handle).st_size:
             return []
         for _ in range(_TRIES):
-            if _lock(handle, wait=False, share=True):
+            if lock(handle, wait=False, share=True):
                 break
             time.sleep(_TRY_S)
-        return _parse(_read_all(handle))
+        return _parse(read_all(handle))
     finally:
         os.close(handle)
 
@@ -201,8 +208,6 @@ def _parse(data: bytes) -> list[TailChunk]:
     chunks: list[TailChunk] = []
     # The first byte may have been spoilt, which concerns the writer alone.
     magic, key = _HEADER.unpack(data[: _HEADER.size].ljust(_HEADER.size, b"\0"))
-    if magic[1:] != _MAGIC[1:]:
-        chunks.append(_lost(chunks, -1))
     begun, at = 0, _HEADER.size
     while (at := _head_at(at)) + _HEAD_BYTES <= len(data):
         head = _head(data, at)
@@ -221,6 +226,8 @@ def _parse(data: bytes) -> list[TailChunk]:
     whole = len(data) // ROOM_BYTES * ROOM_BYTES
     if len(data) != whole and (not whole or begun > whole):
         chunks.append(_lost(chunks, key))
+    if not chunks and magic[1:] != _MAGIC[1:]:
+        chunks.append(_lost(chunks, -1))
     return chunks
 
 
@@ -275,65 +282,3 @@ def _is_torn(data: bytes, start: int, end: int) -> bool:
 
 def _next_sector(at: int) -> int:
     return -(-at // _SECTOR_BYTES) * _SECTOR_BYTES
-
-
-def _read_all(handle: int) -> bytes:
-    parts: list[bytes] = []
-    while part := os.read(handle, 1 << 20):
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _write(handle: int, data: bytes, at: int) -> None:
-    os.lseek(handle, at, os.SEEK_SET)
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    _LOCK_AT = 1 << 30
-    """A byte that no file reaches: Windows forbids others to read what is locked."""
-
-    def _lock(handle: int, *, wait: bool, share: bool) -> bool:  # noqa: ARG001 - locks are not shared here
-        while True:
-            os.lseek(handle, _LOCK_AT, os.SEEK_SET)
-            try:
-                msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-            except OSError:
-                if not wait:
-                    return False
-                time.sleep(_TRY_S)
-            else:
-                return True
-            finally:
-                os.lseek(handle, 0, os.SEEK_SET)
-
-    def _unlock(handle: int) -> None:
-        os.lseek(handle, _LOCK_AT, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
-
-    _sync = os.fsync
-else:
-    import fcntl
-
-    def _lock(handle: int, *, wait: bool, share: bool) -> bool:
-        try:
-            kind = fcntl.LOCK_SH if share else fcntl.LOCK_EX
-            fcntl.flock(handle, kind if wait else kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _unlock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_UN)
-
-    # macOS has no fdatasync, and its fsync leaves the data in the drive's cache.
-    if sys.platform == "darwin":
-
-        def _sync(handle: int) -> None:
-            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
-    else:
-        _sync = os.fdatasync

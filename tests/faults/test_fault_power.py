@@ -15,7 +15,10 @@ from tests.faults.power_loss import CALLS, Recording, cut_power
 from tests.faults.test_fault_syscalls import run
 from tests.local_store.store_kit import SESSION
 
-POINTS = effort(40, 1000)
+POINTS = effort(40, 100)
+"""In each part."""
+
+PARTS = effort(1, 10)
 
 if shutil.which("strace"):
 
@@ -29,10 +32,11 @@ if shutil.which("strace"):
         return Recording(trace.read_text("utf-8", "replace"), folder / "home")
 
     @pytest.mark.system
+    @pytest.mark.parametrize("part", range(PARTS))
     async def test_every_state_after_a_power_cut_is_sound_and_holds_what_was_acknowledged(
-        tmp_path: Path, recording: Recording
+        tmp_path: Path, recording: Recording, part: int
     ) -> None:
-        chance = random.Random(3)
+        chance = random.Random(3 + part)
         steps = len(recording.steps)
         assert steps > 100
         for number in range(POINTS):

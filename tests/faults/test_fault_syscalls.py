@@ -27,12 +27,14 @@ FAULTS = {"KILL": "signal=KILL", "EIO": "error=EIO", "ENOSPC": "error=ENOSPC"}
 NO_SPACE = {"openat", "write", "pwrite64", "ftruncate", "link", "mkdir", "fsync", "fdatasync", "rename", "fallocate"}
 """Calls that a full disk can fail."""
 
-SHORT_CASES = effort(30, 0)
+SHORT_CASES = 30
+PARTS = effort(1, 12)
 
 if shutil.which("strace"):
 
     @pytest.mark.system
-    async def test_every_point_leaves_a_store_that_verifies(tmp_path: Path) -> None:
+    @pytest.mark.parametrize("part", range(PARTS))
+    async def test_every_point_leaves_a_store_that_verifies(tmp_path: Path, part: int) -> None:
         with worker() as forks:
             counts = count_calls(forks, tmp_path)
             assert counts["pwrite64"] > 10
@@ -43,8 +45,7 @@ if shutil.which("strace"):
                 for when in range(1, count + 1)
                 if fault != "ENOSPC" or call in NO_SPACE
             ]
-            if not LONG:
-                cases = random.Random(7).sample(cases, SHORT_CASES)
+            cases = cases[part::PARTS] if LONG else random.Random(7).sample(cases, SHORT_CASES)
             for number, case in enumerate(cases):
                 home = tmp_path / str(number)
                 said = run_traced(forks, home, case)
