@@ -3,8 +3,10 @@
     python -m benchmarks.store_curve TRACE.json.gz [--events 10000 100000 1000000 10000000]
 
 The trace's edits are played over and over, ten thousand to a day and a session, sealed and as old as their day. At each
-size a group of 32 events is committed many times, with bare writes and syncs beside it, the store is opened by a new
-process, and a day in its middle is forgotten. The last line is one JSON object.
+size it takes turns with a store of ten thousand events, act by act, so that a busy machine slows both: a group of 32
+events is committed many times, the store is opened by a new process, and a day in its middle is forgotten, the same day
+in both. Each figure is a median; ``ratios`` says how many times the cost in the small store that is. The last line is
+one JSON object.
 """
 
 from __future__ import annotations
@@ -42,8 +44,8 @@ START_MS = 1_700_000_000_000
 GROUP_EVENTS = 32
 COMMITS = 300
 CHUNK_EVENTS = 4000
-OPENINGS = 5
-FORGETTINGS = 3
+OPENINGS = 15
+FORGETTINGS = 9
 STUDY = StudyId("benchmark")
 
 
@@ -67,19 +69,34 @@ async def run(events: Sequence[Event], sizes: Sequence[int]) -> list[dict[str, A
     held = days = 0
     try:
         for size in sorted(sizes):
-            async with await _open(folder) as store:
+            async with await _open(folder / "large") as store:
                 while held < size:
                     held += await _fill_day(store, events, days)
                     days += 1
-                point: dict[str, Any] = {"events": held, "bytes_per_event": round(await store.size_bytes() / held, 3)}
-                point["commit_ms"], point["sync_ms"] = await _commits(store, events), _bare_syncs(folder)
-                point["forget_day_ms"] = await _forgettings(store, days // 2)
-            point["open_ms"] = await asyncio.to_thread(_openings, folder)
+            point = {"events": held, **await _measure(folder, events, days)}
             print(json.dumps(point), file=sys.stderr)
             curve.append(point)
+            shutil.rmtree(folder / "small")
     finally:
         shutil.rmtree(folder)
     return curve
+
+
+async def _measure(folder: Path, events: Sequence[Event], days: int) -> dict[str, Any]:
+    """Measure the filled store beside one that holds a day; what it forgets is put back."""
+    async with await _open(folder / "large") as large, await _open(folder / "small") as small:
+        stored = await large.size_bytes() / (days * DAY_EVENTS)
+        forgettings = await _forgettings(large, small, events, days)
+        await _fill_day(small, events, days // 2)
+        commits = await _commits(large, small, events)
+    openings = await asyncio.to_thread(_openings, folder)
+    costs = {"commit_ms": commits, "forget_day_ms": forgettings, "open_ms": openings}
+    return {
+        "bytes_per_event": round(stored, 3),
+        **{name: round(ours, 3) for name, (ours, _) in costs.items()},
+        "ratios": {name: round(ours / theirs, 2) for name, (ours, theirs) in costs.items()},
+        "bare_sync_ms": _bare_syncs(folder),
+    }
 
 
 async def _open(folder: Path) -> Store:
@@ -109,21 +126,25 @@ async def _fill_day(store: Store, events: Sequence[Event], day: int) -> int:
     return len(made)
 
 
-async def _commits(store: Store, events: Sequence[Event]) -> float:
-    """Give the median of many commits, in ms; their session is forgotten again."""
-    session, times, index = SessionId(os.urandom(16).hex()), [], 0
-    await store.begin_session(study=STUDY, session=session, source="lsp")
+async def _commits(large: Store, small: Store, events: Sequence[Event]) -> tuple[float, float]:
+    """Give the median of many commits to each, in ms; their sessions are forgotten again."""
+    session, index = SessionId(os.urandom(16).hex()), 0
+    times: tuple[list[float], list[float]] = ([], [])
+    for store in (large, small):
+        await store.begin_session(study=STUDY, session=session, source="lsp")
     for _ in range(COMMITS):
         part = tuple(
             msgspec.structs.replace(event, index=index + place) for place, event in enumerate(events[:GROUP_EVENTS])
         )
-        began = time.perf_counter()
-        await store.append(PendingBatch(STAMP, **_whose(session), events=part))
-        times.append(time.perf_counter() - began)
+        for store, taken in zip((large, small), times, strict=True):
+            began = time.perf_counter()
+            await store.append(PendingBatch(STAMP, **_whose(session), events=part))
+            taken.append(time.perf_counter() - began)
         index += len(part)
-    await store.forget(session=session)
-    await store.end_session(session)
-    return round(statistics.median(times) * 1e3, 3)
+    for store in (large, small):
+        await store.forget(session=session)
+        await store.end_session(session)
+    return _medians(times)
 
 
 def _bare_syncs(folder: Path) -> float:
@@ -141,20 +162,35 @@ def _bare_syncs(folder: Path) -> float:
     return round(statistics.median(times) * 1e3, 3)
 
 
-async def _forgettings(store: Store, day: int) -> float:
-    times: list[float] = []
-    for number in range(FORGETTINGS):
-        since = START_MS + (day - number) * DAY_MS
-        began = time.perf_counter()
-        await store.forget(since_ms=since, until_ms=since + DAY_MS)
-        times.append(time.perf_counter() - began)
-    return round(max(times[: max(1, day)]) * 1e3, 1)
+async def _forgettings(large: Store, small: Store, events: Sequence[Event], days: int) -> tuple[float, float]:
+    """Give the median of forgetting a day in each, in ms; the large one is filled again each time, the small before."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for turn in range(FORGETTINGS):
+        day = (days // 2 + turn) % days
+        since = START_MS + day * DAY_MS
+        await _fill_day(small, events, day)
+        for store, taken in zip((large, small), times, strict=True):
+            began = time.perf_counter()
+            done = await store.forget(since_ms=since, until_ms=since + DAY_MS)
+            taken.append(time.perf_counter() - began)
+            assert done.events == DAY_EVENTS
+        await _fill_day(large, events, day)
+    return _medians(times)
 
 
-def _openings(folder: Path) -> float:
-    command = [sys.executable, "-m", "benchmarks.store_curve", "--opening", str(folder)]
-    found = [float(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout) for _ in range(OPENINGS)]
-    return round(statistics.median(found), 1)
+def _openings(folder: Path) -> tuple[float, float]:
+    """Give the median of opening each in a process of its own, in ms."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(OPENINGS):
+        for name, taken in zip(("large", "small"), times, strict=True):
+            command = [sys.executable, "-m", "benchmarks.store_curve", "--opening", str(folder / name)]
+            taken.append(float(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout) / 1e3)
+    return _medians(times)
+
+
+def _medians(times: tuple[list[float], list[float]]) -> tuple[float, float]:
+    large, small = (statistics.median(each) * 1e3 for each in times)
+    return large, small
 
 
 async def _open_once(folder: Path) -> float:

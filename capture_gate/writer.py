@@ -164,9 +164,10 @@ class Writer:
             if not written:
                 return  # consent went away in the meantime: the events are dropped, here and now
             channel.durable = batch.next_index
-        settled = channel.settled(self._clock.monotonic_ms())
-        if settled - channel.sealed >= MAX_SEGMENT_EVENTS:
-            await self._seal(channel, channel.sealed + MAX_SEGMENT_EVENTS)
+        # What has settled takes a search through what was written to say: not at each keystroke's commit.
+        full = channel.sealed + MAX_SEGMENT_EVENTS
+        if channel.durable >= full and channel.settled(self._clock.monotonic_ms()) >= full:
+            await self._seal(channel, full)
 
     async def _seal(self, channel: Channel, upto: int) -> None:
         if upto <= channel.sealed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -26,6 +27,12 @@ def write_at(handle: int, data: bytes, at: int) -> None:
     done = _write(handle, data, at)
     while done < len(data):
         done += _write(handle, data[done:], at + done)
+
+
+def close(handle: int) -> None:
+    """Close it. What a system says at that moment changes nothing: it is closed, and what matters was synced."""
+    with contextlib.suppress(OSError):
+        os.close(handle)
 
 
 if sys.platform == "win32":

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from local_store.files import PRIVATE_FILE
-from local_store.handles import FLAGS, read_at, write_at
+from local_store.handles import FLAGS, close, read_at, write_at
 
 _MARK = struct.Struct(">4sBxxxQQ")
 """Magic, version, the number of the key that the last events lie under, the mark; a CRC-32 of these follows."""
@@ -58,7 +58,7 @@ class MarkFile:
     def close(self) -> None:
         """Close the file."""
         if self._handle >= 0:
-            os.close(self._handle)
+            close(self._handle)
             self._handle = -1
 
 
@@ -78,7 +78,7 @@ def read_mark(path: Path) -> Mark | None:
     except OSError:
         return None
     finally:
-        os.close(handle)
+        close(handle)
     if len(data) != _MARK.size + _CRC.size or _CRC.unpack_from(data, _MARK.size)[0] != zlib.crc32(data[: _MARK.size]):
         return None
     magic, version, key, end = _MARK.unpack_from(data)

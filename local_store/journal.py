@@ -444,26 +444,22 @@ class Journal:
         self, connection: sqlite3.Connection, row: SessionRow, chunks: Sequence[TailChunk], base: int
     ) -> None:
         """Put the chunks of a file that is held, or gone, into rows, and what it has lost as such."""
-        for chunk in _follow(_measured(chunks, self._mark(connection, row)), base):
+        mark, keys = self._mark(row), self._keys.pending(connection, row)
+        for chunk in _follow(_measured(chunks, mark, keys), base):
             if chunk.count:
                 self._put(connection, row, chunk)
 
-    def _mark(self, connection: sqlite3.Connection, row: SessionRow) -> Mark | None:
-        """Give the session's high-water mark, if it still holds."""
-        mark = read_mark(mark_path(self._path(row.session)))
-        if mark is None:
-            return None
-        # What was pending under a key that is gone was sealed, forgotten or written anew since.
-        key = connection.execute("SELECT 1 FROM keys WHERE no = ? AND session = ?", (mark.key, row.no)).fetchone()
-        return None if key is None else mark
+    def _mark(self, row: SessionRow) -> Mark | None:
+        return read_mark(mark_path(self._path(row.session)))
 
     def _in_file(self, connection: sqlite3.Connection, row: SessionRow, base: int) -> list[_Chunk]:
         """Give the chunks that stand in the session's file only."""
         if row.ended or row.session in self._gathered:
             return []
-        mark = self._mark(connection, row)  # first: what is added meanwhile is not missing
+        mark = self._mark(row)  # first: what is added meanwhile is not missing
+        keys = self._keys.pending(connection, row)
         try:
-            return _follow(_measured(read_chunks(self._path(row.session)), mark), base)
+            return _follow(_measured(read_chunks(self._path(row.session)), mark, keys), base)
         except OSError as error:
             raise StoreDamaged(f"a file of the journal can't be read: {error.strerror}") from error
 
@@ -489,13 +485,20 @@ class Journal:
         return events
 
 
-def _measured(chunks: list[TailChunk], mark: Mark | None) -> list[TailChunk]:
-    """Hold a file's chunks against the mark: it says how many are missing at the end, where nothing else can."""
+def _measured(chunks: Sequence[TailChunk], mark: Mark | None, keys: Sequence[int]) -> Sequence[TailChunk]:
+    """Hold a file's chunks against the mark: it says how many are missing at the end, where nothing else can.
+
+    ``keys`` are the session's, in the order in which they were made. What a mark says of another was sealed, forgotten
+    or written anew since. A file that names another lies under the mark's, or else the last.
+    """
+    mark = mark if mark is not None and mark.key in keys else None
+    key = keys[-1] if mark is None and keys else 0 if mark is None else mark.key
+    found = [each if each.key in keys else msgspec.structs.replace(each, key=key) for each in chunks]
     if mark is None:
-        return chunks
-    if chunks and not chunks[-1].body:
-        chunks = [*chunks[:-1], TailChunk(-1, 0, mark.key, b"")]
-    return [*chunks, TailChunk(mark.end, 0, mark.key, b"")]
+        return found
+    if found and not found[-1].body:
+        found[-1] = TailChunk(-1, 0, key, b"")
+    return [*found, TailChunk(mark.end, 0, key, b"")]
 
 
 def _follow(chunks: Sequence[TailChunk], base: int) -> list[_Chunk]:

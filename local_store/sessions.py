@@ -148,6 +148,11 @@ class Keys:
             return self._add(connection, study_no, epoch, None)
         return found[0], self._unwrap(connection, found[1])
 
+    def pending(self, connection: sqlite3.Connection, row: SessionRow) -> list[int]:
+        """Give the row numbers of a session's keys, in the order in which they were made."""
+        rows = connection.execute("SELECT no FROM keys WHERE session = ? ORDER BY no", (row.no,))
+        return [int(number) for (number,) in rows]
+
     def get(self, connection: sqlite3.Connection, number: int) -> Secret:
         """Give a key by its row. DecryptError: if it is gone or damaged. KeyUnavailable: without a root key."""
         found = connection.execute("SELECT wrapped FROM keys WHERE no = ?", (number,)).fetchone()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -456,7 +456,7 @@ class Store:
         ]
         damaged.extend(await self._database.read(misled_sessions))
         damaged.extend(await self._database.read(hidden_rows))
-        unseen = {each.place for each in await self.segments()}
+        unseen = {each.place: each.first_index for each in await self.segments()}
         for row in await self._database.read(all_sessions):
             async for piece in self._pieces(row.no):
                 damaged.extend(piece.damaged)
@@ -466,13 +466,14 @@ class Store:
                     pending += len(piece.events)
                 elif piece.damaged and piece.info.state is SegmentState.HELD:
                     await self.mark_damaged(piece.info)
-                if piece.info is not None:
-                    unseen.discard(piece.info.place)
+                # Index and table may say different things of a segment; then it is found, or sent, but not both.
+                if piece.info is not None and unseen.get(piece.info.place) == piece.info.first_index:
+                    del unseen[piece.info.place]
         damaged.extend(await self._set_aside(unseen))
         gaps = sequence_gaps(await self.segments())
         return VerifyReport(segments, events, pending, tuple(damaged), gaps)
 
-    async def _set_aside(self, unseen: set[SegmentPlace]) -> list[Damage]:
+    async def _set_aside(self, unseen: Container[SegmentPlace]) -> list[Damage]:
         """Set aside what a walk through the sessions did not come to, if it is still there: its row misleads."""
         infos = [each for each in await self.segments() if each.place in unseen]
         for info in infos:

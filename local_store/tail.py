@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 
 from local_store.files import PRIVATE_FILE, sync_folder
-from local_store.handles import FLAGS, lock, read_all, read_at, sync, unlock, write_at
+from local_store.handles import FLAGS, close, lock, read_all, read_at, sync, unlock, write_at
 from local_store.high_water import Mark, MarkFile, mark_path
 
 _MAGIC = b"OVTL\x01"
@@ -92,7 +92,7 @@ class TailFile:
             write_at(handle, _HEADER.pack(_MAGIC, 0).ljust(ROOM_BYTES, b"\0"), 0)
             os.fsync(handle)
         finally:
-            os.close(handle)  # Windows renames no open file
+            close(handle)  # Windows renames no open file
         new.replace(path)
         sync_folder(path.parent)
         return cls(os.open(path, FLAGS), path)
@@ -115,7 +115,7 @@ class TailFile:
         """Close the file, and with it its lock."""
         if self._handle >= 0:
             self.let_go()
-            os.close(self._handle)
+            close(self._handle)
             self._handle = -1
         if self._mark is not None:
             self._mark.close()
@@ -199,7 +199,7 @@ def read_chunks(path: Path) -> list[TailChunk]:
             time.sleep(_TRY_S)
         return _parse(read_all(handle))
     finally:
-        os.close(handle)
+        close(handle)
 
 
 def _parse(data: bytes) -> list[TailChunk]:

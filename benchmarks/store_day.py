@@ -1,0 +1,218 @@
+"""What a day of typing costs, and the night after it: the whole gate and the store, in simulated time.
+
+    python -m benchmarks.store_day TRACE.json.gz [--edits 50000] [--hours 8] [--night 16]
+
+The trace's edits go through ``Door.offer`` at even intervals, too far apart for any two to share a commit, which is the
+dearest way to type; every commit is synced. They are masked and sealed as in use. Then nothing happens for the night.
+The event loop takes its time from a clock that jumps to the next timer when nothing runs, so a day lasts as long as
+its work. The CPU time is that of the process, kernel and simulation included. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import datetime
+import json
+import os
+import selectors
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from capture_gate.door import Door
+from capture_gate.status import ClientInfo
+from consent_ledger.ledger import Ledger
+from consent_ledger.manifest import sign_manifest
+from consent_ledger.study import WorkspaceRule
+from consent_ledger.study_toml import manifest_from_toml, study_template
+from event_model.events import DocumentClose, DocumentEdit, Origin
+from event_model.ids import DocumentId
+from event_model.keys import RecipientSecretKey, Secret, SigningKey, encode_key
+from local_store.custody import open_custody
+from local_store.store import Store, VerifyReport
+from overt.demo.trace import Trace, read_trace
+
+START_MS = 1_790_000_000_000
+SETTLING_S = 3600.0
+"""By then what was typed last has settled and is sealed."""
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.store_day", description="A day of typing.")
+    parser.add_argument("trace", type=Path, help="an editing trace (.json or .json.gz)")
+    parser.add_argument("--edits", type=int, default=50_000, help="how many in the day")
+    parser.add_argument("--hours", type=float, default=8, help="how long the day is")
+    parser.add_argument("--night", type=float, default=16, help="hours in which nothing happens after it")
+    options = parser.parse_args()
+    os.environ["OVERT_KEYRING"] = "file"
+    loop = SimulatedLoop(JumpingClock())
+    with tempfile.TemporaryDirectory(prefix="overt-day-") as folder:
+        try:
+            asyncio.set_event_loop(loop)
+            day = Day(Path(folder), loop, read_trace(options.trace))
+            result = loop.run_until_complete(day.run(options.edits, options.hours * 3600, options.night * 3600))
+        finally:
+            loop.close()
+    print(json.dumps(result))
+
+
+class JumpingClock:
+    """The machine's time, and what was jumped over."""
+
+    def __init__(self) -> None:
+        self._jumped_s = -time.monotonic()
+
+    def monotonic_s(self) -> float:
+        """Seconds since it was made."""
+        return time.monotonic() + self._jumped_s
+
+    def monotonic_ms(self) -> int:
+        """Milliseconds since it was made."""
+        return int(self.monotonic_s() * 1000)
+
+    def wall_ms(self) -> int:
+        """Unix time of a day that is always the same."""
+        return START_MS + self.monotonic_ms()
+
+    def jump(self, seconds: float) -> None:
+        """Let time pass at once."""
+        self._jumped_s += seconds
+
+
+class SimulatedLoop(asyncio.SelectorEventLoop):
+    """A loop whose time is the clock's. Where only timers are left, the clock jumps to the next one.
+
+    ``resident`` is how many tasks wait for timers alone; while there are more, something runs in a thread, which is
+    waited for. ``wakeups`` counts the jumps.
+    """
+
+    def __init__(self, clock: JumpingClock) -> None:
+        self.clock = clock
+        self.resident = 1
+        self.wakeups = 0
+        super().__init__(_JumpingSelector(self))
+
+    def time(self) -> float:
+        """Simulated seconds."""
+        return self.clock.monotonic_s()
+
+    def jump(self, seconds: float) -> bool:
+        """Let time pass, if nothing runs."""
+        if len(asyncio.all_tasks(self)) > self.resident:
+            return False
+        self.clock.jump(seconds)
+        self.wakeups += 1
+        return True
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    def __init__(self, loop: SimulatedLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        if timeout is not None and self._loop.jump(timeout):
+            return []
+        return super().select(None)
+
+
+class Day:
+    """A person who has joined a study and types one."""
+
+    def __init__(self, folder: Path, loop: SimulatedLoop, trace: Trace) -> None:
+        self._home = folder / "home"
+        self._path = folder / "work" / "typed.txt"
+        self._path.parent.mkdir()
+        self._loop = loop
+        self._trace = trace
+        self._join()
+
+    async def run(self, edits: int, day_s: float, night_s: float) -> dict[str, Any]:
+        """Type for a day, let a night pass, close; gives the figures."""
+        client = ClientInfo("benchmark", "1", "utf-32")
+        began_s, began_cpu = time.perf_counter(), time.process_time()
+        door = await Door.open(self._home, source="lsp", client=client, clock=self._loop.clock)
+        await door.flush()
+        self._loop.resident = len(asyncio.all_tasks(self._loop))
+        await self._type(door, edits, day_s)
+        typed_cpu, self._loop.wakeups = time.process_time() - began_cpu, 0
+        await asyncio.sleep(SETTLING_S)
+        settling = self._loop.wakeups - 1  # the sleep's own
+        status, before = door.status(), self._size()
+        slept_cpu, self._loop.wakeups = time.process_time(), 0
+        await asyncio.sleep(night_s)
+        slept_cpu = time.process_time() - slept_cpu
+        grown = self._size() - before
+        await door.close()
+        cpu = time.process_time() - began_cpu
+        report, size = await self._look()
+        assert report.sound
+        assert all(each.durable == each.offered for each in status.studies)
+        return {
+            "edits": edits,
+            "events": report.events,
+            "hours": day_s / 3600,
+            "cpu_s": round(cpu, 2),
+            "cpu_s_typing": round(typed_cpu, 2),
+            "cpu_us_per_edit": round(cpu / edits * 1e6, 1),
+            "wall_s": round(time.perf_counter() - began_s, 1),
+            "bytes_per_event": round(size / report.events, 3),
+            "settling_wakeups": settling,
+            "night_hours": night_s / 3600,
+            "night_wakeups": self._loop.wakeups - 1,
+            "night_cpu_s": round(slept_cpu, 3),
+            "night_growth_bytes": grown,
+        }
+
+    async def _type(self, door: Door, edits: int, day_s: float) -> None:
+        document: DocumentId | None = None
+        at_s = self._loop.time()
+        patches: Iterator[tuple[int, int, str]] = iter(())
+        for _ in range(edits):
+            at_s += day_s / edits
+            await asyncio.sleep(at_s - self._loop.time())
+            patch = next(patches, None)
+            if patch is None:  # the trace is over: once more from its start
+                if document is not None:
+                    door.offer(DocumentClose(document))
+                verdict = door.open_document(path=self._path, language="text", text=self._trace.startContent)
+                document = verdict.document
+                assert document is not None, verdict.refusals
+                patches = (each for step in self._trace.txns for each in step.patches)
+                patch = next(patches)
+            assert document is not None
+            door.offer(DocumentEdit(document, *patch, Origin.TYPED, 90))
+
+    async def _look(self) -> tuple[VerifyReport, int]:
+        async with await Store.open(self._home, open_custody(self._home), clock=self._loop.clock) as store:
+            return await store.verify(), await store.size_bytes()
+
+    def _size(self) -> int:
+        return sum(each.stat().st_size for each in (self._home / "store").rglob("*") if each.is_file())
+
+    def _join(self) -> None:
+        day = datetime.datetime.fromtimestamp(START_MS / 1000, datetime.UTC).date()
+        manifest = study_template(
+            study="benchmark",
+            title="A study for measuring",
+            receiver_url="http://127.0.0.1:9",
+            receiver_key=encode_key(SigningKey(Secret(b"r" * 32)).verify_key.raw),
+            recipient=encode_key(RecipientSecretKey(Secret(b"s" * 96)).public.raw),
+            workspaces=(WorkspaceRule(path=f"{self._path.parent}/**"),),
+            start=day,
+            end=day + datetime.timedelta(days=30),
+        )
+        signed = sign_manifest(manifest_from_toml(manifest), SigningKey(Secret(b"o" * 32)))
+        installation = open_custody(self._home).installation
+        Ledger(self._home).join(signed, installation=installation, now_ms=START_MS)
+
+
+if __name__ == "__main__":
+    main()
