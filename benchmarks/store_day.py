@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--night", type=float, default=16, help="hours in which nothing happens after it")
     options = parser.parse_args()
     os.environ["OVERT_KEYRING"] = "file"
-    loop = SimulatedLoop(JumpingClock())
+    loop = SimulatedLoop()
     with tempfile.TemporaryDirectory(prefix="overt-day-") as folder:
         try:
             asyncio.set_event_loop(loop)
@@ -60,53 +60,49 @@ def main() -> None:
     print(json.dumps(result))
 
 
-class JumpingClock:
-    """The machine's time, and what was jumped over."""
+class SimulatedLoop(asyncio.SelectorEventLoop):
+    """A loop, and a clock, whose time is the machine's and what was jumped over.
+
+    Where only timers are left, it jumps to the next one. ``resident`` is how many tasks wait for timers alone; while
+    there are more, something runs in a thread, which is waited for. ``wakeups`` counts the jumps.
+    """
 
     def __init__(self) -> None:
         self._jumped_s = -time.monotonic()
+        self.tasks = 0
+        self.resident = 1
+        self.wakeups = 0
+        super().__init__(_JumpingSelector(self))
+        self.set_task_factory(self._make_task)
 
-    def monotonic_s(self) -> float:
-        """Seconds since it was made."""
+    def time(self) -> float:
+        """Simulated seconds since it was made."""
         return time.monotonic() + self._jumped_s
 
     def monotonic_ms(self) -> int:
-        """Milliseconds since it was made."""
-        return int(self.monotonic_s() * 1000)
+        """Simulated milliseconds since it was made."""
+        return int((time.monotonic() + self._jumped_s) * 1000)
 
     def wall_ms(self) -> int:
         """Unix time of a day that is always the same."""
         return START_MS + self.monotonic_ms()
 
-    def jump(self, seconds: float) -> None:
-        """Let time pass at once."""
-        self._jumped_s += seconds
-
-
-class SimulatedLoop(asyncio.SelectorEventLoop):
-    """A loop whose time is the clock's. Where only timers are left, the clock jumps to the next one.
-
-    ``resident`` is how many tasks wait for timers alone; while there are more, something runs in a thread, which is
-    waited for. ``wakeups`` counts the jumps.
-    """
-
-    def __init__(self, clock: JumpingClock) -> None:
-        self.clock = clock
-        self.resident = 1
-        self.wakeups = 0
-        super().__init__(_JumpingSelector(self))
-
-    def time(self) -> float:
-        """Simulated seconds."""
-        return self.clock.monotonic_s()
-
     def jump(self, seconds: float) -> bool:
-        """Let time pass, if nothing runs."""
-        if len(asyncio.all_tasks(self)) > self.resident:
+        """Let time pass at once, if nothing runs."""
+        if self.tasks > self.resident:
             return False
-        self.clock.jump(seconds)
+        self._jumped_s += seconds
         self.wakeups += 1
         return True
+
+    def _make_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any) -> asyncio.Task[Any]:
+        self.tasks += 1
+        task = asyncio.Task(coroutine, loop=loop)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, _: asyncio.Task[Any]) -> None:
+        self.tasks -= 1
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -138,9 +134,9 @@ class Day:
         """Type for a day, let a night pass, close; gives the figures."""
         client = ClientInfo("benchmark", "1", "utf-32")
         began_s, began_cpu = time.perf_counter(), time.process_time()
-        door = await Door.open(self._home, source="lsp", client=client, clock=self._loop.clock)
+        door = await Door.open(self._home, source="lsp", client=client, clock=self._loop)
         await door.flush()
-        self._loop.resident = len(asyncio.all_tasks(self._loop))
+        self._loop.resident = self._loop.tasks
         await self._type(door, edits, day_s)
         typed_cpu, self._loop.wakeups = time.process_time() - began_cpu, 0
         await asyncio.sleep(SETTLING_S)
@@ -172,26 +168,35 @@ class Day:
         }
 
     async def _type(self, door: Door, edits: int, day_s: float) -> None:
-        document: DocumentId | None = None
-        at_s = self._loop.time()
-        patches: Iterator[tuple[int, int, str]] = iter(())
-        for _ in range(edits):
-            at_s += day_s / edits
-            await asyncio.sleep(at_s - self._loop.time())
-            patch = next(patches, None)
-            if patch is None:  # the trace is over: once more from its start
-                if document is not None:
-                    door.offer(DocumentClose(document))
-                verdict = door.open_document(path=self._path, language="text", text=self._trace.startContent)
-                document = verdict.document
-                assert document is not None, verdict.refusals
-                patches = (each for step in self._trace.txns for each in step.patches)
-                patch = next(patches)
-            assert document is not None
-            door.offer(DocumentEdit(document, *patch, Origin.TYPED, 90))
+        """Offer an edit at each tick, in a callback, as one that an editor sends comes in."""
+        over = self._loop.create_future()
+        patches = self._patches(door)
+        began_s = self._loop.time()
+
+        def tick(number: int) -> None:
+            if number == edits:
+                over.set_result(None)
+                return
+            self._loop.call_at(began_s + (number + 1) * day_s / edits, tick, number + 1)
+            document, (position, deleted, inserted) = next(patches)
+            door.offer(DocumentEdit(document, position, deleted, inserted, Origin.TYPED, 90))
+
+        tick(0)
+        await over
+
+    def _patches(self, door: Door) -> Iterator[tuple[DocumentId, tuple[int, int, str]]]:
+        """Give the trace's edits over and over, each time in a document that was opened anew."""
+        while True:
+            verdict = door.open_document(path=self._path, language="text", text=self._trace.startContent)
+            document = verdict.document
+            assert document is not None, verdict.refusals
+            for step in self._trace.txns:
+                for patch in step.patches:
+                    yield document, patch
+            door.offer(DocumentClose(document))
 
     async def _look(self) -> tuple[VerifyReport, int]:
-        async with await Store.open(self._home, open_custody(self._home), clock=self._loop.clock) as store:
+        async with await Store.open(self._home, open_custody(self._home), clock=self._loop) as store:
             return await store.verify(), await store.size_bytes()
 
     def _size(self) -> int:
