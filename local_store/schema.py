@@ -128,7 +128,7 @@ def _set_up(connection: sqlite3.Connection) -> None:
             f"the store is of version {_version(connection)}", code="store-version", hint="Update overt."
         )
     # SQLite reads a definition that rotted as best it can, and then gives rows that hold something else.
-    if _definitions(connection) != {*TABLES, *INDEXES}:
+    if _definitions(connection) != {each.encode() for each in (*TABLES, *INDEXES)}:
         raise StoreDamaged("the database is damaged: its tables are not those of a store")
 
 
@@ -153,12 +153,12 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def _definitions(connection: sqlite3.Connection) -> set[str]:
+def _definitions(connection: sqlite3.Connection) -> set[bytes]:
     """Give the statements that made tables and indexes; SQLite's own have none, or names of its own."""
     rows = connection.execute(
-        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+        "SELECT CAST(sql AS BLOB) FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
     ).fetchall()
-    return {str(sql) for (sql,) in rows}
+    return {bytes(sql) for (sql,) in rows}
 
 
 def check_root(connection: sqlite3.Connection, expected: bytes) -> None:

@@ -100,6 +100,17 @@ async def destroy(home: Path) -> None:
         say("end")
 
 
+async def idle(home: Path) -> None:
+    """Hold a session with something pending, and do nothing, until killed."""
+    async with await open_store(home, clock=SystemClock()) as store:
+        session = new_session()
+        await begin(store, session)
+        await store.append(pending(typing(0, 5), session))
+        await store.append(pending(typing(5, 5), session))
+        say("durable", session, 10)
+        await asyncio.Event().wait()
+
+
 def new_session() -> SessionId:
     return SessionId(os.urandom(16).hex())
 
@@ -109,7 +120,7 @@ def main() -> None:
     if act in {"some", "limited"}:
         asyncio.run({"some": some, "limited": limited}[act](home, int(sys.argv[3])))
     else:
-        asyncio.run({"load": load, "destroy": destroy}[act](home))
+        asyncio.run({"load": load, "destroy": destroy, "idle": idle}[act](home))
 
 
 if __name__ == "__main__":

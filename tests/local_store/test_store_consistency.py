@@ -1,0 +1,135 @@
+"""Numbers in the clear that rotted: whatever they hide is told, and nothing is destroyed for it."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from event_model.errors import StoreDamaged
+from local_store.schema import INDEXES, SCHEMA_VERSION
+from tests.local_store.store_kit import (
+    OTHER,
+    SECOND,
+    SESSION,
+    STUDY,
+    begin,
+    gathered,
+    masked,
+    open_store,
+    pending,
+    seal,
+    sealed,
+    typing,
+)
+
+
+async def filled(home: Path) -> None:
+    """Segments and pending rows of one study, and pending rows of another."""
+    async with await open_store(home) as store:
+        await begin(store)
+        await sealed(store, typing(0, 20))
+        await sealed(store, typing(20, 20))
+        await store.append(pending(typing(40, 10)))
+        await store.append(pending(typing(50, 10)))
+        await gathered(store)
+        await begin(store, SECOND, OTHER)
+        await store.append(pending(typing(0, 5), SECOND, OTHER))
+
+
+def change(home: Path, statement: str) -> None:
+    """Change the database as a bit that flips would, past the store."""
+    with contextlib.closing(sqlite3.connect(home / "store" / "overt.sqlite3")) as connection:
+        connection.execute("PRAGMA secure_delete = ON")
+        assert connection.execute(statement).rowcount > 0
+        connection.commit()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE studies SET forgotten_below = 1 WHERE study = 'study-one'",
+        "UPDATE studies SET forgotten_below = 1 WHERE study = 'study-two'",
+        "UPDATE studies SET no = 9 WHERE study = 'study-one'",
+        "UPDATE sessions SET epoch = -8 WHERE sealed > 0",
+        "UPDATE sessions SET epoch = -8 WHERE sealed = 0",
+        "UPDATE sessions SET study = 7 WHERE sealed > 0",
+        "UPDATE sessions SET no = 99 WHERE sealed > 0",
+        "UPDATE sessions SET no = 99 WHERE sealed = 0",
+        "UPDATE sessions SET sealed = 39 WHERE sealed = 40",
+        "UPDATE sessions SET ended = 1 WHERE sealed = 40",
+        "UPDATE segments SET session = 5 WHERE number = 1",
+        "UPDATE segments SET first_index = 276 WHERE number = 1",
+        "UPDATE journal SET place = place + (64 << 32) WHERE place & 4294967295 = 50",
+        "UPDATE journal SET place = place + 64 WHERE place & 4294967295 = 50",
+        "UPDATE journal SET count = count + 1 WHERE place & 4294967295 = 40",
+        "DELETE FROM journal WHERE place & 4294967295 = 40",
+        "DELETE FROM journal WHERE place & 4294967295 = 50",
+        "DELETE FROM segments WHERE number = 0",
+        "DELETE FROM segments WHERE number = 1",
+    ],
+)
+async def test_whatever_a_number_that_rotted_hides_is_told_and_stays(tmp_path: Path, statement: str) -> None:
+    await filled(tmp_path)
+    change(tmp_path, statement)
+    left = bodies(tmp_path)
+    async with await open_store(tmp_path) as store:
+        assert not (await store.verify()).sound
+        await store.orphans()
+    assert bodies(tmp_path) >= left
+
+
+def bodies(home: Path) -> int:
+    """Count the ciphertexts that are still there."""
+    with contextlib.closing(sqlite3.connect(home / "store" / "overt.sqlite3")) as connection:
+        (count,) = connection.execute(
+            "SELECT (SELECT count(body) FROM segments) + (SELECT count(*) FROM journal)"
+        ).fetchone()
+    return int(count)
+
+
+async def test_a_row_that_is_gone_from_the_middle_is_counted(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    change(tmp_path, "DELETE FROM journal WHERE place & 4294967295 = 40")
+    async with await open_store(tmp_path) as store:
+        assert [event.index for event in await store.pending(SESSION)] == list(range(40, 60))
+        (damage,) = (await store.verify()).damaged
+        assert (damage.what, damage.first_index, damage.events) == ("journal", 40, 10)
+
+
+async def test_a_row_that_is_gone_from_the_end_is_counted(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    change(tmp_path, "DELETE FROM journal WHERE place & 4294967295 = 50")
+    async with await open_store(tmp_path) as store:
+        assert [event.index for event in await store.pending(SESSION)] == list(range(40, 60))
+        (damage,) = (await store.verify()).damaged
+        assert (damage.what, damage.first_index, damage.events) == ("journal", 50, 10)
+
+
+async def test_a_definition_that_rotted_is_damage(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    path = tmp_path / "store" / "overt.sqlite3"
+    data = path.read_bytes()
+    at = data.index(b"INTEGER PRIMARY KEY", data.index(b"CREATE TABLE studies"))
+    path.write_bytes(data[: at + 9] + b"\xd2" + data[at + 10 :])  # no key any more, and still a table
+    with pytest.raises(StoreDamaged):
+        await open_store(tmp_path)
+
+
+async def test_a_store_of_the_first_version_goes_on(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "store" / "overt.sqlite3")) as connection:
+        for statement in INDEXES:
+            connection.execute(f"DROP INDEX {statement.split()[2]}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.commit()
+    async with await open_store(tmp_path) as store:
+        assert (await store.verify()).sound
+        await store.orphans()
+        await store.append(pending(typing(60, 5)))
+        await seal(store, masked(await store.pending(SESSION)))
+        assert (await store.forget(study=STUDY)).events == 65
+        (version,) = await store._database.read(lambda connection: connection.execute("PRAGMA user_version").fetchone())
+        assert version == SCHEMA_VERSION
