@@ -5,14 +5,15 @@
 The trace's edits are played over and over, ten thousand to a day and a session, sealed and as old as their day. At each
 size it takes turns with a store of ten thousand events, act by act, so that a busy machine slows both: a group of 32
 events is committed many times, the store is opened by a new process, and a day in its middle is forgotten, the same day
-in both. ``ratios`` says how many times the cost in the small store that is. A commit is a median; forgetting and opening
-are the best of several, because a busy machine can only slow one down. The last line is one JSON object.
+in both. ``ratios`` says how many times the cost in the small store that is. A commit is a median; forgetting and
+opening are the best of several, because a busy machine can only slow one down. The last line is one JSON object.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import shutil
@@ -59,6 +60,7 @@ def main() -> None:
     if options.opening:
         print(json.dumps(asyncio.run(_open_once(options.trace))))
         return
+    gc.disable()  # its pauses come with the trace in memory, and hit the same store at each turn
     print(json.dumps({"curve": asyncio.run(run(trace_events(read_trace(options.trace)), options.events))}))
 
 
