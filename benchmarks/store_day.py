@@ -26,7 +26,7 @@ from capture_gate.door import Door
 from capture_gate.status import ClientInfo
 from consent_ledger.ledger import Ledger
 from consent_ledger.manifest import sign_manifest
-from consent_ledger.study import WorkspaceRule
+from consent_ledger.study_parts import WorkspaceRule
 from consent_ledger.study_toml import manifest_from_toml, study_template
 from event_model.events import DocumentClose, DocumentEdit, Origin
 from event_model.ids import DocumentId
