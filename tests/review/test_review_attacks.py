@@ -301,6 +301,23 @@ def test_inline_script_would_not_run(house: Path, open_page: Open) -> None:
     assert tab.evaluate("window.hacked") is None
 
 
+def test_no_style_but_the_pages_own_is_taken(house: Path, open_page: Open) -> None:
+    tab, _ = open_page(house / "person")
+    background = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == "rgb(250, 249, 246)"  # its own is
+    taken = tab.evaluate(
+        """() => {
+            const made = document.createElement("style");
+            made.textContent = "body { background: red !important } main { display: none }";
+            document.head.append(made);
+            document.querySelector("main").setAttribute("style", "color: red");
+            const styles = getComputedStyle(document.querySelector("main"));
+            return [getComputedStyle(document.body).backgroundColor, styles.display, styles.color];
+        }"""
+    )
+    assert taken == [background, "block", "rgb(32, 33, 31)"]
+
+
 def test_the_receipts_name_can_not_break_out(session: Session) -> None:
     answer = session.get("/study/receipt?" + urlencode({"id": 'x"\r\nset-cookie: a=b', "record": "0" * 32}))
     assert answer.status == 404

@@ -194,27 +194,6 @@ def test_search_finds_what_was_typed_and_never_what_was_masked(house: Path, open
     assert tab.locator("#found li").count() == 0
 
 
-def test_a_simulated_persons_days_are_told(tmp_path: Path, open_page: Open) -> None:
-    fleet = tmp_path / "fleet"
-    overt(tmp_path, "simulate", str(fleet), "--people", "3", "--days", "2", "--edits", "60", "--through-gate", "--json")
-    home = min((fleet / "people").iterdir())
-    events = exported(home)
-    edits = [each for each in events if each["event"]["body"]["kind"] == "document.edit"]
-    assert len(edits) > 50
-    days = {datetime.datetime.fromtimestamp(each["event"]["wall_ms"] / 1000).astimezone().date() for each in edits}
-    tab, base = open_page(home)
-    for day in sorted(days):
-        tab.goto(f"{base}/timeline?day={day}")
-        settled(tab)
-        expect(tab.get_by_role("main")).to_contain_text("You edited")
-        expect(tab.locator(".entries .state-uploaded").first).to_have_text("sent")
-        assert tab.locator(".lanes li").count() >= 2
-    tab.goto(base + "/uploads")
-    sent = tab.locator("section", has=tab.get_by_role("heading", name="What was sent")).locator("tbody tr")
-    assert sent.count() >= 1
-    expect(sent.filter(has_text="verified")).to_have_count(sent.count())
-
-
 # Forget
 
 
