@@ -17,6 +17,7 @@ from starlette.routing import Route
 from event_model.events import FILLER, DocumentEdit, DocumentOpen, Event
 from event_model.ids import DocumentId, SessionId, StudyId
 from event_model.page_events import PageNavigate, PageOpen
+from local_store.forgetting import origin_of
 from overt.review.catalogue import PENDING, Catalogue, Entry
 from overt.review.desk import Desk, Moments, day_bounds
 from overt.review.digest import Thing, thing_of
@@ -287,7 +288,8 @@ def _lanes(t: Texts, entries: Sequence[Entry], start: int, end: int) -> list[Lan
     for entry in entries:
         kind = entry.stretch.thing[0]
         if kind != "tool":
-            grouped.setdefault((kind, entry.name), []).append(entry)
+            name = origin_of(entry.name) or entry.name if kind == "page" else entry.name
+            grouped.setdefault((kind, name), []).append(entry)
         grouped.setdefault(("tool", entry.tool), []).append(entry)
     drawn = [_lane(t, kind, name, each, start, end) for (kind, name), each in grouped.items()]
     drawn.sort(key=lambda lane: (lane.kind != "tool", -lane.total_ms, lane.plain))
@@ -305,10 +307,12 @@ def _lane(t: Texts, kind: str, name: str, entries: Sequence[Entry], start: int, 
             spans[-1][2] |= masked
         else:
             spans.append([first, last, masked])
-    shown = Markup("<strong>{}</strong>").format(name) if kind == "tool" else name_of(t, name, page=kind == "page")
+    if kind == "page":
+        name = name.partition("://")[2] or name
+    strong = Markup("<strong>{}</strong>").format(label_of(t, name))
     return Lane(
-        name=shown,
-        plain=name if kind == "tool" else label_of(t, name),
+        name=name_of(t, name) if kind == "file" else strong,
+        plain=label_of(t, name),
         kind=kind,
         total_ms=sum(last - first for first, last, _ in spans),
         first_ms=spans[0][0],
