@@ -350,6 +350,7 @@ def test_a_newer_version_is_found_at_the_receiver_and_agreed_to_by_nobody(house:
     with receiver(house):
         told = overt(home, "sync", "--json")
         assert (told["newer"], told["uploaded"]) == (["demo-study"], 0)
+        assert overt(home, "studies", "--ask", "--json")[0]["offered_version"] == 2
         tab.get_by_role("button", name="Look for newer versions").click()
         expect(tab.get_by_role("status")).to_contain_text("Nothing was agreed to for you.")
     found = overt(home, "studies", "--json")[0]
@@ -501,6 +502,33 @@ def test_how_long_the_page_stays_open_is_kept(house: Path, open_page: Open) -> N
     card.get_by_role("button", name="Save", exact=True).click()
     expect(tab.get_by_role("status")).to_have_text("Saved.")
     assert json.loads((house / "person" / "review.json").read_text())["idle_s"] == 300
+
+
+def test_the_report_speaks_the_persons_language_and_asks_nobody(
+    house: Path, open_page: Open, context: BrowserContext, tmp_path: Path
+) -> None:
+    home = house / "person"
+    tab, base = open_page(home)
+    tab.goto(base + "/settings")
+    tab.get_by_label("Language").select_option("de")
+    tab.get_by_role("button", name="Save", exact=True).first.click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Einstellungen")
+    for arguments, language, title in (
+        ((), "de", "Was overt von Ihnen aufbewahrt"),
+        (("--language", "en"), "en", "What overt keeps of you"),
+    ):
+        page = tmp_path / f"{language}.html"
+        overt(home, "export", "--format", "html", "-o", str(page), *arguments)
+        asked: list[str] = []
+        report = context.new_page()
+        report.on("request", lambda request, asked=asked: asked.append(request.url))
+        report.goto(page.as_uri())
+        expect(report.locator("html")).to_have_attribute("lang", language)
+        expect(report.get_by_role("heading", level=1)).to_have_text(title)
+        expect(report.get_by_role("main")).to_contain_text("billing.py")
+        assert Axe().run(report).violations_count == 0
+        assert SECRET not in report.content()
+        assert asked == [page.as_uri()]
 
 
 def test_the_keys_are_backed_up_under_a_passphrase(house: Path, open_page: Open, tmp_path: Path) -> None:
