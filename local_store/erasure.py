@@ -97,6 +97,10 @@ class Erasure:
             eraser.pass_by(info.last_wall_ms)
             return Piece(next_index=end)
         try:
+            needle = eraser.needle
+            if needle is not None and not self._segments.may_hold(connection, info, needle):
+                eraser.pass_by(info.last_wall_ms)
+                return Piece(next_index=end)
             content = self._segments.read(connection, info)
         except StoreDamaged:
             return self._unreadable(connection, info, eraser)

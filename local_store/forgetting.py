@@ -8,6 +8,7 @@ later edits up to its next opening can't be replayed, and go too.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
@@ -17,6 +18,9 @@ from event_model.events import CaptureGap, DocumentEdit, DocumentOpen, Event, Fi
 from event_model.ids import DocumentId, SessionId, StudyId
 from event_model.levels import Level
 from event_model.page_events import PageNavigate, PageOpen
+
+_PLAIN = re.compile(r'[^*?\[\\"\x00-\x1f\x7f]+')
+"""What stands for itself alone, both as a glob and in JSON."""
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -58,6 +62,18 @@ class Eraser:
         chosen = self._selection
         named = chosen.path is not None or chosen.site is not None
         return waiting or named or chosen.overlaps(first_wall_ms, last_wall_ms)
+
+    @property
+    def needle(self) -> str | None:
+        """A text without which a piece can be passed by: none of its documents is meant, nor is any from before it.
+
+        ``None`` where every piece has to be read.
+        """
+        chosen = self._selection
+        if self._chosen or self._broken or self._carry_ms or self._sound is not None:
+            return None
+        named = chosen.path if chosen.site is None else chosen.site if chosen.path is None else None
+        return None if named is None or not _PLAIN.fullmatch(named) else named
 
     def pass_by(self, last_wall_ms: int) -> None:
         """Pass over a piece that need not be read."""

@@ -70,6 +70,13 @@ class Inspection:
         """Describe the session's segment that holds ``index`` or comes after it; ``None`` where the rest is pending."""
         return self._segments.of_session(connection, session_no, index)
 
+    def may_hold(self, connection: sqlite3.Connection, info: SegmentInfo, text: str) -> bool:
+        """Say whether a segment may hold a path or an origin; what does not open may hold anything."""
+        try:
+            return self._segments.may_hold(connection, info, text)
+        except StoreDamaged:
+            return True
+
     def session(self, connection: sqlite3.Connection, session: SessionId) -> SessionInfo | None:
         """Describe a session."""
         row = find_session(connection, session)

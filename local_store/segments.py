@@ -8,7 +8,7 @@ from typing import Any
 
 from event_model.errors import DecryptError, SegmentError, StoreConflict, StoreDamaged
 from event_model.ids import RecordId, SessionId, StudyId
-from event_model.segment import SegmentContent, SegmentHeader, decode_segment
+from event_model.segment import SegmentContent, SegmentHeader, decode_segment, may_hold
 from local_store import vault
 from local_store.model import SegmentAct, SegmentInfo, SegmentState, transition
 from local_store.sessions import Keys, SessionRow, StudyRow
@@ -98,18 +98,25 @@ class Segments:
 
     def read(self, connection: sqlite3.Connection, info: SegmentInfo) -> SegmentContent:
         """Open a segment. StoreDamaged: if it does not open, or holds what its row does not say."""
+        try:
+            content = decode_segment(self._open(connection, info))
+            _compare(info, content)
+        except (DecryptError, SegmentError) as error:
+            raise _damaged(info, error) from error
+        return content
+
+    def may_hold(self, connection: sqlite3.Connection, info: SegmentInfo, text: str) -> bool:
+        """Say whether a segment may hold a path or an origin, without reading it. StoreDamaged: if it does not open."""
+        try:
+            return may_hold(self._open(connection, info), text)
+        except (DecryptError, SegmentError) as error:
+            raise _damaged(info, error) from error
+
+    def _open(self, connection: sqlite3.Connection, info: SegmentInfo) -> bytes:
         row = connection.execute(_BODY, info.place).fetchone()
         if row is None or row[0] is None:
             raise StoreDamaged("the segment's bytes are gone", code="segment-gone")
-        about = _about(info, info.count)
-        try:
-            plain = vault.open_body(self._keys.get(connection, row[0]), row[1], row[2], about)
-            content = decode_segment(plain)
-            _compare(info, content)
-        except (DecryptError, SegmentError) as error:
-            where = f"segment {info.number} of study {info.study}"
-            raise StoreDamaged(f"{where}: {error.message}", code="segment-damaged") from error
-        return content
+        return vault.open_body(self._keys.get(connection, row[0]), row[1], row[2], _about(info, info.count))
 
     def rewrite(
         self, connection: sqlite3.Connection, info: SegmentInfo, content: SegmentContent, encoded: bytes
@@ -229,6 +236,10 @@ def _change(connection: sqlite3.Connection, info: SegmentInfo, **columns: str | 
 def _study_no(connection: sqlite3.Connection, study: StudyId) -> int:
     (number,) = connection.execute("SELECT no FROM studies WHERE study = ?", (study,)).fetchone()
     return int(number)
+
+
+def _damaged(info: SegmentInfo, error: DecryptError | SegmentError) -> StoreDamaged:
+    return StoreDamaged(f"segment {info.number} of study {info.study}: {error.message}", code="segment-damaged")
 
 
 def _about(info: SegmentInfo | SegmentHeader, count: int) -> bytes:

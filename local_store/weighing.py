@@ -43,6 +43,9 @@ class Weigher:
         info = self._inspection.head(connection, session_no, index)
         if info is not None:
             needed = self._eraser.needs(info.first_wall_ms, info.last_wall_ms)
+            needle = self._eraser.needle
+            if needed and needle is not None and info.state is not SegmentState.FORGOTTEN:
+                needed = self._inspection.may_hold(connection, info, needle)
             if info.state is SegmentState.FORGOTTEN or not needed:
                 self._eraser.pass_by(info.last_wall_ms)
                 return info.first_index + info.count
