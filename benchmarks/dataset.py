@@ -25,7 +25,8 @@ from typing import Any
 
 import psutil
 
-MAX_SEGMENT_EVENTS = 8192
+from event_model.segment import MAX_SEGMENT_EVENTS
+
 RAY_SEGMENTS = 40
 SAMPLE_S = 0.05
 DEVICES = 100_000

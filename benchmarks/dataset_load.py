@@ -37,13 +37,13 @@ def make_load(folder: Path, *, segments: int, events: int) -> int:
     patterns = [_pattern(people[number % len(people)], number, SESSION_SEGMENTS * events) for number in range(PATTERNS)]
     devices = [SimulatedDevice(person, seed=SEED, manifest=manifest, received=folder / "received") for person in people]
     (folder / "plain").mkdir()
-    sessions = segments // SESSION_SEGMENTS
     total = 0
-    for number in range(sessions):
+    for number in range((segments + 1) // SESSION_SEGMENTS):
         device = devices[number % len(devices)]
         turn = number // len(devices)
         start_ms = plan.start_ms + (turn % DAYS) * DAY_MS + 8 * 3_600_000 + (turn // DAYS) * 7_200_000
-        made = _moved(patterns[number % PATTERNS], start_ms)
+        left = segments - number * SESSION_SEGMENTS  # the last session may have fewer
+        made = _moved(patterns[number % PATTERNS][: left * events], start_ms)
         session = device.session_id(number)
         total += device.put(session, "lsp", made, together=events)
         for part in range(0, len(made), events):

@@ -7,21 +7,25 @@ was written; docs/DATASET.md gives the rules.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
 
+import numpy as np
+
+from dataset_builder.event_arrays import EventArrays, Int64s
 from dataset_builder.plan import SessionPlan
-from dataset_builder.replay import Life, Step
+from dataset_builder.replay import Life
 from dataset_builder.rows import Row
 from event_model.events import (
+    BODY_TYPES,
+    Body,
     CaptureGap,
     CapturePause,
     CaptureResume,
     CaptureStart,
     CommandRun,
-    DocumentEdit,
     DocumentSave,
     EditorFocus,
-    Event,
     SelectionChange,
     ViewportChange,
 )
@@ -36,6 +40,9 @@ TASK_PAUSE_MS = 300_000
 SEARCH_WORDS = ("search", "query", "find", "?q")
 
 _CONTROL = frozenset({CaptureStart, CapturePause, CaptureResume, CaptureGap, EditorFocus})
+_IS_CONTROL = np.array([kind in _CONTROL for kind in BODY_TYPES])
+_IS_LOOK = np.array([kind in {SelectionChange, ViewportChange} for kind in BODY_TYPES])
+_IS_SAVE = np.array([kind is DocumentSave for kind in BODY_TYPES])
 
 
 class Activities:
@@ -45,25 +52,37 @@ class Activities:
         self._who = (plan.contributor, plan.session)
         self._source = source
         self._task = 1
-        self._last_ms = 0
+        self._last_ms: int | None = None
         self._window: _Window | None = None
 
-    def feed(self, steps: Iterable[Step]) -> Iterator[Row]:
-        """Take in events, in order."""
-        for step in steps:
-            event = step.event
-            now_ms = event.wall_ms
-            if type(event.body) in _CONTROL:
-                continue
-            if now_ms - self._last_ms >= TASK_PAUSE_MS and self._window is not None:
+    def feed(self, events: EventArrays, lives: Sequence[Life | None]) -> Iterator[Row]:
+        """Take in events, in order, each with its life."""
+        counted = np.flatnonzero(~_IS_CONTROL[events.kinds])
+        if not len(counted):
+            return
+        walls = events.walls[counted]
+        pauses = np.diff(walls, prepend=walls[0] if self._last_ms is None else self._last_ms) >= TASK_PAUSE_MS
+        numbers = walls // WINDOW_MS
+        fresh = pauses.copy()
+        fresh[0] = True
+        fresh[1:] |= np.diff(numbers) != 0
+        begins = np.flatnonzero(fresh)
+        sums = {name: np.add.reduceat(values[counted], begins).tolist() for name, values in _counts(events).items()}
+        bodies = dict(events.others)
+        for group, (begin, end) in enumerate(pairwise([*begins.tolist(), len(counted)])):
+            if pauses[begin]:
                 yield from self.end()
                 self._task += 1
-            self._last_ms = now_ms
+            first, last = int(counted[begin]), int(counted[end - 1])
             window = self._window
-            if window is None or window.number != now_ms // WINDOW_MS:
+            if window is None or window.number != numbers[begin]:
                 yield from self.end()
-                window = self._window = _Window(now_ms // WINDOW_MS, event)
-            window.add(step)
+                window = self._window = _Window(int(numbers[begin]), events.first_index + first, int(walls[begin]))
+            window.add(end - begin, events.first_index + last, {name: values[group] for name, values in sums.items()})
+            of_window = counted[begin:end].tolist()
+            window.add_lives([lives[place] for place in of_window])
+            window.add_bodies(bodies[place] for place in of_window if place in bodies)
+        self._last_ms = int(walls[-1])
 
     def end(self) -> Iterator[Row]:
         """Give the window that is open, if there is one."""
@@ -72,44 +91,44 @@ class Activities:
             self._window = None
 
 
+def _counts(events: EventArrays) -> dict[str, Int64s]:
+    """Give each event's share of what a window counts."""
+    deleted, inserted, joined, edits = (np.zeros(len(events), np.int64) for _ in range(4))
+    deleted[events.at], inserted[events.at], joined[events.at] = events.deleted, events.length, events.joined
+    edits[events.at] = 1
+    looks, saves = _IS_LOOK[events.kinds].astype(np.int64), _IS_SAVE[events.kinds].astype(np.int64)
+    return {"edits": edits, "inserted": inserted, "deleted": deleted, "joined": joined, "looks": looks, "saves": saves}
+
+
 class _Window:
     """One minute's counts."""
 
-    def __init__(self, number: int, first: Event) -> None:
+    def __init__(self, number: int, first_index: int, first_ms: int) -> None:
         self.number = number
-        self._first = self._last = first
+        self._first_index = self._last_index = first_index
+        self._first_ms = first_ms
         self._counts: Counter[str] = Counter()
         self._languages: Counter[str] = Counter()
-        self._life: Life | None = None
-        self._of_life = self._events = self._edits = self._inserted = self._deleted = self._joined = 0
 
-    def add(self, step: Step) -> None:
-        """Count an event."""
-        body, counts = step.event.body, self._counts
-        self._last = step.event
-        self._events += 1
-        life = step.life
-        if life is not self._life:
-            self._note_language(life)
-        self._of_life += 1
-        if type(body) is DocumentEdit:
-            self._edits += 1
-            self._inserted += len(body.inserted)
-            self._deleted += body.deleted
-            self._joined += body.joined
-        elif isinstance(body, SelectionChange | ViewportChange):
-            counts["looks"] += 1
-        elif isinstance(body, CommandRun):
-            counts["renames"] += "rename" in body.command or "refactor" in body.command
-        elif isinstance(body, DocumentSave):
-            counts["saves"] += 1
-        elif isinstance(body, PageBody):
-            self._add_page(body)
+    def add(self, events: int, last_index: int, counts: Mapping[str, int]) -> None:
+        """Count events."""
+        self._last_index = last_index
+        self._counts["events"] += events
+        self._counts.update(counts)
 
-    def _note_language(self, life: Life | None) -> None:
-        if self._life is not None:
-            self._languages[self._life.language] += self._of_life
-        self._life, self._of_life = life, 0
+    def add_lives(self, lives: Iterable[Life | None]) -> None:
+        """Count which languages the events belong to."""
+        for life, same in groupby(lives):
+            if life is not None:
+                self._languages[life.language] += len(list(same))
+
+    def add_bodies(self, bodies: Iterable[Body]) -> None:
+        """Count what is no edit."""
+        for body in bodies:
+            if isinstance(body, CommandRun):
+                self._counts["renames"] += "rename" in body.command or "refactor" in body.command
+            elif isinstance(body, PageBody):
+                self._add_page(body)
 
     def _add_page(self, body: PageBody) -> None:
         counts = self._counts
@@ -123,23 +142,15 @@ class _Window:
 
     def row(self, who: tuple[str, str], source: str, task: int) -> Row:
         """Give the window's row."""
-        self._note_language(None)
         counts = self._counts
-        counts.update(
-            events=self._events,
-            edits=self._edits,
-            inserted=self._inserted,
-            deleted=self._deleted,
-            joined=self._joined,
-        )
         activity, confidence = classify(counts)
         language = self._languages.most_common(1)[0][0] if self._languages else ""
         return (
             *who,
             task,
-            self._first.index,
-            self._last.index,
-            self._first.wall_ms,
+            self._first_index,
+            self._last_index,
+            self._first_ms,
             activity,
             confidence,
             language,

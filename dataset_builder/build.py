@@ -13,7 +13,8 @@ import msgspec
 
 from consent_ledger.manifest import StudyManifest
 from dataset_builder.card import CARD, SplitCounts, read_card
-from dataset_builder.engine import Engine, Recipe, Runner, map_items
+from dataset_builder.engine import Engine, Runner, Workshop
+from dataset_builder.helpers import Recipe
 from dataset_builder.job import (
     INSPECT,
     REBUILD,
@@ -99,8 +100,9 @@ def build(
                 places = JobPlaces(str(source), manifest.id, str(folder.parts), str(staging / "new"))
                 (staging / "new").mkdir()
                 recipe = Recipe(make_job, places, secret.raw.reveal(), salt, second_pass or None)
-                run = _Run(recipe, _fitting(engine, listed, second_pass), folder, progress or (lambda _step: None))
-                report = run.everything(staging / "new", out, manifest, pseudonyms, listed)
+                with Workshop(recipe, _fitting(engine, listed, second_pass)) as workshop:
+                    run = _Run(workshop, folder, progress or (lambda _step: None))
+                    report = run.everything(staging / "new", out, manifest, pseudonyms, listed)
                 keep_private(staging / "new")
                 _put_in_place(staging, out)
                 run.leave()
@@ -118,9 +120,8 @@ def build(
 class _Run:
     """One build: what it does in its stages, and what it leaves to the next."""
 
-    def __init__(self, recipe: Recipe, engine: Engine, work: WorkFolder, tell: Progress) -> None:
-        self._recipe = recipe
-        self._engine = engine
+    def __init__(self, workshop: Workshop, work: WorkFolder, tell: Progress) -> None:
+        self._workshop = workshop
         self._work = work
         self._tell = tell
         self._listed: Sequence[Listed] = ()
@@ -155,7 +156,7 @@ class _Run:
         keys = [item.key for item in self._listed if item.key not in known]
         tell = self._stage(INSPECT, len(known), len(self._listed))
         tasks = [keys[at : at + OBJECTS_A_TASK] for at in range(0, len(keys), OBJECTS_A_TASK)]
-        for result in map_items(self._recipe, INSPECT, [msgspec.msgpack.encode(t) for t in tasks], self._engine):
+        for result in self._workshop.map(INSPECT, [msgspec.msgpack.encode(t) for t in tasks]):
             self._facts += msgspec.msgpack.decode(result, type=list[Facts])
             tell(len(self._facts))
         self._work.keep_facts(self._listed, self._facts)
@@ -175,7 +176,7 @@ class _Run:
             key=lambda task: (-task.plan.events, task.part),
         )
         tell = self._stage(REBUILD, len(results), len(plan.sessions))
-        for data in map_items(self._recipe, REBUILD, [msgspec.msgpack.encode(t) for t in todo], self._engine):
+        for data in self._workshop.map(REBUILD, [msgspec.msgpack.encode(t) for t in todo]):
             result = msgspec.msgpack.decode(data, type=SessionResult)
             results[by_name[result.contributor, result.session]] = result
             tell(len(results))
@@ -196,10 +197,8 @@ class _Run:
         files = dict(self._keep_files(new, old, made_from))
         self._reused = msgspec.structs.replace(self._reused, files=len(files))
         todo = [WriteTask(name, tables[name], tuple(parts)) for name, parts in tasks.items() if name not in files]
-        # Parquet is written outside Python's lock: threads do.
-        engine = msgspec.structs.replace(self._engine, workers=1) if self._native else self._engine
         tell = self._stage(WRITE, len(files), len(tasks) + len(Split))
-        for data in map_items(self._recipe, WRITE, [msgspec.msgpack.encode(task) for task in todo], engine):
+        for data in self._workshop.map(WRITE, [msgspec.msgpack.encode(task) for task in todo]):
             file = msgspec.msgpack.decode(data, type=WrittenFile)
             files[file.name] = file
             tell(len(files))
@@ -240,10 +239,6 @@ class _Run:
             )
             self._tell(BuildProgress(WRITE, tables + number, tables + len(Split)))
         return splits
-
-    @property
-    def _native(self) -> bool:
-        return self._engine.runner is Runner.NATIVE
 
     def _stage(self, stage: str, done: int, total: int) -> Callable[[int], None]:
         """Begin a stage of which so much is done already; gives what tells how far it is."""

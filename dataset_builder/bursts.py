@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from dataset_builder.text import BlockText
-from event_model.events import DocumentEdit
+
+if TYPE_CHECKING:
+    from dataset_builder.edit_runs import EditRun
 
 MAX_PAUSE_MS = 3_000
 """A longer pause ends a burst: the person stopped to think or to read."""
@@ -49,7 +53,7 @@ class Burst(msgspec.Struct, frozen=True):
 
 
 class BurstTracker:
-    """Follows one document's edits. ``begin`` an edit before the text changes, ``finish`` it afterwards."""
+    """Follows one document's edits. It is told of edits before the text changes."""
 
     __slots__ = (
         "_before",
@@ -78,27 +82,42 @@ class BurstTracker:
         """Whether a burst has begun and is not closed."""
         return self._open
 
-    def fits(self, edit: DocumentEdit, now_ms: int) -> bool:
-        """Say whether an edit goes on with the open burst."""
+    def fits(self, position: int, now_ms: int) -> bool:
+        """Say whether an edit there goes on with the open burst."""
         return (
             self._open
-            and self._start - NEAR_CHARS <= edit.position <= self._end + NEAR_CHARS
+            and self._start - NEAR_CHARS <= position <= self._end + NEAR_CHARS
             and now_ms - self._last_ms <= MAX_PAUSE_MS
             and self._edits < MAX_BURST_EDITS
             and not self._too_large
         )
 
-    def begin(self, edit: DocumentEdit, text: BlockText, index: int, now_ms: int) -> None:
-        """Take an edit into the burst, or into a new one; the text is that before the edit."""
-        position, end = edit.position, edit.position + edit.deleted
+    def take(self, run: EditRun, done: int, position: int, deleted: int, text: BlockText) -> tuple[int, int]:
+        """Take edits of a run into the burst or into a new one, after those that are done, as many as fit.
+
+        The text is that before them. Gives up to which edit of the run, and how much they insert (code points).
+        """
         if not self._open:
             self._open = True
             self._start = self._end = position
             self._before = ""
-            self._edits, self._first_index = 0, index
+            self._edits, self._first_index = 0, run.when(done)[0]
             self._origins.clear()
-            self._too_large = False
             self._caret = 0
+        if deleted or not self._start <= position <= self._end:
+            self._delete(position, position + deleted, text)
+        size = self._end - self._start
+        chars = -1 if len(self._before) > MAX_BURST_CHARS else MAX_BURST_CHARS - size
+        upto, inserted = run.upto(done, MAX_BURST_EDITS - self._edits, chars)
+        self._end += inserted
+        self._edits += upto - done
+        self._last_index, self._last_ms = run.when(upto - 1)
+        self._origins.add(run.origin)
+        self._too_large = inserted > chars
+        return upto, inserted
+
+    def _delete(self, position: int, end: int, text: BlockText) -> None:
+        """Take in what an edit deletes, and what lies between it and the burst."""
         if position < self._start:
             self._before = text.slice(position, self._start) + self._before
             self._caret += self._start - position
@@ -106,16 +125,15 @@ class BurstTracker:
         if end > self._end:
             self._before += text.slice(self._end, end)
             self._end = end
-        self._end += len(edit.inserted) - edit.deleted
-        self._edits += 1
-        self._last_index, self._last_ms = index, now_ms
-        self._origins.add(edit.origin._value_)
-        self._too_large = len(self._before) > MAX_BURST_CHARS or self._end - self._start > MAX_BURST_CHARS
+        self._end -= end - position
 
     def close(self, text: BlockText, *, document: int, life: int, path: str) -> Burst:
         """End the burst and give it; the text is that after its last edit."""
         self._open = False
         start, end = self._start, self._end
+        head = min(start, CONTEXT_CHARS)
+        around = text.slice(start - head, end + CONTEXT_CHARS)
+        after = head + end - start
         return Burst(
             document=document,
             life=life,
@@ -124,10 +142,10 @@ class BurstTracker:
             last_index=self._last_index,
             start=start,
             line=text.count("\n", start) + 1,
-            head=text.slice(start - CONTEXT_CHARS, start),
+            head=around[:head],
             before=self._before,
-            after="" if self._too_large else text.slice(start, end),
-            tail=text.slice(end, end + CONTEXT_CHARS),
+            after="" if self._too_large else around[head:after],
+            tail=around[after:],
             at_start=start <= CONTEXT_CHARS,
             at_end=end + CONTEXT_CHARS >= len(text),
             caret=self._caret,

@@ -6,13 +6,14 @@ made. What a task raises travels as data, so that every runner fails with the sa
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
 import gc
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn, Protocol
+from typing import Any
 
 import msgspec
 
@@ -24,14 +25,11 @@ os.environ.setdefault("DAFT_PROGRESS_BAR", "0")
 import daft
 from daft.exceptions import DaftCoreException
 
+from dataset_builder.helpers import GC_OBJECTS, Job, Recipe, Team, attempt, outcome
 from event_model.errors import DatasetError
 
 QUIET_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 """What is said to Ray before it is loaded: it too reports its use unless told not to."""
-
-
-GC_OBJECTS = 200_000
-"""Objects that a worker makes before Python looks for cycles among them; some 20 MB."""
 
 
 class Runner(enum.Enum):
@@ -47,7 +45,8 @@ class Runner(enum.Enum):
 class Engine(msgspec.Struct, frozen=True):
     """How a build is run: the same bytes come out of each.
 
-    ``workers`` is the number of processes; with one, the native runner stays in this process. ``address`` is a Ray
+    ``workers`` is the number of processes, at most the machine's processors; with one, the native runner stays in this
+    process. ``address`` is a Ray
     cluster's; its machines must see the source and the work folder under the same paths.
     """
 
@@ -56,51 +55,7 @@ class Engine(msgspec.Struct, frozen=True):
     address: str | None = None
 
 
-class Job(Protocol):
-    """What can be mapped: a task by name, from bytes to bytes."""
-
-    def run(self, task: str, item: bytes) -> bytes:
-        """Do one item of a task."""
-        ...
-
-
-class Recipe:
-    """A job, and how another process makes the same: a function of a module, and what it is called with.
-
-    Where several processes work, the arguments are pickled and handed over in memory: the study's key is among them.
-    """
-
-    __slots__ = ("arguments", "make")
-
-    def __init__(self, make: Callable[..., Job], *arguments: Any) -> None:
-        self.make = make
-        self.arguments = arguments
-
-    def job(self) -> Job:
-        """Make the job."""
-        return self.make(*self.arguments)
-
-
-class _Failure(msgspec.Struct, frozen=True):
-    """What a task raised, as data."""
-
-    code: str
-    message: str
-    hint: str = ""
-    errno: int = 0
-
-
-_JOBS: dict[str, Job] = {}
-
-
-def _done(job: Job, task: str, item: bytes) -> bytes:
-    """Do one item; an error that was raised on purpose, or by the system, becomes a result."""
-    try:
-        return b"\x00" + job.run(task, item)
-    except DatasetError as error:
-        return b"\x01" + msgspec.msgpack.encode(_Failure(error.code, error.message, error.hint))
-    except OSError as error:
-        return b"\x02" + msgspec.msgpack.encode(_Failure("", error.strerror or str(error), errno=error.errno or 0))
+_TEAMS: dict[str, Team] = {}
 
 
 class _Worker:
@@ -115,12 +70,12 @@ class _Worker:
     @daft.method(return_dtype=daft.DataType.binary())
     def run(self, task: str, item: bytes) -> bytes:
         """Do one item."""
-        return _done(self._job, task, item)
+        return attempt(self._job, task, item)
 
 
 def run_item(token: str, task: str, item: bytes) -> bytes:
-    """Do one item of a job of this process; Daft pickles what it calls, and a module's function goes by its name."""
-    return _done(_JOBS[token], task, item)
+    """Do one item with a team of this process; Daft pickles what it calls, and a module's function goes by its name."""
+    return _TEAMS[token].run(task, item)
 
 
 @daft.func(return_dtype=daft.DataType.binary(), use_process=False)
@@ -128,45 +83,59 @@ def _run_here(token: str, task: str, item: bytes) -> bytes:
     return run_item(token, task, item)
 
 
-def map_items(recipe: Recipe, task: str, items: Sequence[bytes], engine: Engine) -> Iterator[bytes]:
-    """Do a task for every item, and give the results in whatever order they come.
+class Workshop:
+    """Where the tasks of one build are done. Use it as a context manager."""
 
-    DatasetError and OSError of the job are raised here. DatasetError: if the engine itself fails (code
-    ``engine-failed``) or is missing (``extra-missing``).
-    """
-    if not items:
-        return
-    token = secrets.token_hex(16)
-    here = engine.runner is Runner.NATIVE and min(engine.workers, len(items)) == 1
-    try:
-        if here:
-            _JOBS[token] = recipe.job()
-            run: Callable[..., Any] = functools.partial(_run_here, daft.lit(token))
+    def __init__(self, recipe: Recipe, engine: Engine) -> None:
+        self._recipe = recipe
+        self._engine = engine
+        self._token = secrets.token_hex(16)
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> Workshop:
+        """DatasetError: if the engine is missing (code ``extra-missing``)."""
+        if self._engine.runner is Runner.RAY:
+            _start_ray(self._engine)
         else:
-            if engine.runner is Runner.RAY:
-                _start_ray(engine)
-            pool = daft.cls(_Worker, max_concurrency=min(engine.workers, len(items)), use_process=True)
-            run = pool((recipe.make, recipe.arguments)).run
-        frame = daft.from_pydict({"item": list(items)}).into_batches(1)
-        frame = frame.select(run(daft.lit(task), daft.col("item")).alias("result"))
-        for row in frame.iter_rows():
-            yield _unpack(row["result"])
-    except DaftCoreException as error:
-        raise DatasetError("the data engine failed", code="engine-failed") from error
+            self._open.enter_context(_fewer_collections())
+            _TEAMS[self._token] = self._open.enter_context(Team(self._recipe, self._engine.workers))
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        _TEAMS.pop(self._token, None)
+        self._open.close()
+
+    def map(self, task: str, items: Sequence[bytes]) -> Iterator[bytes]:
+        """Do a task for every item, and give the results in whatever order they come.
+
+        DatasetError and OSError of the job are raised here. DatasetError: if the engine itself fails (code
+        ``engine-failed``).
+        """
+        if not items:
+            return
+        if self._engine.runner is Runner.RAY:
+            pool = daft.cls(_Worker, max_concurrency=min(self._engine.workers, len(items)), use_process=True)
+            run: Callable[..., Any] = pool((self._recipe.make, self._recipe.arguments)).run
+        else:
+            run = functools.partial(_run_here, daft.lit(self._token))
+        try:
+            frame = daft.from_pydict({"item": list(items)}).into_batches(1)
+            frame = frame.select(run(daft.lit(task), daft.col("item")).alias("result"))
+            for row in frame.iter_rows():
+                yield outcome(row["result"])
+        except DaftCoreException as error:
+            raise DatasetError("the data engine failed", code="engine-failed") from error
+
+
+@contextlib.contextmanager
+def _fewer_collections() -> Iterator[None]:
+    """Let Python look for cycles more rarely: what a task makes lives as long as the task."""
+    before = gc.get_threshold()
+    gc.set_threshold(GC_OBJECTS, 50, 50)
+    try:
+        yield
     finally:
-        _JOBS.pop(token, None)
-
-
-def _unpack(result: bytes) -> bytes:
-    if result[0]:
-        _raise(result[0], msgspec.msgpack.decode(result[1:], type=_Failure))
-    return result[1:]
-
-
-def _raise(kind: int, failure: _Failure) -> NoReturn:
-    if kind == 1:
-        raise DatasetError(failure.message, code=failure.code, hint=failure.hint)
-    raise OSError(failure.errno, failure.message)
+        gc.set_threshold(*before)
 
 
 def _start_ray(engine: Engine) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from dataset_builder.names import Pseudonyms
-from dataset_builder.opening import Facts, inspect, open_segment
+from dataset_builder.opening import Facts, Opened, inspect, open_segment
 from dataset_builder.parts import WrittenFile, describe_file, write_table
 from dataset_builder.plan import SessionPlan
 from dataset_builder.rebuild import SecondPass, SessionResult, rebuild_session
@@ -18,7 +18,6 @@ from dataset_builder.source import SegmentSource
 from event_model.errors import DatasetError
 from event_model.ids import StudyId
 from event_model.keys import RecipientSecretKey, Secret
-from event_model.segment import SegmentContent
 from privacy_filter.detectors.base import Detector
 
 INSPECT = "inspect"
@@ -107,7 +106,7 @@ class BuildJob:
         rows = write_table(task.table, parts, target)
         return describe_file(Path(self._places.new), target, rows)
 
-    def _load(self, key: str) -> SegmentContent:
+    def _load(self, key: str) -> Opened:
         return open_segment(key, self._source.read(key), study=self._places.study, secret=self._secret)
 
 

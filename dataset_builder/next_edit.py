@@ -102,8 +102,7 @@ class NextEdits:
             return Skip.TOO_LARGE
         if burst.before == burst.after:
             return Skip.NO_CHANGE
-        texts = (burst.head, burst.before, burst.after, burst.tail)
-        if any(_MARK in text for text in texts) and any(marker in text for marker in _MARKERS for text in texts):
+        if _has_marker(burst):
             return Skip.MARKER_IN_TEXT
         around = _around(burst)
         if around is None:
@@ -121,9 +120,10 @@ class NextEdits:
         rest = "".join(around.below[REGION_LINES:])
         # The last line end belongs to the marker's line, as in zeta's own excerpts.
         ending = (around.suffix + "".join(around.below[:REGION_LINES])).removesuffix("\n")
-        left, right = self._cut(near + around.prefix + burst.before + ending, len(near + around.prefix) + burst.caret)
+        begin = near + around.prefix
+        left, right = self._cut(begin + burst.before + ending, len(begin) + burst.caret)
         before = self._render(left) + CURSOR + self._render(right)
-        after = self._render(near + around.prefix + burst.after + ending)
+        after = self._render(begin + burst.after + ending)
         top = f"{START_OF_FILE}\n" if around.top else ""
         below = self._render(rest)
         below += "" if below.endswith("\n") or not below else "\n"
@@ -141,23 +141,28 @@ class NextEdits:
 
     def _diff(self, burst: Burst, around: _Around) -> str:
         """Write the change as one hunk of a unified diff."""
-        old = (around.prefix + burst.before + around.suffix).splitlines(keepends=True)
-        new = (around.prefix + burst.after + around.suffix).splitlines(keepends=True)
-        same = _common(old, new)
-        same_end = _common(old[same:][::-1], new[same:][::-1])
+        old = f"{around.prefix}{burst.before}{around.suffix}".splitlines(keepends=True)
+        new = f"{around.prefix}{burst.after}{around.suffix}".splitlines(keepends=True)
+        if len(old) == len(new) == 1:
+            same = same_end = 0  # the line that was changed
+        else:
+            same = _common(old, new)
+            same_end = _common(old[same:][::-1], new[same:][::-1])
         above = (around.above + old[:same])[-DIFF_LINES:]
         below = (old[len(old) - same_end :] + around.below)[:DIFF_LINES]
         old, new = old[same : len(old) - same_end], new[same : len(new) - same_end]
         line = burst.line + same - len(above)
-        around_size = len(above) + len(below)
-        parts = [f"@@ -{_hunk(line, around_size + len(old))} +{_hunk(line, around_size + len(new))} @@\n"]
-        for sign, lines in ((" ", above), ("-", old), ("+", new), (" ", below)):
-            parts += [sign + text.rstrip("\r\n") + "\n" for text in lines]
-        return self._render("".join(parts))
+        size = len(above) + len(below)
+        lines = [f" {text}" for text in above]
+        lines += [f"-{text}" for text in old]
+        lines += [f"+{text}" for text in new]
+        lines += [f" {text}" for text in below]
+        shown = "\n".join([text.rstrip("\r\n") for text in lines])
+        return self._render(f"@@ -{_hunk(line, size + len(old))} +{_hunk(line, size + len(new))} @@\n{shown}\n")
 
     def _cut(self, text: str, position: int) -> tuple[str, str]:
         """Cut a text at the caret, or after the masked span that the caret is in."""
-        while 0 < position < len(text):
+        while self._slots and 0 < position < len(text):
             finding = self._slots.finding(text[position - 1])
             if finding is None or finding != self._slots.finding(text[position]):
                 break
@@ -165,7 +170,7 @@ class NextEdits:
         return text[:position], text[position:]
 
     def _render(self, text: str) -> str:
-        return self._slots.render(text, self._names)
+        return self._slots.render(text, self._names) if self._slots else text
 
 
 def example_digest(example: Example) -> bytes:
@@ -174,11 +179,18 @@ def example_digest(example: Example) -> bytes:
     return hashlib.blake2b(f"{len(texts[0])} {''.join(texts)}".encode(), digest_size=DIGEST_BYTES).digest()
 
 
+def _has_marker(burst: Burst) -> bool:
+    """Say whether one of the markers stands in what an example is cut from."""
+    texts = (burst.head, burst.before, burst.after, burst.tail)
+    return any(_MARK in text for text in texts) and any(marker in text for marker in _MARKERS for text in texts)
+
+
 def _around(burst: Burst) -> _Around | None:
     """Cut the lines around a burst; None where a line is longer than ``MAX_LINE_CHARS`` or than the window."""
-    above = burst.head.split("\n")
+    # One line more than is shown, and whether there are more still: texts are long, and excerpts short.
+    above = burst.head.rsplit("\n", EXCERPT_LINES + 1)
     prefix = above.pop()
-    below = burst.tail.split("\n")
+    below = burst.tail.split("\n", EXCERPT_LINES + 1)
     suffix = below.pop(0)
     top = burst.at_start and len(above) <= EXCERPT_LINES
     if not burst.at_start:
@@ -194,12 +206,14 @@ def _around(burst: Burst) -> _Around | None:
         return None
     lines_above = [line + "\n" for line in above[-EXCERPT_LINES:]]
     lines_below = [line + "\n" for line in below]
-    if burst.at_end and last:
+    if last and burst.at_end and "\n" not in last:
         lines_below.append(last)
     del lines_below[EXCERPT_LINES:]
-    edited = (prefix + burst.before + suffix, prefix + burst.after + suffix)
-    longest = max(map(len, (*lines_above, *lines_below, *edited[0].split("\n"), *edited[1].split("\n"))))
-    if longest > MAX_LINE_CHARS:
+    edited = f"{prefix}{burst.before}{suffix}\n{prefix}{burst.after}{suffix}"
+    lines = [*lines_above, *lines_below]
+    if len(edited) > MAX_LINE_CHARS:
+        lines += edited.split("\n")
+    if lines and max(map(len, lines)) > MAX_LINE_CHARS:
         return None
     return _Around(lines_above, prefix, suffix, lines_below, top)
 

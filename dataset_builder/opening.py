@@ -6,13 +6,14 @@ import re
 
 import msgspec
 
+from dataset_builder.event_arrays import EventArrays
 from event_model.envelope import MAX_ENVELOPE_BYTES, EnvelopeHeader, open_envelope, parse_envelope
 from event_model.errors import CryptoError, FormatError, SegmentError
-from event_model.events import Body, DocumentEdit, DocumentOpen
+from event_model.events import Body, DocumentOpen, Finding, Mask
 from event_model.ids import StudyId
 from event_model.keys import RecipientSecretKey
 from event_model.page_events import INTERVALS, KeyRhythm, PageBody, page_texts
-from event_model.segment import SegmentContent, decode_segment
+from event_model.segment import SegmentHeader, decode_columns
 
 _KEY = re.compile(r"segments/([a-z0-9-]{2,63})/([a-z2-7]{32})/([0-9]{8})/([0-9]{10})\.overt")
 
@@ -22,8 +23,6 @@ MAX_WALL_MS = 253_402_300_799_999
 
 MAX_DELTA_MS = 366 * 86_400_000
 """A session that slept for a year; sums of larger steps would not fit the columns."""
-
-_MASKED_FIELDS: dict[type, tuple[str, ...]] = {DocumentOpen: ("text", "path"), DocumentEdit: ("inserted",)}
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -65,7 +64,16 @@ def place_of(key: str) -> Place | None:
     return None if match is None else Place(match[1], match[2], int(match[3]), int(match[4]))
 
 
-def open_segment(key: str, data: bytes, *, study: StudyId, secret: RecipientSecretKey) -> SegmentContent:
+class Opened(msgspec.Struct, frozen=True):
+    """A segment that was opened, checked against its envelope."""
+
+    header: SegmentHeader
+    events: EventArrays
+    masks: tuple[Mask, ...]
+    findings: tuple[Finding, ...]
+
+
+def open_segment(key: str, data: bytes, *, study: StudyId, secret: RecipientSecretKey) -> Opened:
     """Check and open an object.
 
     EnvelopeError, SignatureError, DecryptError, SegmentError: with a code that says what is wrong with it.
@@ -98,9 +106,9 @@ def inspect(key: str, data: bytes, *, study: StudyId, secret: RecipientSecretKey
         first_seq=header.first_seq,
         count=header.count,
         session=content.header.session,
-        first_index=content.events[0].index,
-        first_ms=min([event.wall_ms for event in content.events]),
-        last_ms=max([event.wall_ms for event in content.events]),
+        first_index=content.events.first_index,
+        first_ms=int(content.events.walls.min()),
+        last_ms=int(content.events.walls.max()),
         masks=len(content.masks),
         digest=digest,
         prev_digest=header.prev_digest,
@@ -108,9 +116,7 @@ def inspect(key: str, data: bytes, *, study: StudyId, secret: RecipientSecretKey
     )
 
 
-def _open(
-    key: str, data: bytes, study: StudyId, secret: RecipientSecretKey
-) -> tuple[SegmentContent, EnvelopeHeader, str]:
+def _open(key: str, data: bytes, study: StudyId, secret: RecipientSecretKey) -> tuple[Opened, EnvelopeHeader, str]:
     envelope = parse_envelope(data[: MAX_ENVELOPE_BYTES + 1])
     header = envelope.header
     if header.study != study:
@@ -120,46 +126,49 @@ def _open(
     if header.recipient != secret.public.key_id:
         envelope.verify()
         raise SegmentError("the segment is sealed to another key", code="foreign-recipient")
-    content = decode_segment(open_envelope(envelope, secret))
+    columns = decode_columns(open_envelope(envelope, secret))
+    content = Opened(columns.header, EventArrays(columns.events), columns.masks, columns.findings)
     _check_agreement(header, content)
     return content, header, envelope.digest
 
 
-def _check_agreement(header: EnvelopeHeader, content: SegmentContent) -> None:
-    """What is sealed must say the same as what is written on it, and its events must follow one another."""
+def _check_agreement(header: EnvelopeHeader, content: Opened) -> None:
+    """What is sealed must say the same as what is written on it."""
     inner = content.header
     for field in ("study", "study_version", "pseudonym", "epoch", "number", "first_seq", "consent_record"):
         if getattr(header, field) != getattr(inner, field):
             raise SegmentError(f"envelope and segment disagree about {field}", code="header-mismatch")
-    if header.count != len(content.events) or not content.events:
+    events = content.events
+    if header.count != len(events) or not len(events):
         raise SegmentError("envelope and segment disagree about the number of events", code="header-mismatch")
-    first = content.events[0].index
-    if [event.index for event in content.events] != list(range(first, first + len(content.events))):
-        raise SegmentError("the events of a segment do not follow one another", code="index-gap")
-    latest = max([event.wall_ms for event in content.events])
-    if latest > MAX_WALL_MS or max([event.delta_ms for event in content.events]) > MAX_DELTA_MS:
+    if int(events.walls.max()) > MAX_WALL_MS or int(events.deltas.max()) > MAX_DELTA_MS:
         raise SegmentError("an event of a time that no calendar has", code="time-invalid")
     _check_masks(content)
 
 
-def _check_masks(content: SegmentContent) -> None:
+def _check_masks(content: Opened) -> None:
     """Each mask must lie in a text of an event of this segment, and belong to a finding that is told."""
     if not content.masks:
         return
-    events = {event.index: event.body for event in content.events}
+    events = content.events
+    bodies = dict(events.others)
+    lengths = dict(zip(events.at.tolist(), events.length.tolist(), strict=True))
     numbers = {finding.number for finding in content.findings}
     for mask in content.masks:
-        body = events.get(mask.index)
-        if mask.offset + mask.length > _maskable(body).get(mask.field, -1):
+        place = mask.index - events.first_index
+        fields = {"inserted": lengths[place]} if place in lengths else _maskable(bodies.get(place))
+        if mask.offset + mask.length > fields.get(mask.field, -1):
             raise SegmentError(f"a mask of event {mask.index} lies outside its text", code="mask-invalid")
         if mask.finding not in numbers:
             raise SegmentError(f"a mask of event {mask.index} names an unknown finding", code="mask-invalid")
 
 
 def _maskable(body: Body | None) -> dict[str, int]:
-    """Give the length of each text of an event that a mask may name; a rhythm is masked as a whole."""
+    """Give the length of each text of a body that a mask may name; a rhythm is masked as a whole."""
+    if isinstance(body, DocumentOpen):
+        return {"text": len(body.text), "path": len(body.path)}
     if isinstance(body, KeyRhythm):
         return {each.field: len(each.text) for each in page_texts(body)} | {INTERVALS: 0}
     if isinstance(body, PageBody):
         return {each.field: len(each.text) for each in page_texts(body)}
-    return {field: len(getattr(body, field)) for field in _MASKED_FIELDS.get(type(body), ())}
+    return {}

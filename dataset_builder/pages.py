@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
+from dataset_builder.event_arrays import LEVEL_NAMES, EventArrays
 from dataset_builder.plan import SessionPlan
 from dataset_builder.rows import Row
 from event_model.errors import SegmentError
-from event_model.events import Event, Mask, kind_of
+from event_model.events import Mask, kind_of
 from event_model.page_events import (
     Element,
     KeyRhythm,
@@ -34,13 +35,14 @@ class PageRows:
         self._who = (plan.contributor, plan.session)
         self._routes: dict[int, str] = {}
 
-    def rows(self, events: Sequence[Event], masks: Mapping[int, list[Mask]], first_seq: int) -> Iterator[Row]:
+    def rows(self, events: EventArrays, masks: Mapping[int, list[Mask]], first_seq: int) -> Iterator[Row]:
         """Give a row per event of a page; ``first_seq`` belongs to the first event, ``masks`` are by index."""
-        for seq, event in enumerate(events, first_seq):
-            if isinstance(event.body, PageBody):
-                yield self._row(event, _masked(event.body, masks.get(event.index, ())), seq)
+        for place, body in events.others:
+            if isinstance(body, PageBody):
+                masked = _masked(body, masks.get(events.first_index + place, ()))
+                yield self._row(events, place, masked, first_seq + place)
 
-    def _row(self, event: Event, body: PageBody, seq: int) -> Row:
+    def _row(self, events: EventArrays, place: int, body: PageBody, seq: int) -> Row:
         if isinstance(body, PageOpen | PageNavigate):
             self._routes[body.document] = body.route
         values = [getattr(body, name, None) for name in _PLAIN]
@@ -48,10 +50,10 @@ class PageRows:
         return (
             *self._who,
             seq,
-            event.index,
-            event.wall_ms,
-            event.delta_ms,
-            event.level.value,
+            events.first_index + place,
+            int(events.walls[place]),
+            int(events.deltas[place]),
+            LEVEL_NAMES[events.levels[place]],
             kind_of(body),
             body.document,
             self._routes.get(body.document, ""),

@@ -16,12 +16,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_builder.layout import EXAMPLES
-from dataset_builder.next_edit import Example, example_digest
+from dataset_builder.next_edit import DIGEST_BYTES, Example, example_digest
 from dataset_builder.rows import Row
 from dataset_builder.tables import TABLES, batch_of, schema_of
 
 BATCH_ROWS = 8_192
 """Rows that are brought together before they become columns."""
+
+_LINES = 1_500
+"""Pieces of examples, three a line, that are brought together before they are written: some 2 MB."""
 
 BATCH_CHARS = 8 << 20
 """Text in waiting rows (code points) after which they become columns: documents may have a megabyte each."""
@@ -31,7 +34,6 @@ GROUP_BYTES = 32 << 20
 """The size of a row group: what a reader holds at once."""
 
 _ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(Example)
 
 
 class PartWriter:
@@ -39,12 +41,13 @@ class PartWriter:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
-        options = pa.ipc.IpcWriteOptions(compression="lz4")
-        self._sinks = {
-            table: pa.ipc.new_stream(_part(folder, table), schema_of(table), options=options) for table in TABLES
-        }
+        self._sinks: dict[str, pa.ipc.RecordBatchStreamWriter] = {}
+        self._folder = folder
+        self._options = pa.ipc.IpcWriteOptions(compression="lz4")
         self._rows: dict[str, list[Row]] = {table: [] for table in TABLES}
+        self._batches: dict[str, list[pa.RecordBatch]] = {table: [] for table in TABLES}
         self._chars = dict.fromkeys(TABLES, 0)
+        self._lines: list[bytes] = []
         self._examples = _part(folder, EXAMPLES).open("wb")
         self.counts = dict.fromkeys((*TABLES, EXAMPLES), 0)
 
@@ -58,6 +61,7 @@ class PartWriter:
             if kind is None:
                 for table in TABLES:
                     self._flush(table)
+                self._flush_examples()
         finally:
             for sink in self._sinks.values():
                 sink.close()
@@ -73,17 +77,41 @@ class PartWriter:
         if len(waiting) >= BATCH_ROWS or self._chars[table] >= BATCH_CHARS:
             self._flush(table)
 
+    def add_batch(self, table: str, batch: pa.RecordBatch) -> None:
+        """Add rows that are columns already, in a table that gets no others; small batches are brought together."""
+        self._batches[table].append(batch)
+        self.counts[table] += batch.num_rows
+        if sum(each.num_rows for each in self._batches[table]) >= BATCH_ROWS:
+            self._flush(table)
+
     def add_example(self, example: Example) -> None:
-        """Add an example."""
-        self._examples.write(_ENCODER.encode(example) + b"\n")
+        """Add an example. A line begins with its digest, so that it need not be read again to know it from others."""
+        self._lines += (example_digest(example), _ENCODER.encode(example), b"\n")
         self.counts[EXAMPLES] += 1
+        if len(self._lines) >= _LINES:
+            self._flush_examples()
+
+    def _flush_examples(self) -> None:
+        self._examples.write(b"".join(self._lines))
+        self._lines.clear()
 
     def _flush(self, table: str) -> None:
-        rows = self._rows[table]
+        rows, batches = self._rows[table], self._batches[table]
+        if batches:
+            for batch in pa.Table.from_batches(batches).combine_chunks().to_batches():
+                self._write(table, batch)
+        self._batches[table] = []
         if rows:
-            self._sinks[table].write_batch(batch_of(table, zip(*rows, strict=True)))
+            self._write(table, batch_of(table, zip(*rows, strict=True)))
         self._rows[table] = []
         self._chars[table] = 0
+
+    def _write(self, table: str, batch: pa.RecordBatch) -> None:
+        """Write a batch; a table without rows has no file."""
+        if table not in self._sinks:
+            path = _part(self._folder, table)
+            self._sinks[table] = pa.ipc.new_stream(path, batch.schema, options=self._options)
+        self._sinks[table].write_batch(batch)
 
 
 class WrittenFile(msgspec.Struct, frozen=True):
@@ -101,7 +129,7 @@ def write_table(table: str, parts: Sequence[Path], target: Path) -> int:
     rows = 0
     with pq.ParquetWriter(target, schema, compression="zstd", compression_level=6, version="2.6") as writer:
         for group in _groups(_batches(table, parts)):
-            writer.write_table(pa.Table.from_batches(group, schema), row_group_size=GROUP_ROWS)
+            writer.write_table(pa.Table.from_batches(group).cast(schema), row_group_size=GROUP_ROWS)
             rows += sum(batch.num_rows for batch in group)
     return rows
 
@@ -115,8 +143,8 @@ def write_examples(parts: Sequence[Path], target: Path, *, seen: set[bytes]) -> 
     with target.open("wb") as sink:
         for part in parts:
             with _part(part, EXAMPLES).open("rb") as lines:
-                for line in lines:
-                    digest = example_digest(_DECODER.decode(line))
+                while digest := lines.read(DIGEST_BYTES):
+                    line = lines.readline()
                     if digest in seen:
                         left_out += 1
                         continue
@@ -140,11 +168,13 @@ def keep_private(folder: Path) -> None:
 
 
 def _part(folder: Path, name: str) -> Path:
-    return folder / (f"{name}.jsonl" if name == EXAMPLES else f"{name}.arrow")
+    return folder / (f"{name}.lines" if name == EXAMPLES else f"{name}.arrow")
 
 
 def _batches(table: str, parts: Sequence[Path]) -> Iterator[pa.RecordBatch]:
     for part in parts:
+        if not _part(part, table).exists():
+            continue
         with pa.OSFile(str(_part(part, table))) as file, pa.ipc.open_stream(file) as stream:
             yield from stream
 

@@ -10,8 +10,10 @@ import msgspec
 
 from dataset_builder.activities import Activities
 from dataset_builder.bursts import Burst
+from dataset_builder.event_table import EventTable
 from dataset_builder.names import Placeholders, Pseudonyms
 from dataset_builder.next_edit import NextEdits
+from dataset_builder.opening import Opened
 from dataset_builder.pages import PageRows
 from dataset_builder.parts import PartWriter
 from dataset_builder.plan import SessionPlan
@@ -22,7 +24,6 @@ from dataset_builder.slots import Slots
 from event_model.errors import SegmentError
 from event_model.events import Mask
 from event_model.keys import Secret
-from event_model.segment import SegmentContent
 from privacy_filter.detectors.base import Detector
 
 
@@ -68,6 +69,7 @@ class _Session:
         self._examples = NextEdits(
             contributor=plan.contributor, session=plan.session, slots=self._slots, names=self._names
         )
+        self._events = EventTable(plan, source)
         self._pages = PageRows(plan)
         self._activities = Activities(plan, source)
         self._replay = SessionReplay(slots=self._slots, on_life=self._on_life, on_burst=self._on_burst)
@@ -80,11 +82,11 @@ class _Session:
         masks: dict[int, list[Mask]] = {}
         for mask in (*chunk.masks, *chunk.more_masks):
             masks.setdefault(mask.index, []).append(mask)
-        steps = self._replay.feed(chunk.events, masks)
-        self._part.add("events", self._rows.events(steps, chunk.first_seq))
+        replayed = self._replay.feed(chunk.events, masks)
+        self._part.add_batch("events", self._events.batch(chunk.events, replayed, chunk.first_seq))
         self._part.add("masks", self._rows.masks(chunk))
         self._part.add("pages", self._pages.rows(chunk.events, masks, chunk.first_seq))
-        self._part.add("activities", self._activities.feed(steps))
+        self._part.add("activities", self._activities.feed(chunk.events, replayed.lives))
         self._counts["masks"] += len(chunk.masks)
         self._counts["masks_second_pass"] += len(chunk.more_masks)
 
@@ -130,7 +132,7 @@ class _Session:
 def rebuild_session(
     plan: SessionPlan,
     *,
-    load: Callable[[str], SegmentContent],
+    load: Callable[[str], Opened],
     folder: Path,
     pseudonyms: Pseudonyms,
     second: SecondPass | None,
@@ -161,6 +163,6 @@ def rebuild_session(
     )
 
 
-def _all(first: SegmentContent, rest: Iterator[SegmentContent]) -> Iterator[SegmentContent]:
+def _all(first: Opened, rest: Iterator[Opened]) -> Iterator[Opened]:
     yield first
     yield from rest

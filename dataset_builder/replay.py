@@ -1,9 +1,12 @@
-"""Replay: one session's events in, rows of the tables out, with each document rebuilt to the character. Pure.
+"""Replay: one session's events in, what the tables show out, with each document rebuilt to the character. Pure.
 
 A document *lives* from its open event to its close, to the next open of the same document, or to the session's end.
 A life is exact when every edit of it was applied inside the document. A gap that names the document, events missing
 from the session, or an edit outside the document break a life: it keeps the text it had, and later edits of it are
 counted but not applied, until the document is opened again.
+
+Edits that each begin where the one before ended, as typing does, are applied together: one edit of the text, however
+many keys it took.
 """
 
 from __future__ import annotations
@@ -14,16 +17,17 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from dataset_builder.bursts import Burst, BurstTracker
+from dataset_builder.edit_runs import EditRun, EditRuns, Moment, Spliced
+from dataset_builder.event_arrays import EventArrays
 from dataset_builder.slots import Slots
 from dataset_builder.text import BlockText
 from event_model.errors import SegmentError
 from event_model.events import (
+    Body,
     CaptureGap,
     DocumentClose,
-    DocumentEdit,
     DocumentOpen,
     DocumentSave,
-    Event,
     Mask,
 )
 from event_model.levels import Level
@@ -62,11 +66,13 @@ class Life:
         "document",
         "edits",
         "ended",
-        "first",
+        "first_index",
+        "first_ms",
         "gaps",
         "initial",
         "language",
-        "last",
+        "last_index",
+        "last_ms",
         "level",
         "number",
         "path",
@@ -75,14 +81,15 @@ class Life:
         "workspace",
     )
 
-    def __init__(self, document: int, number: int, event: Event, *, broken_by: str | None = None) -> None:
+    def __init__(self, document: int, number: int, at: Moment, *, broken_by: str | None = None) -> None:
         self.document = document
         self.number = number
         self.path = self.language = self.workspace = self.initial = ""
         self.continues: int | None = None
         self.text = BlockText()
-        self.level = event.level
-        self.first = self.last = event
+        self.first_index = self.last_index = at.number
+        self.first_ms = self.last_ms = at.wall_ms
+        self.level = at.level
         self.edits = self.applied = self.saves = self.gaps = 0
         self.broken_by = broken_by
         self.ended = Ended.SESSION_END
@@ -94,15 +101,16 @@ class Life:
         return self.broken_by is None
 
 
-class Step(msgspec.Struct, frozen=True):
-    """An event as the tables show it: masked texts, what an edit took out, and the life it belongs to."""
+class Replayed(msgspec.Struct, frozen=True):
+    """What the replay says of some events: the life of each, where it has one; and of the edits what follows.
 
-    event: Event
-    life: Life | None
+    ``shown`` is the text that all edits put in, filler where it is masked: as long, piece by piece, as that of the
+    events. ``removed`` is what each took out, None where it was not applied.
+    """
+
+    lives: list[Life | None]
     shown: str
-    """The text of the event's own: inserted, or the path of an opened document."""
-    removed: str | None
-    applied: bool | None
+    removed: list[str | None]
 
 
 class SessionReplay:
@@ -124,43 +132,46 @@ class SessionReplay:
         self._current: Life | None = None
         self._chars = 0
 
-    def feed(self, events: Iterable[Event], masks: Mapping[int, list[Mask]]) -> list[Step]:
+    def feed(self, events: EventArrays, masks: Mapping[int, list[Mask]]) -> Replayed:
         """Replay the next events; ``masks`` are by event index.
 
         SegmentError: if a mask does not fit its event, or the session has more than ``MAX_SESSION_CHARS`` of text.
         """
-        steps: list[Step] = []
-        for event in events:
-            if self._next_index is not None and event.index != self._next_index:
-                self._break_all(Broken.EVENTS_MISSING.value)
-            self._next_index = event.index + 1
-            body = event.body
-            own = masks.get(event.index, ())
-            if type(body) is DocumentEdit:
-                steps.append(self._edit(event, body, own))
-            elif type(body) is DocumentOpen:
-                steps.append(self._open(event, body, own))
-            else:
-                steps.append(self._other(event))
-        return steps
+        if self._next_index is not None and events.first_index != self._next_index:
+            self._break_all(Broken.EVENTS_MISSING.value)
+        self._next_index = events.indexes.stop
+        reader = EditRuns(events, masks)
+        lives: list[Life | None] = [None] * len(events)
+        removed: list[str | None] = [None] * len(events)
+        shown = Spliced(events.text)
+        runs = iter(reader)
+        run = next(runs, None)
+        for place, body in [*events.others, (len(events), None)]:
+            while run is not None and run.place < place:
+                life = self._edits(run, removed, shown)
+                lives[run.place : run.place + run.count] = [life] * run.count
+                run = next(runs, None)
+            if body is not None:
+                lives[place] = self._other(reader.moment(place), body, masks.get(events.first_index + place, ()))
+        return Replayed(lives, shown.text(), removed)
 
     def end(self) -> None:
         """The session is over: every document still open ends."""
         for document in sorted(self._live):
             self._finish(document, Ended.SESSION_END)
 
-    def _open(self, event: Event, body: DocumentOpen, masks: Iterable[Mask]) -> Step:
+    def _open(self, at: Moment, body: DocumentOpen, masks: Iterable[Mask]) -> Life:
         mask = self._slots.mask
         if body.document in self._live:
             self._finish(body.document, Ended.REOPENED)
-        life = self._begin(body.document, event)
+        life = self._begin(body.document, at)
         life.path = mask(body.path, [each for each in masks if each.field == "path"])
         life.language, life.workspace = body.language, body.workspace
         life.initial = mask(body.text, [each for each in masks if each.field == "text"])
         life.text = BlockText(life.initial)
         if body.continues is not None:
             self._continue(life, body.continues)
-        return Step(event, life, self._slots.show(life.path), None, None)
+        return life
 
     def _continue(self, life: Life, document: int) -> None:
         """Take over the text of an earlier document, which is over with it."""
@@ -176,46 +187,61 @@ class SessionReplay:
         life.level = min(life.level, earlier.level, key=_rank)
         self._finish(document, Ended.CONTINUED)
 
-    def _edit(self, event: Event, body: DocumentEdit, masks: Iterable[Mask]) -> Step:
-        life = self._life_of(body.document, event)
-        life.last = event
-        life.edits += 1
-        inserted = self._slots.mask(body.inserted, masks) if masks else self._slots.escape(body.inserted)
-        shown = self._slots.show(inserted)
-        if event.level is not Level.CONTENT:
-            life.level = min(life.level, event.level, key=_rank)
-        if not life.exact:
-            return Step(event, life, shown, None, applied=False)
-        if body.position + body.deleted > len(life.text):
+    def _edits(self, run: EditRun, removed: list[str | None], shown: Spliced) -> Life:
+        """Apply edits of one document, each at the end of the one before; the first may also delete."""
+        life = self._life_of(run.document, run.moment)
+        life.last_index, life.last_ms = run.when(run.count - 1)
+        life.edits += run.count
+        if run.moment.level is not Level.CONTENT:
+            life.level = min(life.level, run.moment.level, key=_rank)
+        inserted = self._slots.mask(run.inserted, run.masks) if run.masks else self._slots.escape(run.inserted)
+        if run.masks:
+            shown.put(run.begin, self._slots.show(inserted))
+        if life.exact and run.position + run.deleted > len(life.text):
             self._break(life, Broken.EDIT_OUTSIDE.value)
-            return Step(event, life, shown, None, applied=False)
-        if life.level is Level.CONTENT:
-            self._track(life, event, body)
-        removed = life.text.replace(body.position, body.deleted, inserted)
-        life.applied += 1
-        return Step(event, life, shown, self._slots.show(removed), applied=True)
+        if life.exact:
+            if life.level is Level.CONTENT:
+                taken = self._apply_tracked(life, run, inserted)
+            else:
+                taken = life.text.replace(run.position, run.deleted, inserted)
+            taken = self._slots.show(taken) if taken else ""
+            removed[run.place : run.place + run.count] = [taken, *[""] * (run.count - 1)]
+            life.applied += run.count
+        return life
 
-    def _track(self, life: Life, event: Event, body: DocumentEdit) -> None:
-        """Take an edit into a burst. One burst is open at a time, so that those before it are all of the past."""
-        current = self._current
-        if current is not None and not life.bursts.fits(body, event.wall_ms):
-            self._close_burst(current)
-        self._current = life
-        life.bursts.begin(body, life.text, event.index, event.wall_ms)
+    def _apply_tracked(self, life: Life, run: EditRun, inserted: str) -> str:
+        """Apply edits as one or several bursts have room for them; gives what the first took out.
 
-    def _other(self, event: Event) -> Step:
-        body = event.body
+        One burst is open at a time, so that those before it are all of the past.
+        """
+        bursts, text, first_taken = life.bursts, life.text, ""
+        done, at, deleted = 0, run.position, run.deleted
+        while done < run.count:
+            if self._current is not None and not bursts.fits(at, run.when(done)[1]):
+                self._close_burst(self._current)
+            self._current = life
+            upto, chars = bursts.take(run, done, at, deleted, text)
+            begin = at - run.position
+            taken = text.replace(at, deleted, inserted[begin : begin + chars])
+            if not done:
+                first_taken = taken
+            done, at, deleted = upto, at + chars, 0
+        return first_taken
+
+    def _other(self, at: Moment, body: Body, masks: Iterable[Mask]) -> Life | None:
+        if isinstance(body, DocumentOpen):
+            return self._open(at, body, masks)
         document: int | None = getattr(body, "document", None)
         life = None if document is None else self._live.get(document)
         if isinstance(body, CaptureGap):
             self._gap(body)
         elif life is not None:
-            life.last = event
+            life.last_index, life.last_ms = at.number, at.wall_ms
             if isinstance(body, DocumentSave):
                 life.saves += 1
             elif isinstance(body, DocumentClose):
                 self._finish(life.document, Ended.CLOSED)
-        return Step(event, life, "", None, None)
+        return life
 
     def _gap(self, body: CaptureGap) -> None:
         """A gap with a document breaks it; one without is counted for every document that is open."""
@@ -226,14 +252,14 @@ class SessionReplay:
                 if body.document is not None:
                     self._break(life, body.reason.value)
 
-    def _life_of(self, document: int, event: Event) -> Life:
+    def _life_of(self, document: int, at: Moment) -> Life:
         life = self._live.get(document)
-        return self._begin(document, event, broken_by=Broken.NOT_OPENED.value) if life is None else life
+        return self._begin(document, at, broken_by=Broken.NOT_OPENED.value) if life is None else life
 
-    def _begin(self, document: int, event: Event, *, broken_by: str | None = None) -> Life:
+    def _begin(self, document: int, at: Moment, *, broken_by: str | None = None) -> Life:
         number = self._lives.get(document, 0) + 1
         self._lives[document] = number
-        life = self._live[document] = Life(document, number, event, broken_by=broken_by)
+        life = self._live[document] = Life(document, number, at, broken_by=broken_by)
         return life
 
     def _break(self, life: Life, reason: str) -> None:
@@ -253,7 +279,7 @@ class SessionReplay:
         if self._chars > MAX_SESSION_CHARS:
             raise SegmentError("a session with more text than is kept", code="session-too-large")
         self._on_life(life)
-        # Steps and the open burst still name the life: thousands of renames must not hold a text each.
+        # The rows to come and the open burst still name the life: thousands of renames must not hold a text each.
         life.initial = ""
         life.text = BlockText()
 

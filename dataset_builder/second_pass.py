@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from dataset_builder.event_arrays import EventArrays
+from dataset_builder.opening import Opened
 from event_model.events import CaptureGap, DocumentEdit, DocumentOpen, Event, Finding, GapReason, Mask
 from event_model.keys import Secret
 from event_model.levels import Level
-from event_model.segment import SegmentContent
 from privacy_filter.detectors.base import Detector
 from privacy_filter.masks import apply_masks
 from privacy_filter.redactor import Redactor
@@ -33,13 +34,13 @@ class Chunk(msgspec.Struct, frozen=True):
     """
 
     first_seq: int
-    events: tuple[Event, ...]
+    events: EventArrays
     masks: tuple[Mask, ...]
     findings: tuple[Finding, ...]
     more_masks: tuple[Mask, ...] = ()
 
 
-def first_pass(contents: Iterable[SegmentContent]) -> Iterator[Chunk]:
+def first_pass(contents: Iterable[Opened]) -> Iterator[Chunk]:
     """Give the events as they came from the device."""
     for content in contents:
         yield Chunk(content.header.first_seq, content.events, content.masks, content.findings)
@@ -67,7 +68,7 @@ class _Reader:
     def feed(self, chunk: Chunk) -> Iterator[Chunk]:
         """Take in events; give those that are final."""
         self._waiting.append(chunk)
-        for event in apply_masks(chunk.events, chunk.masks):
+        for event in apply_masks(chunk.events.events(), chunk.masks):
             self._now_ms += event.delta_ms
             self._redactor.feed(_shown(event), self._now_ms)
             self._events += 1
@@ -93,9 +94,9 @@ class _Reader:
             self._masks.setdefault(mask.index, []).append(mask)
 
     def _release(self) -> Iterator[Chunk]:
-        while self._waiting and self._waiting[0].events[-1].index < self._final:
+        while self._waiting and self._waiting[0].events.indexes.stop <= self._final:
             chunk = self._waiting.popleft()
-            found = [mask for event in chunk.events for mask in self._masks.pop(event.index, ())]
+            found = [mask for index in chunk.events.indexes for mask in self._masks.pop(index, ())]
             more = _beyond(found, chunk.masks)
             findings = (*chunk.findings, *self._findings)
             self._findings = []

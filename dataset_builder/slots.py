@@ -39,6 +39,10 @@ class Slots:
         self._meanings: dict[str, tuple[int, str]] = {}
         self._shown: dict[int, str] = {}
 
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._shown)
+
     def mask(self, text: str, masks: Iterable[Mask]) -> str:
         """Put slots where the masks say; where they overlap, the first one holds.
 

@@ -122,7 +122,7 @@ class EditReader:
 
     def __init__(self, walk: BodyReader, rows: Sequence[bytes], columns: Sequence[Iterator[int]], texts: str) -> None:
         self._walk = walk
-        self._rows = [_parse_row(row) if row[0] == EDIT else None for row in rows]
+        self._rows = [parse_edit_row(row) if row[0] == EDIT else None for row in rows]
         self._columns = columns
         self._texts = texts
         self._at = 0
@@ -163,11 +163,14 @@ class EditReader:
         return bodies
 
 
-_EditRow = tuple[int | None, int | None, int | None, int | None, Origin, int, bool]
+EditRow = tuple[int | None, int | None, int | None, int | None, Origin, int, bool]
 
 
-def _parse_row(row: bytes) -> _EditRow:
-    """Take an edit's row apart: each number that it says, or None where a column does."""
+def parse_edit_row(row: bytes) -> EditRow:
+    """Take an edit's row apart: step, jump, deleted and length (None where a column says it), and the constants.
+
+    SegmentError: if a constant is none of the schema's.
+    """
     _, _, origin, confidence, joined, step, jump, deleted, length = row
     if confidence > MAX_CONFIDENCE:
         raise SegmentError("a confidence above 100")

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, groupby, pairwise
 from operator import attrgetter
 
+import msgspec
+
 from event_model.body import MAX_COUNT
 from event_model.body_columns import EDIT, KIND_OF, KINDS, LEVELS, BodyReader, BodyWriter, count, one_of
 from event_model.columns import Reader, Writer, unzigzag, zigzag
@@ -59,11 +61,29 @@ def write_events(writer: Writer, events: Sequence[Event]) -> None:
     writer.texts(table.edits.inserted)
 
 
-def read_events(reader: Reader) -> tuple[Event, ...]:
-    """Read what ``write_events`` wrote. SegmentError: if it is malformed."""
+class EventColumns(msgspec.Struct, frozen=True, gc=False):
+    """Events as they are written: whoever reads many at once makes what it needs of the columns themselves.
+
+    ``codes`` names a row for each event, ``rows`` say what the codes mean. ``columns`` holds the numbers that the rows
+    don't say, by kind; ``texts`` belong to bodies that are no edits, ``inserted`` to the edits.
+    """
+
+    first: int
+    walls: Sequence[int]
+    deltas: Sequence[int]
+    names: Sequence[str]
+    rows: Sequence[bytes]
+    codes: Sequence[int]
+    columns: Sequence[Sequence[Sequence[int]]]
+    texts: str
+    inserted: str
+
+
+def read_columns(reader: Reader) -> EventColumns:
+    """Read what ``write_events`` wrote, as columns. SegmentError: if they are malformed; bodies are not looked at."""
     events = reader.number(MAX_EVENTS)
     if not events:
-        return ()
+        return EventColumns(0, (), (), (), (), (), [[()] * kind.numbers for kind in KINDS], "", "")
     first, walls, deltas = _read_times(reader, events)
     name_lengths = reader.column(reader.number(_MAX_NAMES))
     names = _cut(reader.texts(), name_lengths)
@@ -71,22 +91,34 @@ def read_events(reader: Reader) -> tuple[Event, ...]:
     codes = reader.column(events)
     if max(codes) >= len(rows):
         raise SegmentError("a code that names no row")
-    columns = _read_columns(reader, rows, codes)
-    walk = BodyReader(names, reader.texts())
+    columns = _read_numbers(reader, rows, codes)
+    return EventColumns(first, walls, deltas, names, rows, codes, columns, reader.texts(), reader.texts())
+
+
+def make_events(parts: EventColumns) -> tuple[Event, ...]:
+    """Make events of their columns. SegmentError: if a body is malformed."""
+    rows, codes = parts.rows, parts.codes
+    walk = BodyReader(parts.names, parts.texts)
+    columns = [[iter(column) for column in kind] for kind in parts.columns]
 
     def other(code: int) -> Body:
-        return _read_body(rows[code], columns, walk)
+        return read_body(rows[code], columns, walk)
 
-    bodies = EditReader(walk, rows, columns[EDIT], reader.texts()).bodies(codes, other)
+    bodies = EditReader(walk, rows, columns[EDIT], parts.inserted).bodies(codes, other) if codes else []
     walk.end()
     levels = [LEVELS[row[1]] for row in rows]
-    indexes = range(first, first + events)
+    indexes = range(parts.first, parts.first + len(codes))
     return tuple(
         [
             Event(index, wall, delta, levels[code], body)
-            for index, wall, delta, code, body in zip(indexes, walls, deltas, codes, bodies, strict=True)
+            for index, wall, delta, code, body in zip(indexes, parts.walls, parts.deltas, codes, bodies, strict=True)
         ]
     )
+
+
+def read_events(reader: Reader) -> tuple[Event, ...]:
+    """Read what ``write_events`` wrote. SegmentError: if it is malformed."""
+    return make_events(read_columns(reader))
 
 
 class _Table:
@@ -179,7 +211,7 @@ def _parse_rows(data: bytes) -> list[bytes]:
     return rows
 
 
-def _read_columns(reader: Reader, rows: Sequence[bytes], codes: Sequence[int]) -> list[list[Iterator[int]]]:
+def _read_numbers(reader: Reader, rows: Sequence[bytes], codes: Sequence[int]) -> list[list[Sequence[int]]]:
     """Read the columns of all kinds; how long each is follows from how often each row is named."""
     uses = Counter(codes)
     lengths = [[0] * kind.numbers for kind in KINDS]
@@ -188,10 +220,11 @@ def _read_columns(reader: Reader, rows: Sequence[bytes], codes: Sequence[int]) -
         for slot, small in enumerate(row[_HEAD + KINDS[kind].constants :]):
             if not small:
                 lengths[kind][slot] += uses[code]
-    return [[iter(reader.column(length) if length else ()) for length in kind] for kind in lengths]
+    return [[reader.column(length) if length else () for length in kind] for kind in lengths]
 
 
-def _read_body(row: bytes, columns: Sequence[Sequence[Iterator[int]]], walk: BodyReader) -> Body:
+def read_body(row: bytes, columns: Sequence[Sequence[Iterator[int]]], walk: BodyReader) -> Body:
+    """Make the next body that is no edit, of its row and the columns' next numbers. SegmentError: if it can't be."""
     kind = KINDS[row[0]]
     smalls = row[_HEAD + kind.constants :]
     numbers = [small - 1 if small else next(column) for small, column in zip(smalls, columns[row[0]], strict=True)]

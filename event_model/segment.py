@@ -15,7 +15,7 @@ from event_model.body import MAX_COUNT, Count
 from event_model.body_columns import count
 from event_model.columns import MAX_UNPACKED_BYTES, Reader, Writer, unpack, unzigzag, zigzag
 from event_model.errors import SegmentError
-from event_model.event_columns import MAX_EVENTS, read_events, write_events
+from event_model.event_columns import MAX_EVENTS, EventColumns, make_events, read_columns, read_events, write_events
 from event_model.event_rows import ROWS_VERSION, decode_rows
 from event_model.events import Event, Finding, Mask
 from event_model.ids import Pseudonym, RecordId, SessionId, StudyId
@@ -90,17 +90,32 @@ def encode_segment(content: SegmentContent, *, level: int = SEGMENT_LEVEL) -> by
     return data
 
 
+class SegmentColumns(msgspec.Struct, frozen=True):
+    """A segment whose events are still columns."""
+
+    header: SegmentHeader
+    events: EventColumns
+    masks: tuple[Mask, ...]
+    findings: tuple[Finding, ...]
+
+
 def decode_segment(data: bytes, *, max_bytes: int = MAX_UNPACKED_BYTES) -> SegmentContent:
     """Read a segment. SegmentError: if it is malformed, of another version, or unpacks to more than ``max_bytes``."""
+    columns = decode_columns(data, max_bytes=max_bytes)
+    return SegmentContent(columns.header, make_events(columns.events), columns.masks, columns.findings)
+
+
+def decode_columns(data: bytes, *, max_bytes: int = MAX_UNPACKED_BYTES) -> SegmentColumns:
+    """Read a segment, its events as columns; their bodies are not looked at. SegmentError: as ``decode_segment``."""
     if len(data) > MAX_SEGMENT_BYTES:
         raise SegmentError(f"a segment has at most {MAX_SEGMENT_BYTES} bytes", code="segment-too-large")
     reader = Reader(unpack(_body(data), max_bytes))
     header = _read_header(reader.raw())
-    events = read_events(reader)
+    events = read_columns(reader)
     masks = _read_masks(reader)
     findings = _read_findings(reader.raw())
     reader.end()
-    return SegmentContent(header, events, masks, findings)
+    return SegmentColumns(header, events, masks, findings)
 
 
 def may_hold(data: bytes, text: str, *, max_bytes: int = MAX_UNPACKED_BYTES) -> bool:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset_builder.bursts import CONTEXT_CHARS, Burst
+from dataset_builder.event_arrays import arrays_of
 from dataset_builder.replay import SessionReplay
 from dataset_builder.slots import Slots
 from event_model.events import Body
@@ -32,7 +33,7 @@ def test_a_burst_is_the_document_before_and_after(size: int, steps: list[tuple[f
         states.append(text)
     bursts: list[Burst] = []
     replay = SessionReplay(slots=Slots(), on_life=lambda life: None, on_burst=bursts.append)
-    replay.feed(events_of(bodies), {})
+    replay.feed(arrays_of(events_of(bodies)), {})
     replay.end()
     assert [burst.first_index for burst in bursts] == [1, *(burst.last_index + 1 for burst in bursts[:-1])]
     for burst in bursts:

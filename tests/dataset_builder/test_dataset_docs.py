@@ -45,7 +45,7 @@ def test_the_rule_of_the_splits_is_the_one_in_the_card() -> None:
 CODES = [
     "not-a-segment", "object-too-large", "object-unreadable", "envelope-malformed", "envelope-version",
     "signature-invalid", "decrypt-failed", "foreign-study", "foreign-recipient", "misplaced", "segment-malformed",
-    "header-mismatch", "index-gap", "mask-invalid", "sequence-overlap", "index-overlap", "chain-broken",
+    "header-mismatch", "mask-invalid", "sequence-overlap", "index-overlap", "chain-broken",
     "findings-too-many", "finding-conflict",
 ]  # fmt: skip
 

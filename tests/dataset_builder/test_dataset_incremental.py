@@ -13,7 +13,8 @@ import pytest
 from dataset_builder import job, work
 from dataset_builder.build import BuildProgress
 from dataset_builder.check import check
-from dataset_builder.engine import Engine, Recipe, map_items
+from dataset_builder.engine import Engine, Workshop
+from dataset_builder.helpers import Recipe
 from dataset_builder.report import Reused
 from event_model.errors import DatasetError
 from tests.dataset_builder.dataset_world import (
@@ -27,9 +28,6 @@ from tests.dataset_builder.dataset_world import (
     start,
     typed,
 )
-
-_daft_pipes = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-"""Daft leaves the pipes of its worker processes to the garbage collector, which warns of each."""
 
 
 def _session(text: str, hour: float = 0) -> list[Any]:
@@ -158,7 +156,6 @@ def test_a_folder_of_somebody_else_is_left_alone(alice: Contributor, run: Any, f
     assert caught.value.code == "target-taken"
 
 
-@_daft_pipes
 def test_several_processes_give_the_same_bytes(
     alice: Contributor, run: Any, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,13 +202,13 @@ def make_failing() -> _Failing:
     return _Failing()
 
 
-@_daft_pipes
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_a_task_raises_arrives_whole(workers: int) -> None:
     recipe = Recipe(make_failing)
-    with pytest.raises(DatasetError) as caught:
-        list(map_items(recipe, "x", [b"1", b"2"], Engine(workers=workers)))
-    assert (caught.value.code, caught.value.hint) == ("source-changed", "again")
-    with pytest.raises(OSError, match="No space") as full:
-        list(map_items(recipe, "full", [b"1", b"2"], Engine(workers=workers)))
-    assert full.value.errno == 28
+    with Workshop(recipe, Engine(workers=workers)) as workshop:
+        with pytest.raises(DatasetError) as caught:
+            list(workshop.map("x", [b"1", b"2"]))
+        assert (caught.value.code, caught.value.hint) == ("source-changed", "again")
+        with pytest.raises(OSError, match="No space") as full:
+            list(workshop.map("full", [b"1", b"2"]))
+        assert full.value.errno == 28

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataset_builder.event_arrays import arrays_of
 from dataset_builder.replay import Life, SessionReplay
 from dataset_builder.slots import Slots
 from event_model.events import FILLER, Body, DocumentEdit, DocumentOpen, Mask
@@ -78,7 +79,7 @@ def _replay(bodies: list[Body], masks: list[Mask]) -> tuple[str, Slots]:
     by_index: dict[int, list[Mask]] = {}
     for mask in masks:
         by_index.setdefault(mask.index, []).append(mask)
-    replay.feed(events, by_index)
+    replay.feed(arrays_of(events), by_index)
     replay.end()
     assert all(life.exact for life, _text in lives)
     return lives[-1][1], slots

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataset_builder.bursts import Burst
+from dataset_builder.event_arrays import arrays_of
 from dataset_builder.names import Placeholders
 from dataset_builder.next_edit import CURSOR, REGION_END, REGION_START, START_OF_FILE, Example, NextEdits, Skip
 from dataset_builder.replay import SessionReplay
@@ -23,7 +24,7 @@ class Made:
         self.edits = NextEdits(contributor="c", session="s", slots=slots, names=names)
         self.examples: list[Example] = []
         replay = SessionReplay(slots=slots, on_life=lambda life: None, on_burst=self._on_burst)
-        replay.feed(events_of(bodies), masks or {})
+        replay.feed(arrays_of(events_of(bodies)), masks or {})
         replay.end()
 
     def _on_burst(self, burst: Burst) -> None:

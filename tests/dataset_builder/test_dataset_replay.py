@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dataset_builder import replay
 from dataset_builder.bursts import Burst
-from dataset_builder.replay import Life, SessionReplay, Step
+from dataset_builder.event_arrays import arrays_of
+from dataset_builder.replay import Life, SessionReplay
 from dataset_builder.slots import Slots
 from event_model.errors import SegmentError
 from event_model.events import (
@@ -27,20 +32,38 @@ from tests.dataset_builder.dataset_world import closed, edit, events_of, opened,
 class Played:
     """One session, replayed."""
 
-    def __init__(self, events: list[Event], masks: dict[int, list[Mask]] | None = None) -> None:
+    def __init__(
+        self, events: list[Event], masks: dict[int, list[Mask]] | None = None, *, together: int = 1_000
+    ) -> None:
         self.slots = Slots()
         self.lives: list[Life] = []
         self.texts: list[str] = []
         self.initial: list[str] = []
         self.bursts: list[Burst] = []
         session = SessionReplay(slots=self.slots, on_life=self._on_life, on_burst=self.bursts.append)
-        self.steps: list[Step] = session.feed(events, masks or {})
+        self.removed: list[str | None] = []
+        self.life_of: list[Life | None] = []
+        for piece in _following(events, together):
+            replayed = session.feed(arrays_of(piece), masks or {})
+            self.removed += replayed.removed
+            self.life_of += replayed.lives
         session.end()
 
     def _on_life(self, life: Life) -> None:
         self.lives.append(life)
         self.texts.append(self.slots.show(life.text.text()))
         self.initial.append(life.initial)
+
+
+def _following(events: list[Event], together: int) -> Iterator[list[Event]]:
+    """Cut events where one is missing, and after so many."""
+    piece: list[Event] = []
+    for event in events:
+        if piece and (event.index != piece[-1].index + 1 or len(piece) == together):
+            yield piece
+            piece = []
+        piece.append(event)
+    yield piece
 
 
 def play(*bodies: Body, masks: dict[int, list[Mask]] | None = None) -> Played:
@@ -50,7 +73,7 @@ def play(*bodies: Body, masks: dict[int, list[Mask]] | None = None) -> Played:
 def test_edits_are_applied_and_say_what_they_took_out() -> None:
     played = play(opened("hello world"), edit(0, 5, "HELLO"), edit(5, 1, ""), DocumentSave(DocumentId(1)), closed())
     assert played.texts == ["HELLOworld"]
-    assert [step.removed for step in played.steps] == [None, "hello", " ", None, None]
+    assert played.removed == [None, "hello", " ", None, None]
     life = played.lives[0]
     assert (life.exact, life.edits, life.applied, life.saves, life.ended.value) == (True, 2, 2, 1, "closed")
 
@@ -90,7 +113,7 @@ def test_a_gap_breaks_its_document_until_it_is_opened_again() -> None:
         True,
     )
     assert (first.edits, first.applied, first.gaps, first.ended.value) == (2, 1, 1, "reopened")
-    assert [step.applied for step in played.steps] == [None, True, None, False, None, True]
+    assert played.removed == [None, "", None, None, None, ""]
     assert [life.number for life in played.lives] == [1, 2]
 
 
@@ -129,7 +152,7 @@ def test_edits_of_a_document_that_was_never_opened_are_not_exact() -> None:
 
 def test_events_of_unopened_documents_have_no_life() -> None:
     played = play(SelectionChange(DocumentId(7), 0, 0), closed(7))
-    assert [step.life for step in played.steps] == [None, None]
+    assert played.life_of == [None, None]
 
 
 def test_the_lowest_level_of_its_events_is_the_level_of_a_document() -> None:
@@ -179,3 +202,45 @@ def test_a_session_has_a_bound_on_text(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SegmentError) as caught:
         play(opened("x" * 50), opened(document=2, continues=1))
     assert caught.value.code == "session-too-large"
+
+
+_STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["on", "on", "on", "back", "jump", "save", "other"]),
+        st.sampled_from(["", "a", "b\n", "\u00e9", "\U0001f600", "word", "x" * 700]),
+        st.sampled_from([0, 90, 400, 3_500]),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(steps=_STEPS, together=st.integers(1, 4), repeats=st.sampled_from([1, 1, 80]))
+def test_typing_is_the_same_taken_together_or_key_by_key(
+    steps: list[tuple[str, str, int]], together: int, repeats: int
+) -> None:
+    """What is typed in one go is applied as one edit: a replay in small pieces can't do that, and must agree."""
+    at, sizes = {1: 0, 2: 0}, {1: 20, 2: 20}
+    bodies: list[Body] = [opened("0123456789" * 2), opened("9876543210" * 2, document=2)]
+    gaps = [0, 0]
+    document = 1
+    for how, text, gap in [step for step in steps for _ in range(repeats)]:
+        document = 3 - document if how == "other" else document
+        if how == "save":
+            bodies.append(DocumentSave(DocumentId(document)))
+        else:
+            back = min(at[document], 2) if how == "back" else 0
+            at[document] = (at[document] * 7 + 3) % (sizes[document] + 1) if how == "jump" else at[document] - back
+            bodies.append(edit(at[document], back, text, document=document))
+            at[document] += len(text)
+            sizes[document] += len(text) - back
+        gaps.append(gap)
+    now, events = 1_000_000, []
+    for index, (body, gap) in enumerate(zip(bodies, gaps, strict=True)):
+        now += gap
+        events.append(Event(index, now, gap, Level.CONTENT, body))
+    whole, pieces = Played(events), Played(events, together=together)
+    assert (whole.texts, whole.removed, whole.bursts) == (pieces.texts, pieces.removed, pieces.bursts)
+    assert [(life.edits, life.applied, life.last_index) for life in whole.lives] == [
+        (life.edits, life.applied, life.last_index) for life in pieces.lives
+    ]

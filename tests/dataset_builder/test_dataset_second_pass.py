@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataset_builder.event_arrays import arrays_of
 from dataset_builder.second_pass import Chunk, second_pass
 from event_model.events import FILLER, DocumentEdit, DocumentOpen, Event, Finding, Mask
 from event_model.ids import DocumentId
@@ -28,19 +29,19 @@ def more_masks(chunk: Chunk) -> list[Mask]:
 
 def test_what_the_first_pass_missed_is_masked() -> None:
     events = typed(f'key = "{SECRET}"\n')
-    assert len(more_masks(Chunk(0, events, (), ()))) == len(SECRET)
+    assert len(more_masks(Chunk(0, arrays_of(events), (), ()))) == len(SECRET)
 
 
 def test_filler_after_a_telling_name_is_not_masked_twice() -> None:
     events = typed(f'key = "{FILLER * len(SECRET)}"\n')
     masks = tuple(Mask(8 + place, "inserted", 0, 1, 1) for place in range(len(SECRET)))
-    chunk = Chunk(0, events, masks, (Finding(1, "secret", "aws-access-key"),))
+    chunk = Chunk(0, arrays_of(events), masks, (Finding(1, "secret", "aws-access-key"),))
     assert more_masks(chunk) == []
 
 
 def test_filler_that_no_mask_explains_is_masked() -> None:
     events = typed(f'key = "{FILLER * len(SECRET)}"\n')
-    assert len(more_masks(Chunk(0, events, (), ()))) == len(SECRET)
+    assert len(more_masks(Chunk(0, arrays_of(events), (), ()))) == len(SECRET)
 
 
 def test_shapes_are_left_as_they_are_whatever_their_size() -> None:
@@ -49,4 +50,4 @@ def test_shapes_are_left_as_they_are_whatever_their_size() -> None:
         DocumentEdit(DocumentId(1), 0, 0, "aaaa_aaaaa = 'A0aa0A0aa0AA0aa0aA00aa0A'\n"),
     ]
     events = tuple(Event(index, 0, 10, Level.SHAPE, body) for index, body in enumerate(bodies))
-    assert more_masks(Chunk(0, events, (), ())) == []
+    assert more_masks(Chunk(0, arrays_of(events), (), ())) == []
