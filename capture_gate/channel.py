@@ -13,7 +13,7 @@ from event_model.admission import MaskedBatch, PendingBatch
 from event_model.events import Body, CaptureGap, Event, GapReason
 from event_model.ids import DocumentId, RecordId, SessionId, StudyId
 from event_model.levels import Level
-from event_model.page_events import PageBody
+from event_model.page_events import PAGE_TYPES, PageBody
 from event_model.segment import MAX_SEGMENT_EVENTS
 from privacy_filter.masks import apply_masks, lower_level
 from privacy_filter.redactor import Redactions, Redactor
@@ -61,13 +61,13 @@ class Channel:
         size sets a lower ceiling or the redactor can't follow it any more, and in events of pages. Everything else is
         lowered when it is masked.
         """
-        if getattr(body, "document", None) in self.redactor.unfollowed:
+        if self.redactor.unfollowed and getattr(body, "document", None) in self.redactor.unfollowed:
             ceiling = min(ceiling, Level.SHAPE)
             level = min(level, ceiling)
         delta = 0 if self._last_monotonic_ms is None else max(0, monotonic_ms - self._last_monotonic_ms)
         event = Event(index=self.next_index, wall_ms=max(0, wall_ms), delta_ms=delta, level=level, body=body)
         shown = event
-        if level is Level.RHYTHM or ceiling is not Level.CONTENT or isinstance(body, PageBody):
+        if level is Level.RHYTHM or ceiling is not Level.CONTENT or type(body) in PAGE_TYPES:
             event = lowered(event)
             shown = event if ceiling is Level.CONTENT else _unseen(event)
         self.redactor.feed(shown, monotonic_ms)

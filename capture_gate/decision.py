@@ -83,7 +83,7 @@ def level_of(levels: Mapping[str, Level], body: Body, ceiling: Level = Level.CON
     level = Level.CONTENT if kind in OWN_KINDS else levels.get(kind)
     if level is None:
         return None
-    return min(level, ceiling)
+    return level if ceiling is Level.CONTENT else min(level, ceiling)
 
 
 def ceiling_of(text: str) -> tuple[Level, str | None]:

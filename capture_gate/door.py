@@ -45,6 +45,8 @@ from local_store.store import Store
 from privacy_filter.detectors import Detector, default_detector
 from privacy_filter.detectors.names import NameBook, NamingDetector
 
+_CLOSES = frozenset({DocumentClose, PageClose})
+
 MAX_ALARM_S = 6 * 3600.0
 """A longer wait is cut up: a machine that slept in between has lost track of it."""
 
@@ -185,14 +187,15 @@ class Door:
             if (code := unfit(text)) is not None:
                 self.gap(1, GapReason(code), document)
                 return
-            self._ceilings[document] = min(self._ceilings.get(document, Level.CONTENT), ceiling_of(text)[0])
+            if (ceiling := ceiling_of(text)[0]) is not Level.CONTENT:
+                self._ceilings[document] = min(self._ceilings.get(document, Level.CONTENT), ceiling)
         ceiling = Level.CONTENT if document is None else self._ceilings.get(document, Level.CONTENT)
         for channel in list(self._sessions.channels.values()):
             # What belongs to no document rides only with a document that is captured.
             if (document in channel.documents) if document is not None else bool(channel.documents):
                 self._offer_to(channel, body, ceiling)
-        if isinstance(body, DocumentClose | PageClose):
-            self._let_go(body.document)
+        if document is not None and type(body) in _CLOSES:
+            self._let_go(document)
         self._sessions.wake()
 
     def gap(self, count: int, reason: GapReason, document: DocumentId | None = None) -> None:
@@ -209,6 +212,17 @@ class Door:
         self._let_go(document)
         self._sessions.wake()
         self._notify()
+
+    def date(self, at_ms: int | None) -> None:
+        """Say when what is offered from here on happened (Unix ms); ``None`` when it happens as it is offered."""
+        self._sessions.at_ms = at_ms
+
+    def before_write(self, take: Callable[[], None]) -> bool:
+        """Call ``take`` right before the next write, once, so that a collector can offer what has come meanwhile.
+
+        False when no write is due within the time that a write may wait.
+        """
+        return self._sessions.before_write(take)
 
     async def ready(self) -> None:
         """Wait while too much is buffered: call it between reads, so that a fast sender can't fill the memory."""

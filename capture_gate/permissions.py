@@ -12,7 +12,7 @@ from consent_ledger.scope import Place
 from event_model.clock import Clock
 from event_model.ids import RecordId, StudyId
 
-LOOK_MS = 25
+LOOK_MS = 1000
 """How long a look at all consent files is good for while events stream in: it costs 11 us, and what a ledger changes,
 as a pause, shows in the time of their folder, at which each event looks (1.5 us). A write always looks anew."""
 

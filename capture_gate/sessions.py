@@ -15,7 +15,7 @@ from capture_gate.status import ClientInfo
 from capture_gate.writer import Writer
 from consent_ledger.grants import Grant
 from consent_ledger.scope import Location
-from event_model.clock import Clock
+from event_model.clock import SteadyClock
 from event_model.errors import KeyUnavailable, OvertError, StoreError
 from event_model.events import Body, CaptureGap, CaptureStart, GapReason
 from event_model.ids import SessionId, StudyId
@@ -54,7 +54,7 @@ class Sessions:
         source: str,
         client: ClientInfo,
         version: str,
-        clock: Clock,
+        clock: SteadyClock,
         random: Callable[[int], bytes],
         detector: Detector,
         permissions: Permissions,
@@ -81,6 +81,9 @@ class Sessions:
         self.trouble: Refusal | None = None
         self.moment: tuple[int, int] | None = None
         """When what is being offered happened (Unix ms, monotonic ms), if that is not now."""
+        self.at_ms: int | None = None
+        """The same by the wall clock alone (Unix ms); nothing is put before what was offered already."""
+        self._latest_ms = 0
 
     async def activate(self) -> None:
         """Make a channel for every live grant that has none; opens keys and store when the first is needed."""
@@ -111,6 +114,11 @@ class Sessions:
         if channel.next_index == 0 and not isinstance(body, CaptureStart):
             self.admit(channel, self._start())
         wall_ms, monotonic_ms = self.moment or (self._clock.wall_ms(), self._clock.monotonic_ms())
+        if self.at_ms is not None:
+            then_ms = self._clock.monotonic_of(self.at_ms)
+            monotonic_ms = max(then_ms, self._latest_ms)
+            wall_ms = self.at_ms + monotonic_ms - then_ms
+        self._latest_ms = monotonic_ms
         try:
             channel.admit(body, level, ceiling=ceiling, wall_ms=wall_ms, monotonic_ms=monotonic_ms)
         except Exception as error:  # whatever the filter stumbles over, fail closed
@@ -146,6 +154,10 @@ class Sessions:
         """Say that something was admitted."""
         if self._writer is not None:
             self._writer.wake()
+
+    def before_write(self, take: Callable[[], None]) -> bool:
+        """Call ``take`` right before the next write, once; false when none is due."""
+        return self._writer is not None and self._writer.before_write(take)
 
     async def ready(self) -> None:
         """Wait while too much is buffered."""

@@ -13,7 +13,7 @@ from event_model.events import GapReason
 from event_model.segment import MAX_SEGMENT_EVENTS
 from local_store.store import Store
 
-COMMIT_DELAY_S = 0.2
+COMMIT_DELAY_S = 0.24
 """How long events wait to be written together; the promise is at most 250 ms."""
 
 COMMIT_EVENTS = 1024
@@ -56,6 +56,7 @@ class Writer:
         self._renew = renew
         self._lock = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
+        self._take: Callable[[], None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._seal_timer: asyncio.TimerHandle | None = None
         self._seal_task: asyncio.Task[None] | None = None
@@ -71,8 +72,14 @@ class Writer:
         if self._timer is None:
             self._begin_in(COMMIT_DELAY_S)
         elif not self._failing and self._buffered() >= COMMIT_EVENTS:
-            self._timer.cancel()
             self._begin()
+
+    def before_write(self, take: Callable[[], None]) -> bool:
+        """Call ``take`` right before the next write, once; false when none is due within the usual time."""
+        if self._timer is None or self._failing:
+            return False
+        self._take = take
+        return True
 
     async def ready(self) -> None:
         """Wait while so much is buffered that a fast sender would fill the memory; returns at once otherwise."""
@@ -127,11 +134,51 @@ class Writer:
                 await asyncio.gather(task, return_exceptions=True)
 
     def _begin_in(self, delay_s: float) -> None:
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._begin)
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._due)
+
+    def _due(self) -> None:
+        """Write here and now where that can be: a task and its hops cost more than the write itself."""
+        self._timer = None
+        self._take_rest()
+        if self._failing or self._lock.locked() or not all(map(self._write_at_once, list(self._channels()))):
+            self._begin()
+        else:
+            self._arm_seal_timer()
+
+    def _take_rest(self) -> None:
+        """Let the collector offer what it has kept waiting."""
+        take, self._take = self._take, None
+        if take is not None:
+            take()
+
+    def _write_at_once(self, channel: Channel) -> bool:
+        """Write what a channel has buffered; false where that, or sealing, must be waited for."""
+        batch = channel.drain()
+        if batch is None:
+            return True
+        written = None
+        try:
+            if channel.begun:
+                written = self._store.append_at_once(batch, permitted=lambda: self._permitted(channel))
+        except StoreError:
+            pass  # it is tried again by who deals with that
+        finally:
+            if written is None:
+                channel.restore(batch)
+        if written:
+            channel.durable = batch.next_index
+        return written is not None and not self._is_full(channel)
+
+    def _is_full(self, channel: Channel) -> bool:
+        """Say whether enough has settled for a segment."""
+        return channel.settled(self._clock.monotonic_ms()) - channel.sealed >= MAX_SEGMENT_EVENTS
 
     def _begin(self) -> None:
-        self._timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._task = asyncio.get_running_loop().create_task(self._run())
+        self._take_rest()
 
     async def _run(self) -> None:
         try:
@@ -164,10 +211,8 @@ class Writer:
             if not written:
                 return  # consent went away in the meantime: the events are dropped, here and now
             channel.durable = batch.next_index
-        # What has settled takes a search through what was written to say: not at each keystroke's commit.
-        full = channel.sealed + MAX_SEGMENT_EVENTS
-        if channel.durable >= full and channel.settled(self._clock.monotonic_ms()) >= full:
-            await self._seal(channel, full)
+        if self._is_full(channel):
+            await self._seal(channel, channel.sealed + MAX_SEGMENT_EVENTS)
 
     async def _seal(self, channel: Channel, upto: int) -> None:
         if upto <= channel.sealed:

@@ -56,6 +56,10 @@ class SteadyClock:
         """Time that never goes back, from an arbitrary origin."""
         return self._clock.monotonic_ms()
 
+    def monotonic_of(self, wall_ms: int) -> int:
+        """Give the monotonic time of a moment that another process read from the wall clock: exact between two such."""
+        return wall_ms - self._offset
+
 
 class ManualClock:
     """A clock that stands still until it is moved; for tests and simulation."""

@@ -211,7 +211,15 @@ BODY_TYPES: tuple[type[EventBody], ...] = (
 
 def kind_of(body: Body | type[EventBody]) -> str:
     """Give the kind of a body or of its type, such as ``document.edit``."""
-    return str(body.__struct_config__.tag)
+    kind = body if isinstance(body, type) else type(body)
+    known = _KINDS.get(kind)
+    if known is None:
+        known = _KINDS[kind] = str(kind.__struct_config__.tag)
+    return known
+
+
+_KINDS: dict[type, str] = {}
+"""Kinds by type: msgspec makes a new description for each look."""
 
 
 class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

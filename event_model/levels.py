@@ -16,16 +16,14 @@ class Level(enum.Enum):
     SHAPE = "shape"
     CONTENT = "content"
 
-    @property
-    def rank(self) -> int:
-        """0 for the lowest level, rising with detail."""
-        return _RANKS[self]
+    rank: int
+    """0 for the lowest level, rising with detail."""
+
+    def __init__(self, _: str) -> None:
+        self.rank = len(type(self).__members__)
 
     def __lt__(self, other: Level) -> bool:
         return self.rank < other.rank
 
     def __le__(self, other: Level) -> bool:
         return self.rank <= other.rank
-
-
-_RANKS = {Level.RHYTHM: 0, Level.SHAPE: 1, Level.CONTENT: 2}

@@ -80,12 +80,13 @@ class _Chunk(msgspec.Struct, frozen=True):
 class _Tail:
     """What the writer of a session remembers, so that an append reads nothing."""
 
-    __slots__ = ("batch", "chunks", "events", "file", "key", "key_no", "row", "size")
+    __slots__ = ("batch", "chunks", "cipher", "events", "file", "key", "key_no", "row", "size")
 
     def __init__(self, row: SessionRow, key_no: int, key: Secret) -> None:
         self.row = row
         self.key_no = key_no
         self.key = key
+        self.cipher = vault.chunk_cipher(key)
         self.file: TailFile | None = None
         self.batch: PendingBatch | None = None
         self.chunks = 0
@@ -175,7 +176,7 @@ class Journal:
         file, count, encoded = tail.file, len(batch.events), encode_rows(batch.events)
         if tail.size + len(encoded) > MERGE_BYTES:
             return None
-        body = vault.seal_chunk(tail.key, encoded, _about(tail.row, batch.first_index, count), self._keys.random)
+        body = vault.seal_chunk(tail.cipher, encoded, _about(tail.row, batch.first_index, count), self._keys.random)
         try:
             file.hold(wait=wait)
             try:
@@ -431,7 +432,8 @@ class Journal:
 
     def _insert(self, connection: sqlite3.Connection, row: SessionRow, key: _Key, events: Sequence[Event]) -> None:
         first, count = events[0].index, len(events)
-        body = vault.seal_chunk(key[1], encode_events(events), _about(row, first, count), self._keys.random)
+        cipher = vault.chunk_cipher(key[1])
+        body = vault.seal_chunk(cipher, encode_events(events), _about(row, first, count), self._keys.random)
         self._put(connection, row, _Chunk(first, count, key[0], body))
 
     def _rows_end(self, connection: sqlite3.Connection, row: SessionRow) -> int:

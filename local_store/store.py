@@ -80,7 +80,7 @@ __all__ = [
 SEAL_TRIES = 8
 """Another process of the same study may take the number that a segment was encoded for; then it is encoded again."""
 
-QUICK_SYNC_S = 0.005
+QUICK_SYNC_S = 0.025
 """A disk that took no longer is waited for in place: going to a thread and back takes a fifth of a commit's time."""
 
 SPARE_BYTES = 32 * 1024
@@ -292,11 +292,24 @@ class Store:
         return await self._database.write(work) if written is None else written
 
     async def _extend(self, batch: PendingBatch, permitted: Callable[[], bool] | None) -> bool | None:
-        """Add to the session's file: at once where the disk was quick last time, else on the store's thread."""
-        if self._database.idle and self._journal.sync_s < QUICK_SYNC_S:
-            with contextlib.suppress(BlockingIOError):  # another process holds the file: wait for it on the thread
-                return self._journal.extend(batch, permitted, wait=False)
+        """Add to the session's file: at once where that can be, else on the store's thread."""
+        written = self.append_at_once(batch, permitted=permitted)
+        if written is not None:
+            return written
         return await self._database.aside(partial(self._journal.extend, batch, permitted))
+
+    def append_at_once(self, batch: PendingBatch, *, permitted: Callable[[], bool] | None = None) -> bool | None:
+        """Write as ``append`` does, without a thread or a task; ``None``, and nothing is done, where that can't be.
+
+        It can be for a session that goes on, on a disk that was quick last time, while nobody else is in the store.
+        """
+        self._need_root()
+        if self._database.idle and self._journal.sync_s < QUICK_SYNC_S:
+            try:
+                return self._journal.extend(batch, permitted, wait=False)
+            except BlockingIOError:  # another process holds the file
+                return None
+        return None
 
     async def pending(self, session: SessionId, upto: int | None = None) -> tuple[Event, ...]:
         """Give a session's pending events below ``upto``, in order; gaps stand for what is damaged."""

@@ -57,10 +57,15 @@ def unwrap(outer: Secret, wrapped: bytes) -> Secret:
         raise DecryptError("a wrapped key does not open: it is damaged, or the wrapping key is another one") from error
 
 
-def seal_chunk(key: Secret, plain: bytes, about: bytes, random: Callable[[int], bytes]) -> bytes:
+def chunk_cipher(key: Secret) -> AESGCM:
+    """Make what seals under a pending key; to make it costs as much as to use it, so who seals often keeps it."""
+    return AESGCM(key.reveal())
+
+
+def seal_chunk(cipher: AESGCM, plain: bytes, about: bytes, random: Callable[[int], bytes]) -> bytes:
     """Seal a journal chunk: a random nonce (a pending key seals many), ciphertext, tag."""
     nonce = random(NONCE_BYTES)
-    return nonce + AESGCM(key.reveal()).encrypt(nonce, plain, about)
+    return nonce + cipher.encrypt(nonce, plain, about)
 
 
 def open_chunk(key: Secret, sealed: bytes, about: bytes) -> bytes:

@@ -17,7 +17,6 @@ from event_model.events import (
     DocumentSave,
     EditorFocus,
     GapReason,
-    Origin,
     SelectionChange,
     ViewportChange,
 )
@@ -88,7 +87,11 @@ class Documents:
         if shadow is None:
             self._change_away(uri, changes)
             return
-        origin, confidence = _made_by(params.overt) or shadow.maker(params.text_document.version)
+        hint = params.overt
+        if hint is not msgspec.UNSET and hint.origin is not None:
+            origin, confidence = hint.origin, hint.confidence
+        else:
+            origin, confidence = shadow.maker(params.text_document.version)
         joined = False
         for at, change in enumerate(changes):
             text = change.text
@@ -289,17 +292,6 @@ class Documents:
     def _report(self, away: Away) -> None:
         if away.lost and away.reason is not None:
             self._door.gap(away.lost, away.reason)
-
-
-def _made_by(said: msgspec.Raw | msgspec.UnsetType) -> tuple[Origin, int] | None:
-    """Read who made a change; a hint that makes no sense is none, and never costs the change."""
-    if said is msgspec.UNSET:
-        return None
-    try:
-        made = messages.decode_params(said, messages.MadeBy)
-    except messages.WrongShape:
-        return None
-    return made.origin, made.confidence
 
 
 def _joined_by_words(text: str, shadow: Shadow | None) -> bool:

@@ -30,6 +30,20 @@ class _Wire(msgspec.Struct, rename="camel", gc=False):
     """Decoded, read once and dropped: no cycles, so the collector of garbage need not look."""
 
 
+class Hint(_Wire):
+    """What a plugin adds to a notification: when it happened (Unix ms), and, of a change, who made it."""
+
+    at: Annotated[float, msgspec.Meta(ge=0, le=2**53)] | None = None
+    origin: Origin | None = None
+    confidence: Percent = 0
+
+
+class _Told(_Wire, kw_only=True):
+    """A notification; ``overt`` is our own addition. One that makes no sense is passed over."""
+
+    overt: Hint | msgspec.UnsetType = msgspec.UNSET
+
+
 class Message(_Wire):
     """One JSON-RPC 2.0 message; ``id`` is unset in notifications."""
 
@@ -75,34 +89,40 @@ class Item(_Wire):
     version: int | None = None
 
 
-class DidOpen(_Wire):
+class DidOpen(_Told):
     """``textDocument/didOpen``."""
 
     text_document: Item
 
 
-class DidChange(_Wire):
-    """``textDocument/didChange``; ``overt`` is our own addition: who made it, for plugins that know at once."""
+class DidChange(_Told):
+    """``textDocument/didChange``."""
 
     text_document: Versioned
     content_changes: list[Change]
-    overt: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-class DidSave(_Wire):
+class _ChangeMessage(_Wire, tag_field="method", tag="textDocument/didChange"):
+    """A whole message that says ``textDocument/didChange``."""
+
+    params: DidChange
+    id: msgspec.UnsetType = msgspec.UNSET
+
+
+class DidSave(_Told):
     """``textDocument/didSave``."""
 
     text_document: Versioned
     text: str | None = None
 
 
-class DidClose(_Wire):
+class DidClose(_Told):
     """``textDocument/didClose``."""
 
     text_document: Versioned
 
 
-class SelectionParams(_Wire):
+class SelectionParams(_Told):
     """``overt/selection``: the first of ``count`` selections."""
 
     uri: _Uri
@@ -112,7 +132,7 @@ class SelectionParams(_Wire):
     cause: SelectionCause = SelectionCause.UNKNOWN
 
 
-class ViewportParams(_Wire):
+class ViewportParams(_Told):
     """``overt/viewport``: the lines in view, the last one included."""
 
     uri: _Uri
@@ -120,13 +140,13 @@ class ViewportParams(_Wire):
     last_line: _Line
 
 
-class FocusParams(_Wire):
+class FocusParams(_Told):
     """``overt/focus``: whether the editor's window has the focus."""
 
     focused: bool
 
 
-class OriginParams(_Wire):
+class OriginParams(_Told):
     """``overt/origin``: who made the change that will bring the document to ``version``."""
 
     uri: _Uri
@@ -135,20 +155,13 @@ class OriginParams(_Wire):
     confidence: Percent = 0
 
 
-class MadeBy(_Wire):
-    """The ``overt`` field of a ``didChange``."""
-
-    origin: Origin
-    confidence: Percent = 0
-
-
-class CommandParams(_Wire):
+class CommandParams(_Told):
     """``overt/command``: a command's name, never its arguments."""
 
     command: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_COMMAND_CHARS, pattern=r"^[^\x00-\x1f]+$")]
 
 
-class CompletionParams(_Wire):
+class CompletionParams(_Told):
     """``overt/completionAccepted``: the code points of the completion, whose text follows as a change."""
 
     uri: _Uri
@@ -180,7 +193,7 @@ class FileRename(_Wire):
     new_uri: _Uri
 
 
-class DidRename(_Wire):
+class DidRename(_Told):
     """``workspace/didRenameFiles``."""
 
     files: list[FileRename]
@@ -256,6 +269,10 @@ class WrongShape(FormatError):
 
 
 _MESSAGE = msgspec.json.Decoder(Message)
+_CHANGE_MESSAGE = msgspec.json.Decoder(_ChangeMessage)
+_CHANGE = b'"textDocument/didChange"'
+_METHOD_BYTES = 64
+"""So far from its beginning most clients name the method."""
 _decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
 
 
@@ -270,6 +287,16 @@ def decode_message(body: bytes) -> Message:
         return _MESSAGE.decode(mended)
     except (msgspec.DecodeError, RecursionError) as error:
         raise WrongShape("not a JSON-RPC message") from error
+
+
+def decode_change(body: bytes) -> DidChange | None:
+    """Read what nearly all messages are in one go; ``None`` for any other, and for what must be read with more care."""
+    if body.find(_CHANGE, 0, _METHOD_BYTES) < 0:
+        return None
+    try:
+        return _CHANGE_MESSAGE.decode(body).params
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def decode_any(body: bytes) -> dict[str, Any]:
@@ -293,7 +320,14 @@ def decode_params(params: msgspec.Raw, kind: type[T]) -> T:
 
 def _decode_mended(params: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     try:
-        return decoder.decode(msgspec.json.encode(_mend(params)))
+        mended = _mend(params)
+        try:
+            return decoder.decode(msgspec.json.encode(mended))
+        except msgspec.ValidationError:
+            if not isinstance(mended, dict) or "overt" not in mended:
+                raise
+            del mended["overt"]  # what makes no sense in it never costs the event
+            return decoder.decode(msgspec.json.encode(mended))
     except (FormatError, msgspec.DecodeError, RecursionError) as error:
         raise WrongShape("parameters that the method does not take") from error
 

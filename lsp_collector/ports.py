@@ -151,6 +151,14 @@ class Door(Protocol):
         """Say that events are missing; with a document, it is not captured from here on."""
         ...
 
+    def date(self, at_ms: int | None) -> None:
+        """Say when what is offered from here on happened (Unix ms), if not as it is offered."""
+        ...
+
+    def before_write(self, take: Callable[[], None]) -> bool:
+        """Call ``take`` right before the next write, once; false when none is due."""
+        ...
+
     async def ready(self) -> None:
         """Wait while too much is buffered."""
         ...

@@ -22,6 +22,12 @@ from lsp_collector.shut_door import ShutDoor
 from lsp_collector.stdio import Input, Output
 
 _ENDING_SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
+
+RESTFUL_BYTES = 8192
+"""After keys that said when they were pressed, the next ones wait in the pipe until the write that is due anyway, and
+are taken with it: a wake-up costs several times what a key does. More bytes than these at a time are no typing and are
+read as they come; a pipe holds eight times as much."""
+
 EXIT_FRAMING_LOST = 2
 """The stream was not LSP."""
 
@@ -62,16 +68,36 @@ class Process:
         return self._session.exit_code
 
     def _on_data(self, data: bytes) -> None:
+        if self._receive(data):
+            self._input.hold()
+
+    def _receive(self, data: bytes) -> bool:
+        """Take what has arrived; true when what comes next waits for the next write."""
         try:
             waiting = self._session.receive(data)
         except OvertError as error:
             self._give_up(error)
-            return
+            return False
         if waiting is not None:
             self._input.hold()
             self._busy = self._loop.create_task(self._wait(waiting))
-        elif self._session.finished:
+            return False
+        if self._session.finished:
             self._ended.set()
+            return False
+        if not self._session.patient or not self._input.pollable or len(data) > RESTFUL_BYTES:
+            return False
+        return self._session.before_write(self._take_waiting)
+
+    def _take_waiting(self) -> None:
+        """Take what has come since the input was held; once nothing has, wait for it."""
+        if self._ended.is_set():
+            return
+        data = self._input.take()
+        if data == b"":
+            self._on_end()
+        elif (data is None or not self._receive(data)) and self._busy is None:
+            self._input.release()
 
     async def _wait(self, waiting: Awaitable[None] | None) -> None:
         """Do what must be awaited, and what has arrived behind it; then read on."""

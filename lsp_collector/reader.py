@@ -30,6 +30,9 @@ MAX_GARBAGE_BYTES = 64 << 20
 HEAD_BYTES = 4096
 """How much of a lost message is shown, so that the document it was about can be named."""
 
+_PLAIN_HEADER = re.compile(rb"Content-Length: (\d{1,8})\r\n\r\n")
+"""What nearly every client writes; all else takes the long way."""
+
 _BLOCK_END = re.compile(rb"\r?\n\r?\n")
 _LENGTH_LINE = re.compile(rb"content-length[ \t]*:[ \t]*\d{1,20}[ \t]*\r?\n", re.IGNORECASE)
 _LENGTH_NAME = b"content-length"
@@ -114,6 +117,9 @@ class FrameReader:
         buffer = self._buffer
         while buffer.startswith((b"\r", b"\n"), self._pos):
             self._pos += 1
+        plain = _PLAIN_HEADER.match(buffer, self._pos)
+        if plain is not None:
+            return self._begin_body(plain.end(), int(plain[1]))
         end = _BLOCK_END.search(buffer, self._pos, self._pos + MAX_HEADER_BYTES)
         if end is None:
             if len(buffer) - self._pos < MAX_HEADER_BYTES:
@@ -123,7 +129,10 @@ class FrameReader:
         if length is None:
             # Perhaps garbage before a good header in the same block: search it, but not the same place again.
             return self._lose(self._pos + 1)
-        start = end.end()
+        return self._begin_body(end.end(), length)
+
+    def _begin_body(self, start: int, length: int) -> Fault | Literal[True] | None:
+        """Look at an announced length: true when a body follows."""
         if length == 0 or length > MAX_SKIP_BYTES:
             return self._lose(start)
         if length > MAX_BODY_BYTES:

@@ -21,7 +21,16 @@ from lsp_collector import messages
 from lsp_collector.answers import status_answer, steady, why_answer
 from lsp_collector.documents import Documents
 from lsp_collector.lifecycle import InitializeParams, initialize_result, read_initialize
-from lsp_collector.messages import ErrorCode, Message, NotJson, WrongShape, decode_message, decode_params
+from lsp_collector.messages import (
+    ErrorCode,
+    Hint,
+    Message,
+    NotJson,
+    WrongShape,
+    decode_change,
+    decode_message,
+    decode_params,
+)
 from lsp_collector.ports import Door, OpenDoor
 from lsp_collector.rare import RareLane
 from lsp_collector.reader import HEAD_BYTES, Fault, FrameReader
@@ -31,10 +40,17 @@ from lsp_collector.uris import path_of
 MESSAGES_BETWEEN_WAITS = 256
 """So many messages are taken before the gate is asked whether it keeps up."""
 
+MAX_AGO_MS = 10_000
+MAX_AHEAD_MS = 50
+"""What a client says to have happened longer ago, or later than that, is taken to happen as it arrives."""
+
 _MINUTE_MS = 60_000
 _METHOD = re.compile(rb'(?<!\\)"method"\s*:\s*"([^"\\]{1,100})"')
 _URI = re.compile(rb'(?<!\\)"uri"\s*:\s*("(?:[^"\\]|\\.){1,4096}")')
 _CHANGING = {b"textDocument/didChange", b"textDocument/didOpen"}
+
+_STREAM = frozenset({"textDocument/didChange", "overt/selection", "overt/viewport", "overt/completionAccepted"})
+"""What comes with each key; told with its time, it may wait to be read."""
 
 _NOT_FOR_US = ("$/", "overt/", "textDocument/", "notebookDocument/", "initialized")
 """Notifications that change nothing here. Those about documents may hold text, which pygls would keep."""
@@ -72,6 +88,8 @@ class Session:
         self._since_wait = 0
         self._shut_down = False
         self.finished = False
+        self.patient = False
+        """Whether everything that was received last said when it happened, so that what follows may wait a little."""
 
     @property
     def exit_code(self) -> int:
@@ -83,11 +101,21 @@ class Session:
 
         FramingLost: when the stream can't be understood any more.
         """
+        self.patient = True
         self._reader.feed(data)
         return self.proceed()
 
+    def before_write(self, take: Callable[[], None]) -> bool:
+        """Call ``take`` right before what was received is written; false when no write is due."""
+        return self._door.before_write(take)
+
     def proceed(self) -> Awaitable[None] | None:
         """Go on with what has arrived; as ``receive``."""
+        waiting = self._take_all()
+        self._door.date(None)
+        return waiting
+
+    def _take_all(self) -> Awaitable[None] | None:
         while not self.finished:
             frame = self._reader.next()
             if frame is None:
@@ -117,6 +145,11 @@ class Session:
         if isinstance(frame, Fault):
             self._lost(frame)
             return None
+        change = decode_change(frame)
+        if change is not None and self._initialized and not self._shut_down:
+            self._date(change.overt)
+            self._documents.did_change(change)
+            return None
         try:
             message = decode_message(frame)
         except NotJson:
@@ -124,6 +157,7 @@ class Session:
         except WrongShape:
             self._door.gap(1, GapReason.MESSAGE_MALFORMED)
             return None
+        self.patient = self.patient and message.method in _STREAM
         if message.method is None:
             # An answer to a request; only pygls may have made one.
             if self._rare is not None:
@@ -149,9 +183,20 @@ class Session:
             except WrongShape:
                 self._lost(Fault(GapReason.MESSAGE_MALFORMED, body))
             else:
+                self._date(params.overt)
                 act(self._documents, params)
         elif not method.startswith(_NOT_FOR_US):
             self._hand_over(body)
+
+    def _date(self, hint: Hint | msgspec.UnsetType) -> None:
+        """Say when what comes now happened: as the client says, if that can be, else now."""
+        if hint is not msgspec.UNSET and hint.at is not None:
+            at_ms = int(hint.at)
+            if -MAX_AHEAD_MS <= self._clock.wall_ms() - at_ms <= MAX_AGO_MS:
+                self._door.date(at_ms)
+                return
+        self.patient = False
+        self._door.date(None)
 
     def _requested(self, method: str, message: Message, body: bytes) -> Awaitable[None] | None:
         handler = _REQUESTS.get(method)
@@ -173,6 +218,7 @@ class Session:
 
     def _lost(self, fault: Fault) -> None:
         """A message is lost: whatever document it may have changed is not known exactly any more."""
+        self.patient = False
         head = fault.head[:HEAD_BYTES]
         method, uri = _METHOD.search(head), _URI.search(head)
         about = _string(uri[1]) if uri else None

@@ -58,6 +58,20 @@ class Input:
         else:
             self._gate.set()
 
+    def take(self) -> bytes | None:
+        """Read what has arrived while the input is held: ``None`` if that is nothing, no bytes if it has ended."""
+        try:
+            return os.read(self._fd, READ_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
+    @property
+    def pollable(self) -> bool:
+        """Whether the event loop reads it, so that it can be held and taken from."""
+        return self._transport is not None
+
     def drain(self) -> bytes:
         """Take what has arrived and was not read, for a process that is about to end."""
         if self._transport is None:

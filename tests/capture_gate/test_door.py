@@ -523,3 +523,52 @@ async def test_a_write_after_the_end_of_consent_is_refused(person: Any, door: Do
     await door._sessions.commit()
     await door.close()
     assert await kept(person) == []
+
+
+async def test_what_waits_at_the_collector_goes_into_the_write_that_is_due(person: Any, door: Door) -> None:
+    document = opened(door, person.work / "a.py")
+    await door.flush()
+    asked = asyncio.Event()
+    offered = 0
+
+    def take() -> None:
+        nonlocal offered
+        offered += 1
+        door.offer(edit(document, offered, str(offered)))
+        if offered == 3 or not door.before_write(take):  # false on a slow disk, which a task waits for
+            asked.set()
+
+    door.offer(edit(document, 0, "0"))
+    assert door.before_write(take)
+    async with asyncio.timeout(30):
+        await asked.wait()
+    await door.flush()
+    await door.close()
+    assert replay(await bodies(person), document) == "0123"[: offered + 1]
+
+
+async def test_a_write_that_is_due_sees_a_withdrawal_by_another_process(person: Any, door: Door) -> None:
+    document = opened(door, person.work / "a.py")
+    await door.flush()
+    door.offer(edit(document, 0, "too late"))
+    person.ledger.leave(StudyId("test-study"), now_ms=person.clock.wall_ms(), installation=None)
+    writer_ = door._sessions._writer
+    assert writer_ is not None
+    writer_._due()  # in this very turn of the loop: nothing else can have noticed
+    await door.close()
+    assert "too late" not in str(await bodies(person))
+
+
+async def test_dated_events_keep_their_order_and_distances(person: Any, door: Door) -> None:
+    document = opened(door, person.work / "a.py")
+    person.clock.advance(1000)
+    now = person.clock.wall_ms()
+    for number, at_ms in enumerate((now - 600, now - 350, now - 5000, now - 300)):
+        door.date(at_ms)
+        door.offer(edit(document, number, str(number)))
+    door.date(None)
+    door.offer(DocumentSave(document))
+    await door.close()
+    events = [each.event for each in await kept(person) if not isinstance(each.event.body, DocumentOpen)]
+    deltas = {str(getattr(each.body, "inserted", "save")): (each.delta_ms, now - each.wall_ms) for each in events[1:6]}
+    assert deltas == {"0": (400, 600), "1": (250, 350), "2": (0, 350), "3": (50, 300), "save": (300, 0)}

@@ -368,7 +368,7 @@ async def _nothing(_: Transactions) -> None:
 
 def test_the_vault_refuses_what_was_moved_or_changed() -> None:
     key = vault.new_key(lambda count: bytes(range(count)))
-    sealed_chunk = vault.seal_chunk(key, b"plain", b"about", bytes)
+    sealed_chunk = vault.seal_chunk(vault.chunk_cipher(key), b"plain", b"about", bytes)
     assert vault.open_chunk(key, sealed_chunk, b"about") == b"plain"
     root = device_keys().root
     wrapped, body = vault.seal_body(root, b"plain", b"about", lambda count: bytes(range(count)))

@@ -13,7 +13,7 @@ from consent_ledger.manifest import sign_manifest
 from consent_ledger.study_parts import WorkspaceRule
 from consent_ledger.study_toml import manifest_from_toml, study_template
 from event_model.clock import SystemClock
-from event_model.events import Body
+from event_model.events import Body, Event
 from event_model.ids import SessionId
 from event_model.keys import RecipientSecretKey, Secret, SigningKey, encode_key
 from local_store.custody import open_custody
@@ -53,13 +53,15 @@ class Participant:
 
     async def kept(self) -> list[list[Body]]:
         """Give what the store holds: the bodies of every session, in order."""
-        sessions: dict[SessionId, list[tuple[int, Body]]] = defaultdict(list)
+        return [[each.body for each in events] for events in await self.kept_events()]
+
+    async def kept_events(self) -> list[list[Event]]:
+        """Give what the store holds: the events of every session, in order."""
+        sessions: dict[SessionId, list[Event]] = defaultdict(list)
         async with await Store.open(self.home, self._keys, clock=SystemClock()) as store:
             async for each in store.events():
-                sessions[each.session].append((each.event.index, each.event.body))
-        found = []
+                sessions[each.session].append(each.event)
         for events in sessions.values():
-            events.sort(key=lambda pair: pair[0])
-            assert [index for index, _ in events] == list(range(len(events))), "a gap in the session"
-            found.append([body for _, body in events])
-        return found
+            events.sort(key=lambda event: event.index)
+            assert [each.index for each in events] == list(range(len(events))), "a gap in the session"
+        return list(sessions.values())

@@ -62,6 +62,8 @@ class RecorderDoor:
         self.file = file
         self.client = client
         self.bodies: list[Body] = []
+        self.at_ms: int | None = None
+        self.times_ms: list[int | None] = []
         self.durable = 0
         self.closed = 0
         self.waits = 0
@@ -111,6 +113,7 @@ class RecorderDoor:
             self.gap(1, GapReason.DOCUMENT_BINARY, document)
             return
         self.bodies.append(body)
+        self.times_ms.append(self.at_ms)
         if isinstance(body, DocumentClose):
             self._open.discard(body.document)
 
@@ -122,6 +125,13 @@ class RecorderDoor:
         if document is not None:
             self._open.discard(document)
             self._notify()
+
+    def date(self, at_ms: int | None) -> None:
+        self.at_ms = at_ms
+
+    def before_write(self, take: Callable[[], None]) -> bool:
+        del take
+        return False
 
     async def ready(self) -> None:
         self.waits += 1

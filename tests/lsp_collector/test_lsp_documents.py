@@ -407,6 +407,51 @@ async def test_a_change_may_say_its_origin_itself_and_never_is_lost_by_it(
     assert not gaps(talk)
 
 
+async def test_what_says_when_it_happened_is_dated_so(talk: Talk) -> None:
+    await talk.say(opened("a.py", ""))
+    talk.clock.advance(5000)
+    place = {"line": 0, "character": 0}
+    times = [talk.clock.wall_ms() - ago_ms for ago_ms in (300, 180, 0)]
+    for at_ms in times:
+        at = {"at": at_ms}
+        change = changed("a.py", edit((0, 0), (0, 0), "x"))
+        change["params"]["overt"] = {"origin": "typed", "confidence": 99, **at}
+        await talk.say(change, note("overt/selection", uri=uri("a.py"), anchor=place, active=place, overt=at))
+        assert talk.session.patient
+    assert talk.recorder.times_ms[-6::2] == talk.recorder.times_ms[-5::2] == times
+    assert [each.origin for each in edits(talk)] == [Origin.TYPED] * 3
+
+
+@pytest.mark.parametrize("at", [-1, 1_000_000, 10**15, 10**30, "now", None, [1]])
+async def test_a_time_that_can_not_be_is_passed_over_and_the_event_is_not(talk: Talk, at: object) -> None:
+    await talk.say(opened("a.py", ""))
+    talk.clock.advance(5000)
+    change = changed("a.py", edit((0, 0), (0, 0), "x"))
+    change["params"]["overt"] = {"at": at}
+    await talk.say(change)
+    assert talk.recorder.times_ms[-1] is None
+    assert not talk.session.patient
+    assert [each.inserted for each in edits(talk)] == ["x"]
+    assert not gaps(talk)
+
+
+async def test_only_what_comes_with_keys_may_wait(talk: Talk) -> None:
+    now = {"at": talk.clock.wall_ms()}
+    await talk.say(opened("a.py", ""))
+    change = changed("a.py", edit((0, 0), (0, 0), "x"))
+    await talk.say(change)
+    assert not talk.session.patient  # it does not say when it happened
+    change["params"]["overt"] = now
+    await talk.say(change)
+    assert talk.session.patient
+    await talk.say(change, note("overt/focus", focused=True, overt=now))
+    assert not talk.session.patient
+    await talk.say(change, {"id": 7, "method": "overt/status"})
+    assert not talk.session.patient
+    await talk.say(change, {"method": "textDocument/didChange", "params": 3})
+    assert not talk.session.patient
+
+
 async def test_an_origin_whose_change_never_came_is_void(talk: Talk) -> None:
     await talk.say(opened("a.py", ""), note("overt/origin", uri=uri("a.py"), version=2, origin="undo"))
     await talk.say(changed("a.py", edit((0, 0), (0, 0), "x"), version=5))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from event_model.events import CaptureGap, CaptureStart, DocumentClose, DocumentOpen, GapReason
+from event_model.events import CaptureGap, CaptureStart, DocumentClose, DocumentEdit, DocumentOpen, GapReason
 from tests.lsp_collector.lsp_person import Participant
 from tests.lsp_collector.lsp_recorder import replay
 from tests.lsp_collector.lsp_wire import ServerProcess, changed, edit, note, opened, saved, uri
@@ -212,3 +214,72 @@ async def test_a_file_that_became_a_link_elsewhere_is_let_go_of(
     assert replay(bodies) == {"a.py": "ours\n"}
     assert "another" not in repr(bodies)
     assert bodies[-1] == DocumentClose(1)
+
+
+def keys(name: str, text: str, began_ms: int, pace_ms: int) -> list[dict[str, object]]:
+    """What a plugin says of keys that were pressed in a row."""
+    said = []
+    for at, letter in enumerate(text):
+        change = changed("", edit((0, at), (0, at), letter), at=name)
+        change["params"]["overt"] = {"origin": "typed", "confidence": 99, "at": began_ms + at * pace_ms}
+        said.append(change)
+    return said
+
+
+async def test_keys_that_waited_in_the_pipe_keep_their_times(person: Participant) -> None:
+    person.join()
+    name = at(person, "a.py")
+    with sidecar(person) as editor:
+        editor.start()
+        editor.ask("overt/flush")
+        opening, now_ms = opened("", "", at=name), time.time_ns() // 1_000_000
+        opening["params"]["overt"] = {"at": now_ms - 500}
+        editor.send(opening, *keys(name, "exact", now_ms - 400, 100))
+        editor.ask("overt/flush")
+        assert editor.end() == 0
+    (events,) = await person.kept_events()
+    typed = [each for each in events if isinstance(each.body, DocumentEdit)]
+    assert [each.delta_ms for each in typed[1:]] == [100] * 4
+    assert [later.wall_ms - earlier.wall_ms for earlier, later in pairwise(typed)] == [100] * 4
+
+
+@pytest.mark.parametrize("how", ["end of input", "terminated", "shut down"])
+async def test_what_still_waits_in_the_pipe_at_the_end_is_taken(person: Participant, how: str) -> None:
+    person.join()
+    name = at(person, "a.py")
+    with sidecar(person) as editor:
+        editor.start()
+        editor.send(opened("", "", at=name))
+        editor.ask("overt/flush")
+        said = keys(name, "nothing of it is lost", time.time_ns() // 1_000_000 - 900, 40)
+        editor.send(said[0])  # after this one the sidecar rests from reading
+        editor.send(*said[1:])
+        if how == "shut down":
+            assert editor.end() == 0
+        else:
+            if how == "terminated":
+                editor.process.terminate()
+            assert editor.process.stdin is not None
+            editor.process.stdin.close()
+            editor.process.wait(30)
+    (bodies,) = await person.kept()
+    assert replay(bodies) == {"a.py": "nothing of it is lost"}
+
+
+async def test_a_pause_ends_what_waits_to_be_read(person: Participant) -> None:
+    """What is typed in a pause is not kept, also when it lies in the pipe as the pause begins."""
+    person.join()
+    name = at(person, "a.py")
+    with sidecar(person) as editor:
+        editor.start()
+        editor.send(opened("", "", at=name))
+        editor.ask("overt/flush")
+        said = keys(name, "ab", time.time_ns() // 1_000_000 - 100, 50)
+        editor.send(said[0])
+        editor.ask("overt/flush")
+        person.ledger.pause(None, time.time_ns() // 1_000_000)
+        editor.send(said[1])
+        assert editor.ask("overt/flush")["result"]["state"] == "paused"
+        assert editor.end() == 0
+    (bodies,) = await person.kept()
+    assert replay(bodies) == {"a.py": "a"}

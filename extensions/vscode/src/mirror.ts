@@ -26,6 +26,7 @@ interface Entry {
 interface Pending {
   readonly uri: string;
   readonly version: number;
+  readonly at: number;
   readonly seen: Omit<Observed, "mover" | "after" | "dirty">;
   timer: NodeJS.Timeout;
   dirty: boolean;
@@ -272,7 +273,7 @@ export class Mirror implements vscode.Disposable {
     };
     const { version, isDirty: dirty } = event.document;
     const timer = setTimeout(() => this.flush(), dirty ? SELECTION_MS : DIRTY_MS);
-    this.pending = { uri, version, seen, timer, dirty, mover: "none", after: undefined };
+    this.pending = { uri, version, at: Date.now(), seen, timer, dirty, mover: "none", after: undefined };
     // Where no selection can add anything, nothing is waited for.
     if (seen.reason !== undefined || entry.saving) this.flush();
   }
@@ -287,19 +288,16 @@ export class Mirror implements vscode.Disposable {
     else this.flush();
   }
 
-  private tell({ uri, version, dirty, seen, timer, mover, after, then }: Pending): void {
+  private tell({ uri, version, at, dirty, seen, timer, mover, after, then }: Pending): void {
     this.pending = undefined;
     clearTimeout(timer);
     const verdict = judge({ ...seen, mover, after, dirty });
     if (verdict.origin === "completion") {
       const longest = seen.changes.reduce((most, each) => Math.max(most, [...each.text].length), 0);
-      this.sidecar().notify("overt/completionAccepted", { uri, length: longest });
+      this.sidecar().notify("overt/completionAccepted", { uri, length: longest }, at);
     }
-    this.sidecar().notify("textDocument/didChange", {
-      textDocument: { uri, version },
-      contentChanges: seen.changes.map(({ start, end, text }) => ({ range: { start, end }, text })),
-      overt: verdict,
-    });
+    const contentChanges = seen.changes.map(({ start, end, text }) => ({ range: { start, end }, text }));
+    this.sidecar().notify("textDocument/didChange", { textDocument: { uri, version }, contentChanges, overt: verdict }, at);
     then?.();
     this.edited.fire({
       uri,

@@ -100,10 +100,14 @@ export class Sidecar implements vscode.Disposable {
     }
   }
 
-  /** Sends a notification, if it may leave. Judged here and now: the client sends a moment later. */
-  notify(method: string, params: object): void {
+  /**
+   * Sends a notification, if it may leave. Judged here and now: the client sends a moment later. It says when it
+   * happened (Unix ms), so that the sidecar need not read it at once.
+   */
+  notify(method: string, told: object, at = Date.now()): void {
     const client = this.client;
-    if (client?.state !== State.Running || !this.mayLeave(method, params)) return;
+    if (client?.state !== State.Running || !this.mayLeave(method, told)) return;
+    const params = { ...told, overt: { ...("overt" in told ? (told.overt as object) : {}), at } };
     this.judged.add(params);
     client.sendNotification(method, params).catch(() => undefined);
   }

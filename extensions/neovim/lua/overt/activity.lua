@@ -54,7 +54,12 @@ local function selection(known, window)
     return
   end
   last_selection = told
-  sidecar.notify("overt/selection", {
+  local caret = known.caret
+  if caret and count == 1 and anchor == active and caret[1] == active[1] and caret[2] == active[2] then
+    cause() -- the edit itself says where the caret is
+    return
+  end
+  sidecar.tell("overt/selection", {
     uri = known.uri,
     anchor = place(anchor[1], anchor[2]),
     active = place(active[1], active[2]),
@@ -70,7 +75,7 @@ local function viewport(known)
     return
   end
   last_view = told
-  sidecar.notify("overt/viewport", { uri = known.uri, firstLine = first, lastLine = last })
+  sidecar.tell("overt/viewport", { uri = known.uri, firstLine = first, lastLine = last })
 end
 
 local function tell()
@@ -117,7 +122,7 @@ local function ran()
   local full = name == "!" and "!" or vim.fn.fullcommand(name:match("^%u") and name or name:match("^%a+"))
   origin.command_line(full ~= "" and full or name)
   if buffer.count() > 0 and full ~= "" and #full <= MAX_COMMAND_BYTES then
-    sidecar.notify("overt/command", { command = ":" .. full })
+    sidecar.tell("overt/command", { command = ":" .. full })
   end
 end
 
@@ -128,13 +133,13 @@ local function completed()
   end
   buffer.flush()
   buffer.with(api.nvim_get_current_buf(), function(known)
-    sidecar.notify("overt/completionAccepted", { uri = known.uri, length = vim.fn.strchars(word) })
+    sidecar.tell("overt/completionAccepted", { uri = known.uri, length = vim.fn.strchars(word) })
   end)
 end
 
 local function focus(focused)
   return function()
-    sidecar.notify("overt/focus", { focused = focused })
+    sidecar.tell("overt/focus", { focused = focused })
   end
 end
 

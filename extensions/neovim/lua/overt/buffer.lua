@@ -80,20 +80,25 @@ local function whole(known)
   return table.concat(known.lines, known.eol) .. (known.ends and #known.lines > 0 and known.eol or "")
 end
 
-local function send_change(known, changes, from, confidence)
-  known.version = known.version + 1
-  if from ~= "unknown" then
-    sidecar.notify("overt/origin", {
-      uri = known.uri,
-      version = known.version,
-      origin = from,
-      confidence = confidence,
-    })
+-- Where the caret stands after a change, if that goes without saying.
+local function caret_after(changes)
+  local change = #changes == 1 and changes[1]
+  if not change or not change.range then
+    return nil
   end
-  sidecar.notify("textDocument/didChange", {
+  local start, put = change.range.start, change.text
+  local _, breaks = put:gsub("\n", "")
+  local last = breaks > 0 and #put:match("[^\n]*$") or start.character + #put
+  return { start.line + breaks + 1, last }
+end
+
+local function send_change(known, changes, from, confidence, at)
+  known.version = known.version + 1
+  known.caret = caret_after(changes)
+  sidecar.tell("textDocument/didChange", {
     textDocument = { uri = known.uri, version = known.version },
     contentChanges = changes,
-  })
+  }, at, { origin = from, confidence = confidence or 0 })
 end
 
 --- Send what the command that is over has changed.
@@ -130,7 +135,8 @@ function M.flush()
     group.seen.inserted = changes[1] and changes[1].text or ""
   end
   if #changes > 0 then
-    send_change(known, changes, origin.classify(group.seen, moved))
+    local from, confidence = origin.classify(group.seen, moved)
+    send_change(known, changes, from, confidence, group.at)
   end
   origin.used()
 end
@@ -202,7 +208,8 @@ local function on_lines(buffer, known, first, last, new_last)
     M.flush()
   end
   if not pending then
-    pending = { buffer = buffer, changes = {}, single = single, seen = origin.observe(changes[1].text) }
+    local seen = origin.observe(changes[1].text)
+    pending = { buffer = buffer, changes = {}, single = single, seen = seen, at = sidecar.now() }
   elseif not (single and pending.single and single.number == pending.single.number) then
     pending.single = nil
   end
@@ -227,7 +234,7 @@ function M.close(buffer)
   local known = captured[buffer]
   if known then
     captured[buffer] = nil
-    sidecar.notify("textDocument/didClose", { textDocument = { uri = known.uri } })
+    sidecar.tell("textDocument/didClose", { textDocument = { uri = known.uri } })
   end
 end
 
@@ -288,7 +295,7 @@ local function open(buffer, uri)
     return
   end
   captured[buffer] = known
-  sidecar.notify("textDocument/didOpen", {
+  sidecar.tell("textDocument/didOpen", {
     textDocument = { uri = uri, languageId = vim.bo[buffer].filetype, version = 0, text = whole(known) },
   })
 end
@@ -378,7 +385,7 @@ function M.saved(buffer)
   if api.nvim_buf_get_offset(buffer, api.nvim_buf_line_count(buffer)) <= MAX_SAVED_BYTES then
     saved.text = whole(known)
   end
-  sidecar.notify("textDocument/didSave", saved)
+  sidecar.tell("textDocument/didSave", saved)
 end
 
 --- A buffer has another name: its content goes on under it, where that place is captured.
@@ -390,7 +397,7 @@ function M.renamed(buffer)
   local uri = M.uri(buffer)
   if uri ~= known.uri then
     M.flush()
-    sidecar.notify("workspace/didRenameFiles", { files = { { oldUri = known.uri, newUri = uri } } })
+    sidecar.tell("workspace/didRenameFiles", { files = { { oldUri = known.uri, newUri = uri } } })
     known.uri, known.version = uri, 0
   end
 end

@@ -74,8 +74,23 @@ local function send(message)
   stdin:write({ "Content-Length: ", tostring(#body), "\r\n\r\n", body })
 end
 
---- Send a notification.
+--- Send a notification of the protocol's own.
 function M.notify(method, params)
+  send({ method = method, params = params })
+end
+
+--- The time of day, in milliseconds.
+function M.now()
+  local seconds, microseconds = uv.gettimeofday()
+  return seconds * 1000 + math.floor(microseconds / 1000)
+end
+
+--- Tell what happened at a time, else now: the sidecar need not read it at once to know when that was. `by` says who
+--- made a change.
+function M.tell(method, params, at, by)
+  local hint = by or {}
+  hint.at = at or M.now()
+  params.overt = hint
   send({ method = method, params = params })
 end
 
