@@ -29,6 +29,7 @@ from event_model.events import (
 )
 from event_model.ids import DocumentId, StudyId
 from event_model.levels import Level
+from local_store import store as store_module
 from local_store.store import Store
 
 
@@ -547,14 +548,21 @@ async def test_what_waits_at_the_collector_goes_into_the_write_that_is_due(perso
     assert replay(await bodies(person), document) == "0123"[: offered + 1]
 
 
-async def test_a_write_that_is_due_sees_a_withdrawal_by_another_process(person: Any, door: Door) -> None:
+async def test_a_write_that_is_due_sees_a_withdrawal_by_another_process(
+    person: Any, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
     document = opened(door, person.work / "a.py")
     await door.flush()
-    door.offer(edit(document, 0, "too late"))
+    for number in range(2):  # the session's file is there after its second write
+        door.offer(edit(document, number, str(number)))
+        await door.flush()
+    monkeypatch.setattr(store_module, "QUICK_SYNC_S", 60.0)
+    door.offer(edit(document, 2, "too late"))
     person.ledger.leave(StudyId("test-study"), now_ms=person.clock.wall_ms(), installation=None)
     writer_ = door._sessions._writer
     assert writer_ is not None
     writer_._due()  # in this very turn of the loop: nothing else can have noticed
+    assert not writer_._buffered(), "it was not written at once"
     await door.close()
     assert "too late" not in str(await bodies(person))
 
