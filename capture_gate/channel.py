@@ -39,7 +39,6 @@ class Channel:
         self.next_index = 0
         self.durable = 0
         self.sealed = 0
-        self.findings = 0
         self._buffer: list[Event] = []
         self._last_monotonic_ms: int | None = None
         self._untaken = Redactions(masks=(), findings=())
@@ -109,7 +108,6 @@ class Channel:
         self.sealed = batch.next_index
         masks = tuple(each for each in self._untaken.masks if each.index >= batch.next_index)
         self._untaken = Redactions(masks=masks, findings=self._untaken.findings if masks else ())
-        self.findings += len(batch.findings)
 
 
 def masked_batches(

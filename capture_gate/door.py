@@ -418,7 +418,7 @@ class Door:
             offered=channel.next_index,
             durable=channel.durable,
             sealed=channel.sealed,
-            findings=channel.findings,
+            masked=self._sessions.found(channel),
             documents=len(channel.documents),
             refusal=status.refusal,
         )

@@ -122,8 +122,19 @@ class Sessions:
         try:
             channel.admit(body, level, ceiling=ceiling, wall_ms=wall_ms, monotonic_ms=monotonic_ms)
         except Exception as error:  # whatever the filter stumbles over, fail closed
-            self.channels.pop(channel.study, None)
-            self._set_trouble(OvertError(f"The privacy filter failed ({type(error).__name__}).", code=FILTER_FAILED))
+            self._filter_failed(channel, error)
+
+    def found(self, channel: Channel) -> dict[str, int]:
+        """Count what the filter found in a session so far, by kind."""
+        try:
+            return channel.redactor.found(self._clock.monotonic_ms())
+        except Exception as error:  # as above
+            self._filter_failed(channel, error)
+            return {}
+
+    def _filter_failed(self, channel: Channel, error: Exception) -> None:
+        self.channels.pop(channel.study, None)
+        self._set_trouble(OvertError(f"The privacy filter failed ({type(error).__name__}).", code=FILTER_FAILED))
 
     def look_for_forgetting(self) -> None:
         """Begin new sessions in the place of those of which another process forgot something; in the background."""

@@ -35,7 +35,8 @@ class StudyStatus(msgspec.Struct, frozen=True):
     offered: int = 0
     durable: int = 0
     sealed: int = 0
-    findings: int = 0
+    masked: dict[str, int] = {}
+    """What the filter found, by kind; it is masked when it is sealed."""
     documents: int = 0
     refusal: Refusal | None = None
 

@@ -31,7 +31,8 @@ def status_answer(status: Status) -> StatusAnswer:
             offered=each.offered,
             durable=each.durable,
             sealed=each.sealed,
-            findings=each.findings,
+            findings=sum(each.masked.values()),
+            masked=dict(each.masked),
             documents=each.documents,
         )
         for each in status.studies
@@ -47,7 +48,7 @@ def lost_refusal(reason: GapReason) -> RefusalAnswer:
 def steady(status: StatusAnswer) -> StatusAnswer:
     """Leave out what counts up with every event: the rest changing is worth telling the editor."""
     studies = tuple(
-        msgspec.structs.replace(each, offered=0, durable=0, sealed=0, findings=0, documents=0)
+        msgspec.structs.replace(each, offered=0, durable=0, sealed=0, findings=0, masked={}, documents=0)
         for each in status.studies
     )
     return msgspec.structs.replace(status, studies=studies)

@@ -217,6 +217,7 @@ class StudyAnswer(msgspec.Struct, frozen=True):
     durable: int
     sealed: int
     findings: int
+    masked: dict[str, int]
     documents: int
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -87,8 +87,8 @@ class StudyStatus(Protocol):
         ...
 
     @property
-    def findings(self) -> int:
-        """What the filter took out."""
+    def masked(self) -> Mapping[str, int]:
+        """What the filter takes out, by kind."""
         ...
 
     @property

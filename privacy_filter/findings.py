@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections import Counter
 
 from event_model.events import Finding
 from event_model.keys import Secret
@@ -68,6 +69,10 @@ class Findings:
         """Give findings by number as they stand; they may still change."""
         drafts = [(number, self._drafts[number]) for number in sorted(numbers)]
         return tuple(Finding(number, draft.category, draft.kind, draft.tag) for number, draft in drafts)
+
+    def kinds(self) -> dict[str, int]:
+        """Count the values found so far, by kind."""
+        return dict(Counter(draft.kind for draft in self._drafts.values()))
 
     def _digest(self, category: str, value: str) -> bytes:
         message = category.encode() + b"\x00" + value.encode("utf-8", "surrogatepass")

@@ -114,6 +114,11 @@ class Redactor:
         for document in [key for key in self._dirty if now_ms - self._documents[key].touched_ms >= IDLE_SCAN_MS]:
             self._scan(document)
 
+    def found(self, now_ms: int) -> dict[str, int]:
+        """Count what was found and will be masked, by kind, in all that was left alone for a moment."""
+        self.tick(now_ms)
+        return self._findings.kinds()
+
     def settled(self, now_ms: int) -> int:
         """Give the index below which events are final: old enough, scanned, and no part of a line being written."""
         bound = self._older_than(now_ms - self._settle_ms)

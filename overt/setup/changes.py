@@ -71,6 +71,30 @@ class CopyFolder(msgspec.Struct, frozen=True):
         return sorted(path.relative_to(self.source) for path in self.source.rglob("*") if path.is_file())
 
 
+class WriteFile(msgspec.Struct, frozen=True):
+    """A small file of overt's own, such as the command that a plugin starts."""
+
+    path: Path
+    text: str
+
+    def describe(self) -> str:
+        """Name the file."""
+        return f"write {self.path}"
+
+    def done(self) -> bool:
+        """Compare it."""
+        return _read(self.path) == self.text.encode()
+
+    def apply(self) -> None:
+        """Write it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(self.text, encoding="utf-8")
+
+    def undo(self) -> None:
+        """Remove it."""
+        self.path.unlink(missing_ok=True)
+
+
 class MarkedBlock(msgspec.Struct, frozen=True):
     """Lines in the person's own configuration, between two marks, so that they can be found again."""
 

@@ -35,9 +35,15 @@ class Surroundings(msgspec.Struct, frozen=True):
         return cls(Path.home(), home_folder(), sys.executable, sys.platform, os.environ, shutil.which, find_plugin)
 
     @property
+    def command(self) -> tuple[str, ...]:
+        """What starts overt, by its full path: an editor's PATH is seldom the one of the person's terminal."""
+        found = self.which("overt")
+        return (str(Path(found).absolute()),) if found else (self.python, "-m", "overt")
+
+    @property
     def sidecar(self) -> tuple[str, ...]:
-        """The command that starts the sidecar: by its name if that is on the path, else by this Python."""
-        return ("overt", "lsp") if self.which("overt") else (self.python, "-m", "overt", "lsp")
+        """What starts the sidecar, likewise."""
+        return (*self.command, "lsp")
 
     def folder(self, variable: str, default: str) -> Path:
         """Give a folder that an environment variable names, or its default below the user's home."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from browser_bridge.introduction import introduction, profile_folder
 from overt.setup import recipes
-from overt.setup.changes import CopyFolder, Introduce, MarkedBlock, RunCommand
+from overt.setup.changes import CopyFolder, Introduce, MarkedBlock, RunCommand, WriteFile
 from overt.setup.plan import Plan, Surroundings
 
 VSCODE_ID = "overt.overt"
+COMMAND_FILE = "command.json"
+"""In overt's own folder: what starts overt, for the extension, which can't be told in another way."""
 VSCODE_COMMANDS = ("code", "code-insiders", "codium", "code-server", "cursor")
 """VS Code, its builds by others, and editors made of it; the first one that is there is set up."""
 
@@ -27,14 +30,15 @@ def vscode(here: Surroundings) -> Plan:
     by_hand = "In VS Code: Extensions > … > Install from VSIX, and choose overt.vsix."
     if command is None or package is None:
         return Plan("vscode", "VS Code", command is not None, recipe=by_hand if package else NO_PLUGIN)
-    change = RunCommand(
+    install = RunCommand(
         (command, "--install-extension", str(package), "--force"),
         (command, "--uninstall-extension", VSCODE_ID),
         (command, "--list-extensions"),
         VSCODE_ID,
     )
     after = f"Open VS Code: the walkthrough shows the rest. {JOIN}"
-    return Plan("vscode", "VS Code", found=True, changes=(change,), recipe=by_hand, after=after)
+    started_by = WriteFile(here.home / COMMAND_FILE, json.dumps(here.command) + "\n")
+    return Plan("vscode", "VS Code", found=True, changes=(started_by, install), recipe=by_hand, after=after)
 
 
 def neovim(here: Surroundings) -> Plan:
@@ -46,14 +50,16 @@ def neovim(here: Surroundings) -> Plan:
     found = here.which("nvim") is not None
     if source is None:
         return Plan("neovim", "Neovim", found, recipe=NO_PLUGIN)
-    change = CopyFolder(source, data / "site" / "pack" / "overt" / "start" / "overt")
+    folder = data / "site" / "pack" / "overt" / "start" / "overt"
+    words = ", ".join(map(_lua, here.command))
+    started_by = WriteFile(folder / "lua" / "overt" / "installed.lua", f"return {{ {words} }}\n")
     after = f"Start Neovim anew; `:checkhealth overt` tells whether all is well, `:help overt` the rest. {JOIN}"
     by_hand = f"Copy {source} into a folder of your packpath (`:help packages`), or name it to your plugin manager."
-    return Plan("neovim", "Neovim", found, (change,), by_hand, after)
+    return Plan("neovim", "Neovim", found, (CopyFolder(source, folder), started_by), by_hand, after)
 
 
 def emacs(here: Surroundings) -> Plan:
-    """Emacs: the package beside the configuration, and three lines in it."""
+    """Emacs: the package beside the configuration, and a few lines in it."""
     source = here.plugin("emacs")
     found = here.which("emacs") is not None
     if source is None:
@@ -62,7 +68,8 @@ def emacs(here: Surroundings) -> Plan:
     folder = next((each for each in folders if each.is_dir()), folders[1])
     old = here.user_home / ".emacs"
     lines = (
-        f'(add-to-list \'load-path "{_lisp(folder / "overt")}")',
+        f"(add-to-list 'load-path {_lisp_string(str(folder / 'overt'))})",
+        f"(setq overt-command '({' '.join(map(_lisp_string, here.command))}))",
         "(require 'overt)",
         "(global-overt-mode 1)",
     )
@@ -101,8 +108,12 @@ def _load(kind: str, files: Path | None) -> str:
     return f"In the browser, open the extensions page, switch on Developer mode, choose Load unpacked, and {where}."
 
 
-def _lisp(path: Path) -> str:
-    return str(path).replace("\\", "/").replace('"', '\\"')
+def _lisp_string(text: str) -> str:
+    return '"' + text.replace("\\", "/").replace('"', '\\"') + '"'
+
+
+def _lua(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 TARGETS: Mapping[str, MakePlan] = {

@@ -44,7 +44,7 @@ class Study(msgspec.Struct, frozen=True):
     durable: int
     documents: int
     sealed: int = 0
-    findings: int = 0
+    masked: dict[str, int] = {}
 
 
 class State(msgspec.Struct, frozen=True):

@@ -134,7 +134,21 @@ def test_editors_own_command_is_asked_run_and_undone(tmp_path: Path) -> None:
 
 def test_sidecar_is_named_so_that_the_editor_finds_it(tmp_path: Path) -> None:
     assert '"-m", "overt", "lsp"' in TARGETS["helix"](machine(tmp_path)).recipe
-    assert 'command = "overt"' in TARGETS["helix"](machine(tmp_path, "overt")).recipe
+    assert 'command = "/usr/bin/overt"' in TARGETS["helix"](machine(tmp_path, "overt")).recipe
+
+
+def test_plugins_are_told_how_overt_is_started(tmp_path: Path) -> None:
+    """Whatever PATH the editor has."""
+    here = machine(tmp_path, "code")
+    for name in ("neovim", "emacs"):
+        apply(TARGETS[name](here))
+    (started_by, _) = TARGETS["vscode"](here).changes
+    started_by.apply()
+    user = tmp_path / "user"
+    lua = user / ".local/share/nvim/site/pack/overt/start/overt/lua/overt/installed.lua"
+    assert lua.read_text("utf-8") == 'return { "/usr/bin/python3", "-m", "overt" }\n'
+    assert '(setq overt-command \'("/usr/bin/python3" "-m" "overt"))' in (user / ".emacs.d/init.el").read_text("utf-8")
+    assert json.loads((tmp_path / "home" / "command.json").read_text("utf-8")) == ["/usr/bin/python3", "-m", "overt"]
 
 
 def run(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,7 @@
 import { execFile } from "node:child_process";
 import { homedir } from "node:os";
 import * as vscode from "vscode";
+import { homeFolder, overtCommand } from "./command";
 
 const SCHEME = "overt-notice";
 /** A command that has not answered by then has failed. */
@@ -15,12 +16,18 @@ interface Ran {
   readonly err: string;
 }
 
+/** The words that start overt on this machine. */
+export function startedBy(): readonly [string, ...string[]] {
+  const chosen = vscode.workspace.getConfiguration("overt").inspect<string>("command")?.globalValue;
+  return overtCommand(chosen, homeFolder(process.env, process.platform));
+}
+
 /** Runs the `overt` command outside of any workspace. */
 export function overt(...args: string[]): Promise<Ran> {
-  const command = vscode.workspace.getConfiguration("overt").get("command", "overt");
+  const [command, ...first] = startedBy();
   return new Promise((resolve) => {
     const options = { cwd: homedir(), timeout: COMMAND_MS, maxBuffer: MAX_OUTPUT_BYTES, env: { ...process.env, COLUMNS: "80", NO_COLOR: "1" } };
-    execFile(command, args, options, (error, out, err) => {
+    execFile(command, [...first, ...args], options, (error, out, err) => {
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1;
       resolve({ code, out, err: error !== null && err === "" ? error.message : err });
     });

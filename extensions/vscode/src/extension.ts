@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { homedir } from "node:os";
 import * as vscode from "vscode";
-import { Notices, joinStudy } from "./consent";
+import { Notices, joinStudy, startedBy } from "./consent";
 import { Kept } from "./kept";
 import { Mirror } from "./mirror";
 import { type Status, off } from "./protocol";
@@ -176,8 +176,8 @@ class Overt implements vscode.Disposable {
 
   /** Opens the review page with the `overt` command, which has a browser show it. */
   private review(): void {
-    const command = vscode.workspace.getConfiguration("overt").get("command", "overt");
-    const child = spawn(command, ["review"], { cwd: homedir(), detached: true, stdio: ["ignore", "ignore", "pipe"] });
+    const [command, ...first] = startedBy();
+    const child = spawn(command, [...first, "review"], { cwd: homedir(), detached: true, stdio: ["ignore", "ignore", "pipe"] });
     let words = "";
     const failed = (): void => void vscode.window.showErrorMessage(`overt: the review could not be opened. ${words.trim()}`);
     child.stderr.on("data", (data: Buffer) => (words = (words + data.toString()).slice(-500)));

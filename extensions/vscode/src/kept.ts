@@ -3,7 +3,7 @@
 import * as vscode from "vscode";
 import type { Told } from "./mirror";
 import type { Status } from "./protocol";
-import { clock, counts } from "./sign";
+import { clock, counts, kinds } from "./sign";
 
 /** So many lines are shown; the review shows everything. */
 const MAX_LINES = 50;
@@ -113,12 +113,20 @@ export class Kept implements vscode.TreeDataProvider<Node>, vscode.Disposable {
 
   getChildren(): Node[] {
     if (this.status === undefined || (this.status.studies.length === 0 && this.lines.length === 0)) return [];
-    const studies = this.status.studies.map((each) => ({
-      label: `${each.durable} kept, ${each.findings} masked`,
-      detail: each.title,
-      icon: each.live ? "record" : "circle-slash",
-      hover: `${each.title}: ${counts(each)}. What is masked is known once it has settled.`,
-    }));
+    const studies = this.status.studies.flatMap((each) => [
+      {
+        label: `${each.durable} kept, ${each.findings} masked`,
+        detail: each.title,
+        icon: each.live ? "record" : "circle-slash",
+        hover: `${each.title}: ${counts(each)}.`,
+      },
+      ...kinds(each.masked).map(([kind, count]) => ({
+        label: `masked: ${count} ${kind}`,
+        detail: each.title,
+        icon: "eye-closed",
+        hover: `${count} ${kind}: taken out of what is kept for ${each.title}, also where it was typed letter by letter.`,
+      })),
+    ]);
     const lines = this.lines.map((line) => ({
       label: sentence(line),
       detail: `${nameOf(line.uri)} ${clock(line.last)}`,

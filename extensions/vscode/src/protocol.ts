@@ -16,6 +16,8 @@ export interface Study {
   readonly durable: number;
   readonly sealed: number;
   readonly findings: number;
+  /** What was found and is masked, by kind. */
+  readonly masked: Readonly<Record<string, number>>;
   readonly documents: number;
 }
 

@@ -13,6 +13,7 @@ import {
   State,
   StreamMessageReader,
 } from "vscode-languageclient/node";
+import { startedBy } from "./consent";
 import { WholeWriter } from "./writer";
 import { type Forgotten, type Status, type Why, off } from "./protocol";
 
@@ -148,11 +149,11 @@ export class Sidecar implements vscode.Disposable {
 
   private async launch(): Promise<void> {
     const run = (this.run += 1);
-    const command = vscode.workspace.getConfiguration("overt").get("command", "overt");
+    const [command, ...first] = startedBy();
     this.say(this.crashes.length ? off("crashed", "The sidecar ended and is being started again.") : STARTING);
     let process: ChildProcess;
     try {
-      process = await spawned(command, ["lsp"]);
+      process = await spawned(command, [...first, "lsp"]);
     } catch (error) {
       if (run !== this.run) return;
       this.wanted = false;

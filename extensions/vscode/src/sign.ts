@@ -1,7 +1,7 @@
 // The sign in the status bar: it says that overt captures only while the sidecar itself says so.
 
 import * as vscode from "vscode";
-import type { Status } from "./protocol";
+import type { Status, Study } from "./protocol";
 
 const COMMANDS = ["overt.pause15", "overt.resume", "overt.forget", "overt.review", "overt.why", "overt.enable", "overt.walkthrough"];
 
@@ -55,9 +55,17 @@ function actions(status: Status): string {
 }
 
 /** What one study has of this run, in words. */
-export function counts(study: { durable: number; findings: number; documents: number }): string {
+export function counts(study: Pick<Study, "durable" | "findings" | "masked" | "documents">): string {
   const files = study.documents === 1 ? "1 file" : `${study.documents} files`;
-  return `${study.durable} events kept, ${files} open, ${study.findings} secrets or personal data masked so far`;
+  const masked = kinds(study.masked).map(([kind, count]) => `${count} ${kind}`);
+  return `${study.durable} events kept, ${files} open, ${masked.length ? `masked: ${masked.join(", ")}` : "nothing to mask so far"}`;
+}
+
+/** What was masked, the most frequent kind first, in words rather than in the detectors' names. */
+export function kinds(masked: Readonly<Record<string, number>>): [string, number][] {
+  return Object.entries(masked)
+    .map(([kind, count]): [string, number] => [kind.replaceAll("-", " "), count])
+    .sort(([a, m], [b, n]) => n - m || a.localeCompare(b));
 }
 
 /** A time of day as the person writes it. */
