@@ -60,7 +60,7 @@ def test_vim_with_ale_captures_as_printed(tmp_path: Path, monkeypatch: pytest.Mo
     threading.Thread(target=_drain, args=(keyboard,), daemon=True).start()
     editor = psutil.Process(pid)
     try:
-        wait_for("the document", lambda: _kept(person).get("typed.py") == "one = 1\n")
+        wait_for("the document", lambda: kept_of(person).get("typed.py") == "one = 1\n")
         for keys, text in (
             ("otwo = 'naïve 😀'\x1b", "one = 1\ntwo = 'naïve 😀'\n"),
             ("yyp", "one = 1\ntwo = 'naïve 😀'\ntwo = 'naïve 😀'\n"),
@@ -68,9 +68,9 @@ def test_vim_with_ale_captures_as_printed(tmp_path: Path, monkeypatch: pytest.Mo
             ("\x12ggx", "ne = 1\ntwo = 'naïve 😀'\ntwo = 'naïve 😀'\n"),
         ):
             os.write(keyboard, keys.encode())
-            wait_for(repr(text), lambda text=text: _kept(person).get("typed.py") == text)
+            wait_for(repr(text), lambda text=text: kept_of(person).get("typed.py") == text)
         os.write(keyboard, b":w\r")
-        wait_for("the save", lambda: any(isinstance(each, DocumentSave) for each in _bodies(person)))
+        wait_for("the save", lambda: any(isinstance(each, DocumentSave) for each in bodies_of(person)))
         os.write(keyboard, f":e {work}/.env\r".encode() + b"oTOKEN=swordfish\x1b:w\r:qa!\r")
         psutil.wait_procs([editor], timeout=30)
     finally:
@@ -78,8 +78,8 @@ def test_vim_with_ale_captures_as_printed(tmp_path: Path, monkeypatch: pytest.Mo
             editor.kill()
         with contextlib.suppress(OSError):
             os.close(keyboard)
-    assert _kept(person)["typed.py"] == file.read_text("utf-8")
-    bodies = _bodies(person)
+    assert kept_of(person)["typed.py"] == file.read_text("utf-8")
+    bodies = bodies_of(person)
     assert "TOKEN" not in repr(bodies)
     assert isinstance(bodies[0], CaptureStart)
 
@@ -90,11 +90,11 @@ def _drain(screen: int) -> None:
             pass
 
 
-def _bodies(person: Participant) -> list[object]:
+def bodies_of(person: Participant) -> list[object]:
     with contextlib.suppress(FileNotFoundError):
         return [body for bodies in asyncio.run(person.kept()) for body in bodies]
     return []
 
 
-def _kept(person: Participant) -> dict[str, str]:
+def kept_of(person: Participant) -> dict[str, str]:
     return {name: text for bodies in asyncio.run(person.kept()) for name, text in replay(bodies).items()}
