@@ -1,10 +1,11 @@
 """How well the maker of an edit is told, on a scripted session in the real Visual Studio Code, beside peers' guesses.
 
-    python -m benchmarks.origins [--rounds 3]
+    python -m benchmarks.origins [--rounds 3] [--held-out [--seed N]]
 
 Each step is done as a person, a formatter, an assistant or another program would; what the dataset says of its edits is
 held against what was done. Beside it, on the same edits: WakaTime's guess (over 50 characters twice within 500 ms: an
-assistant) and crowd-code's (an edit outside the lines in view: an assistant). The last line is one JSON object.
+assistant) and crowd-code's (an edit outside the lines in view: an assistant). ``--held-out`` plays another script, for
+which none of the rules was written, each round in another order. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow.dataset
 
+from benchmarks import origins_held_out
 from benchmarks.workbench import ROOT, Workbench
 from overt.demo.house import House
 
@@ -42,18 +44,24 @@ def main() -> None:
         prog="python -m benchmarks.origins", description="Who made an edit: how often right?"
     )
     parser.add_argument("--rounds", type=int, default=3, help="how often the script is played")
+    parser.add_argument("--held-out", action="store_true", help="play the script that the rules were not written for")
+    parser.add_argument("--seed", type=int, default=origins_held_out.SEED, help="the order of the held-out script")
     options = parser.parse_args()
+    start, scripts = START, [STEPS] * options.rounds
+    if options.held_out:
+        start = origins_held_out.START
+        scripts = [tuple(origins_held_out.script(options.seed + turn)) for turn in range(options.rounds)]
     with tempfile.TemporaryDirectory(prefix="overt-origins-") as folder:
-        print(json.dumps(asyncio.run(measure(Path(folder), options.rounds))))
+        print(json.dumps(asyncio.run(measure(Path(folder), start, scripts))))
 
 
-async def measure(folder: Path, rounds: int) -> dict[str, Any]:
-    """Play the script, build the dataset, and compare."""
+async def measure(folder: Path, start: str, scripts: Sequence[Sequence[Step]]) -> dict[str, Any]:
+    """Play the scripts one after the other, build the dataset, and compare."""
     house = House(folder)
     await house.found_study(kinds=("viewport.change", "completion.accept"))
     await house.join()
     path = house.work / "script.py"
-    path.write_text(START, "utf-8")
+    path.write_text(start, "utf-8")
     done: list[tuple[str, float, float]] = []
     async with await Workbench.start(
         folder / "code",
@@ -64,14 +72,14 @@ async def measure(folder: Path, rounds: int) -> dict[str, Any]:
     ) as bench:
         await bench.open_file(path.name)
         await bench.sign_says("capturing")
-        for turn in range(rounds):
-            for truth, step in STEPS:
+        for turn, steps in enumerate(scripts, 1):
+            for truth, step in steps:
                 await asyncio.sleep(SETTLE_S)
                 began = time.time()
                 await step(bench, path)
                 await asyncio.sleep(SETTLE_S)
-                done.append((truth, began * 1000, time.time() * 1000))
-            print(f"round {turn + 1} of {rounds}", file=sys.stderr, flush=True)
+                done.append((truth or "nobody", began * 1000, time.time() * 1000))
+            print(f"round {turn} of {len(scripts)}", file=sys.stderr, flush=True)
     try:
         await house.start_receiver()
         await house.sync()

@@ -43,6 +43,21 @@ exports.activate = (context) => {
     commands.registerCommand("helper.agentBelow", () =>
       write(front().uri, front().lineAt(front().lineCount - 1).range.end, "\ndef helper_wrote_this(value):\n    return value\n"),
     ),
+    commands.registerCommand("helper.agentRename", async () => {
+      const document = front();
+      const edit = new WorkspaceEdit();
+      for (const found of document.getText().matchAll(/\bentries\b/g)) {
+        edit.replace(document.uri, new Range(document.positionAt(found.index), document.positionAt(found.index + 7)), "bookings");
+      }
+      await workspace.applyEdit(edit);
+    }),
+    commands.registerCommand("helper.agentRewrite", async () => {
+      const document = front();
+      const last = document.lineCount - 1;
+      const edit = new WorkspaceEdit();
+      edit.replace(document.uri, new Range(last - 3, 0, last, 0), "# The helper shortened these notes.\n# - kept: what is needed\n");
+      await workspace.applyEdit(edit);
+    }),
     commands.registerCommand("helper.agentOther", () =>
       write(Uri.joinPath(front().uri, "../second.py"), new Position(0, 0), "ELSEWHERE = True\n"),
     ),
