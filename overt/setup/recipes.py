@@ -33,6 +33,7 @@ def kate(command: Sequence[str]) -> str:
 {json.dumps(servers, indent=2)}
 
 In katerc, below [lspclient], IncrementalSync=true sends changes instead of whole files.
+Kate asks once whether the server may be started.
 """
 
 
