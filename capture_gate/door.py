@@ -47,6 +47,9 @@ from privacy_filter.detectors.names import NameBook, NamingDetector
 
 _CLOSES = frozenset({DocumentClose, PageClose})
 
+SHORT_CHARS = 256
+"""A text that is no longer, and without a NUL, needs no closer look: it is neither too large nor a line too long."""
+
 MAX_ALARM_S = 6 * 3600.0
 """A longer wait is cut up: a machine that slept in between has lost track of it."""
 
@@ -183,7 +186,7 @@ class Door:
             return
         document: DocumentId | None = getattr(body, "document", None)
         text = text_of(body)
-        if document is not None and text:
+        if document is not None and (len(text) > SHORT_CHARS or "\x00" in text):
             if (code := unfit(text)) is not None:
                 self.gap(1, GapReason(code), document)
                 return

@@ -113,11 +113,12 @@ class Sessions:
         """Admit an event to a channel; where the filter fails, the channel is closed and nothing passes unread."""
         if channel.next_index == 0 and not isinstance(body, CaptureStart):
             self.admit(channel, self._start())
-        wall_ms, monotonic_ms = self.moment or (self._clock.wall_ms(), self._clock.monotonic_ms())
         if self.at_ms is not None:
             then_ms = self._clock.monotonic_of(self.at_ms)
             monotonic_ms = max(then_ms, self._latest_ms)
             wall_ms = self.at_ms + monotonic_ms - then_ms
+        else:
+            wall_ms, monotonic_ms = self.moment or (self._clock.wall_ms(), self._clock.monotonic_ms())
         self._latest_ms = monotonic_ms
         try:
             channel.admit(body, level, ceiling=ceiling, wall_ms=wall_ms, monotonic_ms=monotonic_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from capture_gate.channel import Channel, masked_batches
 from event_model.clock import Clock
@@ -56,6 +57,7 @@ class Writer:
         self._renew = renew
         self._lock = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
+        self._woken = 0
         self._take: Callable[[], None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._seal_timer: asyncio.TimerHandle | None = None
@@ -71,8 +73,10 @@ class Writer:
             return
         if self._timer is None:
             self._begin_in(COMMIT_DELAY_S)
-        elif not self._failing and self._buffered() >= COMMIT_EVENTS:
-            self._begin()
+        elif not self._failing:
+            self._woken += 1
+            if self._woken >= COMMIT_EVENTS:
+                self._begin()
 
     def before_write(self, take: Callable[[], None]) -> bool:
         """Call ``take`` right before the next write, once; false when none is due within the usual time."""
@@ -135,6 +139,7 @@ class Writer:
 
     def _begin_in(self, delay_s: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(delay_s, self._due)
+        self._woken = 0
 
     def _due(self) -> None:
         """Write here and now where that can be: a task and its hops cost more than the write itself."""
@@ -159,7 +164,7 @@ class Writer:
         written = None
         try:
             if channel.begun:
-                written = self._store.append_at_once(batch, permitted=lambda: self._permitted(channel))
+                written = self._store.append_at_once(batch, permitted=partial(self._permitted, channel))
         except StoreError:
             pass  # it is tried again by who deals with that
         finally:
@@ -171,6 +176,8 @@ class Writer:
 
     def _is_full(self, channel: Channel) -> bool:
         """Say whether enough has settled for a segment."""
+        if channel.durable - channel.sealed < MAX_SEGMENT_EVENTS:
+            return False
         return channel.settled(self._clock.monotonic_ms()) - channel.sealed >= MAX_SEGMENT_EVENTS
 
     def _begin(self) -> None:

@@ -41,6 +41,7 @@ class SteadyClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.monotonic_ms = clock.monotonic_ms
         self._offset = clock.wall_ms() - clock.monotonic_ms()
 
     def wall_ms(self) -> int:
@@ -51,10 +52,6 @@ class SteadyClock:
             return steady
         self._offset += wall - steady
         return wall
-
-    def monotonic_ms(self) -> int:
-        """Time that never goes back, from an arbitrary origin."""
-        return self._clock.monotonic_ms()
 
     def monotonic_of(self, wall_ms: int) -> int:
         """Give the monotonic time of a moment that another process read from the wall clock: exact between two such."""

@@ -118,8 +118,11 @@ class FrameReader:
         while buffer.startswith((b"\r", b"\n"), self._pos):
             self._pos += 1
         plain = _PLAIN_HEADER.match(buffer, self._pos)
-        if plain is not None:
-            return self._begin_body(plain.end(), int(plain[1]))
+        if plain is not None and 0 < int(plain[1]) <= MAX_BODY_BYTES:
+            self._pos = self._scanned = plain.end()
+            self._need = int(plain[1])
+            self._excused = False
+            return True
         end = _BLOCK_END.search(buffer, self._pos, self._pos + MAX_HEADER_BYTES)
         if end is None:
             if len(buffer) - self._pos < MAX_HEADER_BYTES:
@@ -129,10 +132,7 @@ class FrameReader:
         if length is None:
             # Perhaps garbage before a good header in the same block: search it, but not the same place again.
             return self._lose(self._pos + 1)
-        return self._begin_body(end.end(), length)
-
-    def _begin_body(self, start: int, length: int) -> Fault | Literal[True] | None:
-        """Look at an announced length: true when a body follows."""
+        start = end.end()
         if length == 0 or length > MAX_SKIP_BYTES:
             return self._lose(start)
         if length > MAX_BODY_BYTES:
