@@ -21,6 +21,8 @@ const RENAME_MS = 10_000;
 interface Entry {
   readonly lines: Lines;
   saving: boolean;
+  /** The lines in view as they were told last. */
+  view?: string;
 }
 
 interface Pending {
@@ -347,14 +349,17 @@ export class Mirror implements vscode.Disposable {
 
   private scrolled(editor: vscode.TextEditor): void {
     const uri = editor.document.uri.toString();
-    if (!this.told.has(uri) || this.viewports.has(uri)) return;
+    const entry = this.told.get(uri);
+    // The editor says so at every edit, too; mostly nothing was scrolled.
+    if (entry === undefined || this.viewports.has(uri) || viewOf(editor) === entry.view) return;
     this.viewports.set(
       uri,
       setTimeout(() => {
         this.viewports.delete(uri);
         const first = editor.visibleRanges[0];
         const last = editor.visibleRanges.at(-1);
-        if (!this.told.has(uri) || first === undefined || last === undefined) return;
+        if (this.told.get(uri) !== entry || first === undefined || last === undefined || viewOf(editor) === entry.view) return;
+        entry.view = viewOf(editor);
         this.flush();
         this.sidecar().notify("overt/viewport", { uri, firstLine: first.start.line, lastLine: last.end.line });
       }, VIEWPORT_MS),
@@ -407,6 +412,10 @@ export class Mirror implements vscode.Disposable {
     this.renaming.clear();
     this.refused.clear();
   }
+}
+
+function viewOf(editor: vscode.TextEditor): string {
+  return `${editor.visibleRanges[0]?.start.line}-${editor.visibleRanges.at(-1)?.end.line}`;
 }
 
 function remember(lines: Lines, span: { start: { line: number }; end: { line: number } }, into: Map<number, string>): void {
