@@ -9,12 +9,13 @@ import ahocorasick
 
 from privacy_filter.detectors.base import SECRET, Hit
 from privacy_filter.detectors.rules import name_rules
-from privacy_filter.detectors.standins import is_stand_in, is_stand_in_password
+from privacy_filter.detectors.standins import is_stand_in, is_stand_in_encoded, is_stand_in_password, unquoted
 from privacy_filter.detectors.values import (
     is_digest,
     is_hex,
     is_identifier,
     is_mixed,
+    is_state,
     is_uuid,
     is_worded,
     looks_random,
@@ -28,6 +29,16 @@ _PUBLIC = ("arn:", "LS0tLS1CRUdJTiBDRVJU", "LS0tLS1CRUdJTiBQVUJM", "ssh-rsa ", "
 _BEFORE_SHORT = ("db", "user", "my", "admin", "root", "ftp", "ssh", "smtp", "mail", "o", "x", "basic", "http")
 _GOES_ON = re.compile(r"key|token|secret|toke")
 _VERB = re.compile(r"[ \t]+(?!is\b|was\b|=[ \t]|:|->|<-)")
+
+_CALL = re.compile(r"[A-Za-z_$][\w$.:>\-]*\(")
+_ATTRIBUTE = re.compile(r"""["'][ \t]+(?!value\b)[a-z\-]+[ \t]?=[ \t]?["']?\Z""")
+"""Another attribute of the same element: what stands there is not the named one's value."""
+
+_WEB_ADDRESS = re.compile(r"https?://[^\s@]*\Z")
+_ADDRESS_PART = re.compile(r"[A-Za-z0-9_\-]{16,}")
+_TEMPLATED = re.compile(r"\{\{[^{}\n]*\Z")
+_SETTING = re.compile(r"[a-z][\w\-]*(?:\.[a-z][\w\-]*)+=")
+"""A setting of its own, written as one text: ``server.port=8080``."""
 
 _ADDRESS = re.compile(r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ][\d:]|\Z)")
@@ -50,6 +61,9 @@ BEFORE = 96
 """How far before a name a value may stand that it is compared with."""
 
 MIN_PASSWORD_CHARS = 4
+MIN_PASSWORD_ALNUM = 3
+"""Fewer letters and digits, and a value shows how signs are written."""
+
 MIN_SENT_CHARS = 20
 """Keys in addresses; shorter ones may be names."""
 
@@ -143,6 +157,9 @@ class AssignmentLayer:
         if match is not None:
             start, end = next(match.span(group) for group in (1, 2, 3) if match.group(group) is not None)
             value = window.text[at + start : at + end].rstrip("\\ ")
+            between = window.text[at : at + start]
+            if _ATTRIBUTE.search(between):
+                return None
             if _is_secret(value, strength, window, quoted=True):
                 return _hit(at + start, at + start + len(value), strength)
             return None
@@ -161,6 +178,10 @@ class AssignmentLayer:
         if not value or (any(sign in value for sign in "([{$") and not looks_random(value)):
             return None
         if is_identifier(value) and window.text[start + len(value) : start + len(value) + 1] in {"(", "[", "."}:
+            return None
+        if _CALL.match(value) or (spoken and window.whole_file and _is_name(value)):
+            return None
+        if b"|" in match.group(1) and _TEMPLATED.search(window.text, max(at - BEFORE, 0), at):
             return None
         if spoken and not _is_spoken_secret(value, strength):
             return None
@@ -196,6 +217,10 @@ class AssignmentLayer:
 
 
 def _is_secret(value: str, strength: str, window: Window, *, quoted: bool) -> bool:
+    if window.whole_file and is_stand_in_encoded(value):
+        return False
+    if _SETTING.match(value) or (strength != PASSWORD and _is_plain_address(value)):
+        return False
     if strength == PASSWORD:
         if is_stand_in_password(value, whole_file=window.whole_file):
             return False
@@ -204,7 +229,22 @@ def _is_secret(value: str, strength: str, window: Window, *, quoted: bool) -> bo
         return False
     if strength == TOKEN:
         return _is_token(value, quoted=quoted) or (not window.whole_file and _is_begun(value, quoted=quoted))
-    return surely_random(value) and not is_uuid(value)
+    return surely_random(value) and not is_uuid(value) and not is_state(value)
+
+
+def _is_name(value: str) -> bool:
+    """Say whether a value is a name in a program, of several words, of which the last may have a number."""
+    name = value.rstrip("0123456789")
+    joined = "_" in name or (not name.isupper() and any(map(str.isupper, name[1:])))
+    return joined and len(value) - len(name) <= 2 and name.replace("_", "").isalpha() and is_worded(name)
+
+
+def _is_plain_address(value: str) -> bool:
+    """Say whether a value is an address of the web in which nothing random stands: digests name public things."""
+    if _WEB_ADDRESS.match(value) is None:
+        return False
+    parts = _ADDRESS_PART.findall(value.partition("://")[2])
+    return not any(looks_random(part) and not is_digest(part) for part in parts)
 
 
 def _is_sent(window: Window, at: int, start: int, value: str) -> bool:
@@ -234,7 +274,9 @@ def _is_begun(value: str, *, quoted: bool) -> bool:
 
 
 def _is_password(value: str, *, quoted: bool) -> bool:
-    value = value.strip()
+    value = unquoted(value.strip())
+    if sum(map(str.isalnum, value)) < MIN_PASSWORD_ALNUM:
+        return False
     if len(value) < MIN_PASSWORD_CHARS or any(map(str.isspace, value)) or _NUMBERED.match(value):
         return False
     if _ADDRESS.fullmatch(value) or _DATE.match(value):

@@ -8,7 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from privacy_filter.detectors.base import SECRET, Hit
-from privacy_filter.detectors.standins import is_stand_in, is_stand_in_password
+from privacy_filter.detectors.standins import (
+    is_made_of_words,
+    is_stand_in,
+    is_stand_in_login,
+    is_stand_in_password,
+    unquoted,
+)
 from privacy_filter.detectors.values import looks_random
 from privacy_filter.detectors.window import Window, compile_pattern
 
@@ -21,6 +27,12 @@ AHEAD = 2_048
 BLOCK_AHEAD = 16_384
 """The largest private keys in use have some 13 kB."""
 
+
+MIN_PASSWORD_ALNUM = 3
+"""Fewer letters and digits show how signs are written in an address."""
+
+_EXAMPLE_HOST = re.compile(r"@(?:[\w\-]+|127\.[\d.]+|(?:[\w.\-]+\.)?(?:example(?:\.[a-z]+)?|test|local))(?:[:/]|\Z)")
+"""A machine's name without a domain, this machine, and the domains that are kept for examples (RFC 2606)."""
 
 _KEY_LINE = re.compile(r"[A-Za-z0-9+/=]{12}")
 
@@ -62,6 +74,24 @@ def _is_encoded_key_block(value: str) -> bool:
     }
 
 
+def _holds_key(value: str, _whole: str) -> bool:
+    """Say whether a key block in base64 has a key in it, as far as it can be read."""
+    body = re.sub(r"\\n|[^A-Za-z0-9+/]", "", value)
+    return _is_key_block(base64.b64decode(body[: len(body) // 4 * 4]).decode("latin-1"))
+
+
+def _is_own_password(value: str, whole: str) -> bool:
+    """Say whether a password in an address, in a file, is more than an example's words or signs in percent."""
+    value = unquoted(value)
+    if sum(map(str.isalnum, value)) < MIN_PASSWORD_ALNUM:
+        return False
+    return not is_made_of_words(value) or _EXAMPLE_HOST.search(whole) is None
+
+
+def _is_own_login(value: str, _whole: str) -> bool:
+    return not is_made_of_words(unquoted(value.partition(":")[2]))
+
+
 def _is_basic(value: str) -> bool:
     """Say whether a value is user and password in base64 (RFC 7617)."""
     value = value.rstrip("=")
@@ -75,7 +105,8 @@ class _Form:
     """A marker that is looked for first, the pattern around it, and what is then masked.
 
     ``group`` of the pattern is masked; ``core`` is the group of the secret itself, where that is less. A ``begun``
-    form is one whose end is not written yet: it is looked for only where somebody is writing.
+    form is one whose end is not written yet: it is looked for only where somebody is writing. ``filed`` is asked
+    besides, with all that the form covers, where the text is that of a file: those are full of examples.
     """
 
     __slots__ = (
@@ -86,6 +117,7 @@ class _Form:
         "begun",
         "behind",
         "core",
+        "filed",
         "group",
         "guessable",
         "kind",
@@ -105,6 +137,7 @@ class _Form:
         ahead: int = AHEAD,
         behind: int = BEHIND,
         begun: bool = False,
+        filed: Callable[[str, str], bool] | None = None,
     ) -> None:
         self.kind = kind
         self.marker = marker
@@ -115,6 +148,7 @@ class _Form:
         self.ahead = ahead
         self.behind = behind
         self.begun = begun
+        self.filed = filed
         self._source = pattern
         self._pattern: Any = None
 
@@ -146,7 +180,7 @@ class _Form:
         if self.core is not None:
             core = (base + match.start(self.core), base + match.end(self.core))
             value = window.text[core[0] : core[1]]
-        if not self.accepts(value):
+        if not self.accepts(value) or (window.whole_file and self.filed is not None and not self.filed(value, match.group().decode("latin-1"))):
             return None
         start, end = base + inner[0], base + inner[1]
         return Hit(start, end, SECRET, self.kind, guessable=self.guessable, core=core)
@@ -171,6 +205,7 @@ _FORMS = (
         ahead=BLOCK_AHEAD,
         behind=0,
         accepts=_is_encoded_key_block,
+        filed=_holds_key,
     ),
     _Form("jwt", "eyj", rb"""\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]{6,}){1,4}""", ahead=8_192, behind=1),
     _Form("jwt", "zxlk", rb"""\bZXlK[A-Za-z0-9+/=_-]{40,}""", ahead=8_192, behind=1),
@@ -183,6 +218,7 @@ _FORMS = (
         guessable=True,
         core=1,
         behind=32,
+        filed=_is_own_password,
     ),
     _Form(
         "url-credential",
@@ -191,6 +227,7 @@ _FORMS = (
         guessable=True,
         core=1,
         behind=32,
+        filed=_is_own_password,
     ),
     _Form(
         "url-credential",
@@ -282,7 +319,8 @@ _FORMS = (
     ),
     _Form("salesforce-session", "00d", rb"""\b00D[A-Za-z0-9]{9,15}![A-Za-z0-9._]{40,}""", behind=1),
     _Form(
-        "authorization", "basic ", rb"""(?i)\bbasic +([A-Za-z0-9+/]{8,}={0,2})""", group=1, behind=1, accepts=_is_basic
+        "authorization", "basic ", rb"""(?i)\bbasic +([A-Za-z0-9+/]{8,}={0,2})""", group=1, behind=1, accepts=_is_basic,
+        filed=lambda value, _whole: not is_stand_in_login(value),
     ),
     _Form(
         "authorization",
@@ -300,6 +338,7 @@ _FORMS = (
         guessable=True,
         behind=0,
         ahead=512,
+        filed=_is_own_login,
     ),
     _Form("password", ":5432:", rb"""\b[A-Za-z0-9.*\-]+:5432:[^:\s]+:[^:\s]+:(\S{4,64})""", group=1, guessable=True),
     _Form("password", "sshpass", rb"""sshpass +-p *["']?([^\s"']{4,64})""", group=1, guessable=True, behind=0),

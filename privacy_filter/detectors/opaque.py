@@ -41,6 +41,9 @@ _HARMLESS_BEFORE = (
 _HARMLESS_WITHIN = ("sha1-", "sha256-", "sha384-", "sha512-", "publickeytoken", "aaaac3nza", "aaaab3nza", "aaaae2vjz")
 
 
+_NAMED_PUBLIC = re.compile(r"""(?:_id|\bid|cursor|\bn|\betag)\\?["']?[ \t]*[:=][ \t]*\\?["']?\Z""")
+"""Names of ids, of places in a list, and of what a public key has (RFC 7518)."""
+
 _ENDING = re.compile(
     r"\.(?:gif|jpe?g|png|svg|webp|ico|css|js|mjs|map|woff2?|ttf|html?|json|txt|md|py|ts|whl|gz|zip|tgz)\b"
 )
@@ -79,6 +82,8 @@ class OpaqueLayer:
         for match in self._prefixed.finditer(window.raw):
             body = match.group(2).decode("latin-1")
             cases = any(map(str.isupper, body)) and any(map(str.islower, body))
+            if _NAMED_PUBLIC.search(window.low, max(match.start(1) - 24, 0), match.start(1)):
+                continue
             if cases and surely_random(body) and not is_worded(body) and not is_stand_in(body):
                 hits.append(Hit(match.start(1), match.end(1), SECRET, "prefixed-token"))
 

@@ -36,6 +36,9 @@ _PUBLIC = re.compile(
 )
 """What says of a value of hexadecimal digits that it names a state of something public."""
 
+_VERSIONED = re.compile(r"/v\d+(?:(?:alpha|beta|rc)\d*)?\Z")
+"""``networking.k8s.io/v1beta1``"""
+
 _KEY_WORDS = re.compile(r"key|token|secret|access|auth|pass|\bpat\b|cred")
 _SUFFIX = re.compile(
     r"(?:ai|api|app|key|token|secret|access|auth|pass|pat|client|user|cred|test|live|prod|dev|webhook)"
@@ -112,8 +115,12 @@ def _is_key(value: str, name: str, *, told: bool, ordinary: bool) -> bool:
     if is_stand_in(value) or value.startswith(("/", ".", "-")) or (told and not value.replace("_", "").isalnum()):
         return False
     if ordinary:
+        if name.endswith("cursor"):
+            return False  # the place in a list that is given out in pages
         return surely_random(value) and not is_digest(value) and not is_uuid(value) and "/" not in value
     if "/" in value and not surely_random(value.replace("/", "")):
+        return False
+    if "/" in value and _VERSIONED.search(value):
         return False
     if is_uuid(value) or is_hex(value):
         least = MIN_HEX_CHARS if _KEY_WORDS.search(name) else MIN_PLAIN_HEX_CHARS

@@ -5,9 +5,11 @@ A value is none of these because it has such a word *in* it, but only if nothing
 
 from __future__ import annotations
 
+import base64
 import re
 from functools import cache, lru_cache
 from itertools import pairwise
+from urllib.parse import unquote_to_bytes
 
 from privacy_filter.detectors.rules import name_rules
 from privacy_filter.detectors.values import MIN_DISTINCT, is_worded, looks_random
@@ -31,6 +33,14 @@ _ELIDED = re.compile(r"\.\.\.+|…|\*{3,}|•{3,}|[xX]{4,}")
 _PATTERN = re.compile(r"\[\^|\(\?[:P=!<#]|\\[dwsSbWD][+*{)\]]|\]\{\d|\][+*]|\.\*\??[)$\"]|\[a-z|\[A-Z|\[0-9")
 """What only regular expressions have."""
 
+MAX_ELIDED_PART = 16
+"""Of a value with dots in its middle so many characters in a row may be left: longer parts give a key away."""
+
+_REFERENCE = re.compile(r"(?:npm|urn|workspace|vault|file|classpath|ref\+\w+):|[\w@/.\-]+@[\^~]?\d+\.\d|#[a-z][\w.]*-[\w.\-]+\Z")
+"""What only names something that lies elsewhere: a package, a resource, a place on the page."""
+
+_BASE64_TEXT = re.compile(r"[A-Za-z0-9+/]{4,}={0,2}\Z")
+_LEET = str.maketrans("013457", "oieast")
 _LETTERS = re.compile(r"[a-z]+")
 _NAMES = re.compile(r"passw(?:or)?d|passphrase|passwd|secret|token|api_?key|credential")
 
@@ -45,6 +55,8 @@ def is_stand_in(value: str) -> bool:
     if _counted(low) >= MIN_COUNTED or 2 * _repeated(value) >= len(value):
         return True
     if _PATTERN.search(value):
+        return True
+    if _is_reference(value) or _is_elided(value):
         return True
     rest = _ELIDED.sub("", _TEMPLATE.sub("", value))
     marked = len(rest) < len(value)
@@ -67,9 +79,67 @@ def is_stand_in_password(value: str, *, whole_file: bool) -> bool:
     rest = _ELIDED.sub("", _TEMPLATE.sub("", value))
     if len(rest) < len(value) and sum(map(str.isalnum, rest)) < 4:
         return True
-    parts = _LETTERS.findall(low)
-    plain = bool(parts) and all(part in rules.vocabulary for part in parts)
-    return plain and (whole_file or not any(map(str.isdigit, value)))
+    if whole_file and (_is_reference(value) or _is_leet(low)):
+        return True
+    return is_made_of_words(value) and (whole_file or not any(map(str.isdigit, value)))
+
+
+def is_made_of_words(value: str) -> bool:
+    """Say whether the letters of a value are words of which examples of passwords are made."""
+    parts = _LETTERS.findall(value.lower())
+    return bool(parts) and all(part in name_rules().values.vocabulary for part in parts)
+
+
+def is_stand_in_encoded(value: str) -> bool:
+    """Say whether a value is base64 of a text that no machine made and that is no password, as files show it."""
+    text = plain_of(value)
+    return text is not None and not looks_random(text) and (
+        is_stand_in_password(text, whole_file=True) or not any(map(str.isdigit, text))
+    )
+
+
+def is_stand_in_login(value: str) -> bool:
+    """Say whether user and password in base64 are those of an example (RFC 7617)."""
+    text = plain_of(value)
+    return text is not None and is_stand_in_password(text.partition(":")[2], whole_file=True)
+
+
+def plain_of(value: str) -> str | None:
+    """Give the printable text that a value is base64 of, if it is."""
+    if not _BASE64_TEXT.match(value):
+        return None
+    body = value.rstrip("=")
+    try:
+        text = base64.b64decode(body + "=" * (-len(body) % 4)).decode("utf-8")
+    except ValueError:
+        return None
+    return text if text.isprintable() or text.rstrip("\n").isprintable() else None
+
+
+def unquoted(value: str) -> str:
+    """Give what an address says with its signs written in percent."""
+    return unquote_to_bytes(value).decode("utf-8", "replace") if "%" in value else value
+
+
+def _is_reference(value: str) -> bool:
+    return _REFERENCE.match(value) is not None and not looks_random(value.rpartition("@")[2])
+
+
+def _is_elided(value: str) -> bool:
+    """Say whether a value's middle is left out, and what stands around it gives little away."""
+    parts = re.split(r"\.{3,}|…", value)
+    return len(parts) > 1 and all(parts) and max(map(len, parts)) < MAX_ELIDED_PART
+
+
+def _is_leet(low: str) -> bool:
+    """Say whether a value is a word for a password written with digits in the place of letters."""
+    return _passwords().fullmatch(low.translate(_LEET)) is not None
+
+
+@cache
+def _passwords() -> re.Pattern[str]:
+    words = "|".join(sorted(map(re.escape, name_rules().values.vocabulary), key=len, reverse=True))
+    return re.compile(rf"(?:{words})+")
 
 
 @cache

@@ -80,6 +80,13 @@ def is_digest(value: str) -> bool:
     return len(value) in DIGEST_CHARS and _HEX.match(value) is not None
 
 
+def is_state(value: str) -> bool:
+    """Say whether a value is words and a digest: the name of a build, a cache or a picture."""
+    parts = re.split(r"[^A-Za-z0-9_]+", value)
+    rest = [part for part in parts if not is_digest(part)]
+    return 0 < len(rest) < len(parts) and not looks_random("".join(rest))
+
+
 def is_hex(value: str) -> bool:
     """Say whether a value has nothing but hexadecimal digits."""
     return _HEX.match(value) is not None
