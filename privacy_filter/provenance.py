@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 
 from event_model.events import Mask
 
 FIRST_CELL = 1
 """Cell 0 stands for the start of a document: what is deleted there hangs on it."""
+
+MAX_MOVES = 256
+"""Pastes of what was cut elsewhere that are remembered; older ones are settled, or text that is moved about at random."""
 
 Span = tuple[int, int]
 """Consecutive cells, the end not included."""
@@ -26,7 +30,7 @@ class Provenance:
     About 20 bytes an edit and 1 byte a character, besides the text itself.
     """
 
-    __slots__ = ("_events", "_fields", "_marks", "_starts", "_texts", "floor", "next_cell", "tainted")
+    __slots__ = ("_events", "_fields", "_marks", "_moves", "_starts", "_texts", "floor", "next_cell", "tainted")
 
     def __init__(self) -> None:
         self.floor = FIRST_CELL
@@ -37,6 +41,7 @@ class Provenance:
         self._texts: list[str] = []
         self._fields: list[str] = []
         self._marks: list[tuple[int, int, int]] = []
+        self._moves: deque[tuple[int, tuple[Span, ...]]] = deque(maxlen=MAX_MOVES)
 
     def add(self, index: int, field: str, text: str) -> int:
         """Log the text of an event's field and give its first cell."""
@@ -72,8 +77,34 @@ class Provenance:
         pieces = [piece for _, _, _, piece in self._pieces(max(start, self.floor), end)]
         return "".join(pieces)
 
+    def moved(self, first: int, cells: Sequence[Span]) -> None:
+        """Say that the cells from ``first`` on bring again what was cut out elsewhere: they are masked together."""
+        self._moves.append((first, tuple(cells)))
+        for start, end in cells:
+            for cell in range(max(start, self.floor), end):
+                if self.tainted[cell - self.floor]:
+                    self._taint([(first + cell - start, first + cell - start + 1)], self.finding_of(cell) or 0)
+            first += end - start
+
     def taint(self, spans: Iterable[Span], finding: int) -> None:
-        """Mask cells for good; what is masked already keeps its finding."""
+        """Mask cells for good, and where they were cut from; what is masked already keeps its finding."""
+        waiting = list(spans)
+        while waiting:
+            self._taint(waiting, finding)
+            # What is pasted is younger than what was cut: each step goes back in time, so it ends.
+            waiting = [cut for span in waiting for cut in self._cut_from(span)] if self._moves else []
+
+    def _cut_from(self, span: Span) -> Iterator[Span]:
+        """Give the cells that held before what now stands in a span."""
+        for first, cells in self._moves:
+            at = first
+            for start, end in cells:
+                low, high = max(span[0], at), min(span[1], at + end - start)
+                if low < high:
+                    yield start + low - at, start + high - at
+                at += end - start
+
+    def _taint(self, spans: Iterable[Span], finding: int) -> None:
         for span_start, end in spans:
             start = max(span_start, self.floor)
             while start < end:

@@ -32,7 +32,7 @@ from privacy_filter.detectors.base import SECRET, Detector, Hit
 from privacy_filter.echoes import LONG_GRAM_CHARS, Echoes
 from privacy_filter.findings import Findings
 from privacy_filter.page_watch import PageWatch
-from privacy_filter.provenance import Provenance
+from privacy_filter.provenance import Provenance, Span
 from privacy_filter.tracked import TrackedDocument
 
 IDLE_SCAN_MS = 2_000
@@ -49,6 +49,13 @@ MAX_PENDING_CHARS = 8 << 20
 
 LARGE_INSERT_CHARS = 4096
 """A larger insert is a file's text, not something that somebody wrote: random tokens in it are mostly digests."""
+
+MIN_MOVED_CHARS = 4
+"""Shorter pieces come again by chance."""
+
+MAX_MOVED_CHARS = 4096
+MAX_CUTS = 32
+"""Pieces that were cut out last and may be pasted again: a clipboard holds one, an undo list some more."""
 
 MAX_PARKED = 8
 """Closed documents that are kept in case a rename goes on with them."""
@@ -88,6 +95,7 @@ class Redactor:
         self._times = array("Q")
         self._whole: list[Mask] = []
         self._tail = ""
+        self._cuts: dict[str, list[Span]] = {}
         self._pages = PageWatch(detector, self._findings, self._echoes)
 
     def feed(self, event: Event, now_ms: int) -> None:
@@ -209,6 +217,10 @@ class Redactor:
             self._mask_whole(index, "inserted", inserted)
             return
         first = self._origin.add(index, "inserted", inserted) if inserted else self._origin.next_cell
+        if len(inserted) >= MIN_MOVED_CHARS and inserted in self._cuts:
+            self._origin.moved(first, self._cuts[inserted])
+        if MIN_MOVED_CHARS <= body.deleted <= MAX_MOVED_CHARS:
+            self._remember_cut(tracked, body.position, body.position + body.deleted)
         try:
             tracked.edit(body, first_cell=first, floor=self._origin.floor, now_ms=now_ms)
         except PositionError:
@@ -216,6 +228,14 @@ class Redactor:
             self._mask_whole(index, "inserted", inserted)
             return
         self._dirty.add(body.document)
+
+    def _remember_cut(self, tracked: TrackedDocument, start: int, end: int) -> None:
+        """Remember what is cut out: pasted elsewhere it may become a part of a secret that it was not here."""
+        text = tracked.slice(start, end)
+        self._cuts.pop(text, None)
+        self._cuts[text] = tracked.spans(start, end)
+        if len(self._cuts) > MAX_CUTS:
+            del self._cuts[next(iter(self._cuts))]
 
     def _settle_document(self, document: DocumentId) -> None:
         if document in self._dirty:

@@ -82,6 +82,10 @@ class TrackedDocument:
         """Give the cells between two positions."""
         return self._shadow.cells(start, end)
 
+    def spans(self, start: int, end: int) -> list[Span]:
+        """Give the cells between two positions in the order of the text, as spans that count up."""
+        return _spans(self._shadow.cells(start, end))
+
     def window(self) -> Span:
         """Give the span to scan: the dirty lines, their neighbours, and a whole key block when in one."""
         start, end = self.dirty_start, self.dirty_end

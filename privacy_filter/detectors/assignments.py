@@ -27,7 +27,7 @@ _PUBLIC = ("arn:", "LS0tLS1CRUdJTiBDRVJU", "LS0tLS1CRUdJTiBQVUJM", "ssh-rsa ", "
 """Names of cloud resources, certificates and public keys."""
 
 _BEFORE_SHORT = ("db", "user", "my", "admin", "root", "ftp", "ssh", "smtp", "mail", "o", "x", "basic", "http")
-_GOES_ON = re.compile(r"key|token|secret|toke")
+_GOES_ON = re.compile(r"key|token|secret|toke|url")
 _VERB = re.compile(r"[ \t]+(?!is\b|was\b|=[ \t]|:|->|<-)")
 
 _CALL = re.compile(r"[A-Za-z_$][\w$.:>\-]*\(")
@@ -225,7 +225,7 @@ def _is_secret(value: str, strength: str, window: Window, *, quoted: bool) -> bo
         if is_stand_in_password(value, whole_file=window.whole_file):
             return False
         return _is_password(value, quoted=quoted) or (not window.whole_file and _is_begun(value, quoted=quoted))
-    if is_stand_in(value) or value.startswith(_PUBLIC):
+    if is_stand_in(value) or value.startswith(_PUBLIC) or (value[0] == "/" and not surely_random(value[1:])):
         return False
     if strength == TOKEN:
         return _is_token(value, quoted=quoted) or (not window.whole_file and _is_begun(value, quoted=quoted))
@@ -301,13 +301,14 @@ def _is_other_word(window: Window, start: int, end: int) -> bool:
     before, after = text[start - 1 : start], text[end : end + 1]
     head = before.isalpha() and not (text[start].isupper() and before.islower())
     known = window.low[max(start - 5, 0) : start].endswith(_BEFORE_SHORT)
-    if (head and not known) or (after.isalpha() and after.islower() and not _GOES_ON.match(text, end)):
+    goes_on = after.isalpha() and (after.islower() or text[start:end].isupper())
+    if (head and not known) or (goes_on and not _GOES_ON.match(window.low, end)):
         return True
     return word == "pass" and not before.isalnum() and before != "_" and _VERB.match(text, end) is not None
 
 
 def _is_public(value: str, piece: bytes) -> bool:
-    return is_digest(value) or any(word in piece for word in (b"sha", b"md5", b"hash", b"digest"))
+    return is_digest(value.rpartition("=")[2]) or any(word in piece for word in (b"sha", b"md5", b"hash", b"digest"))
 
 
 def _hit(start: int, end: int, strength: str) -> Hit:

@@ -75,7 +75,8 @@ class OpaqueLayer:
     def _find_quoted(self, window: Window, hits: list[Hit]) -> None:
         for match in self._quoted.finditer(window.raw):
             value = match.group(1).decode("latin-1")
-            if _is_chosen(value) and not _is_known(value) and not is_stand_in_password(value, whole_file=False):
+            unclosed = window.text[match.end(1) : match.end(1) + 1] in {"", "\n", "\r"}
+            if (_is_chosen(value) or (unclosed and _is_begun(value))) and not _is_known(value) and not is_stand_in_password(value, whole_file=False):
                 hits.append(Hit(match.start(1), match.end(1), SECRET, "opaque-password", guessable=True, opaque=True))
 
     def _find_prefixed(self, window: Window, hits: list[Hit]) -> None:
@@ -116,6 +117,16 @@ def _is_chosen(value: str) -> bool:
     if is_worded(value):
         return digits > 2 and upper > 0 and lower > 0 and any(sign in _STRONG_SIGNS for sign in value)
     return (upper > 0 and lower > 0) or (digits > 2 and changes(value) >= MIN_CHANGES and not is_hex(value))
+
+
+def _is_begun(value: str) -> bool:
+    """Say whether a text whose end is not written yet mixes letters and digits as no name does."""
+    digits = sum(map(str.isdigit, value))
+    letters = sum(map(str.isalpha, value))
+    if digits < 2 or letters < 2 or is_hex(value):
+        return False
+    cases = any(map(str.isupper, value)) and any(map(str.islower, value))
+    return changes(value) >= 3 or (changes(value) >= 2 and digits > 2 and cases)
 
 
 def _is_file(window: Window, end: int) -> bool:

@@ -115,8 +115,8 @@ def _is_key(value: str, name: str, *, told: bool, ordinary: bool) -> bool:
     if is_stand_in(value) or value.startswith(("/", ".", "-")) or (told and not value.replace("_", "").isalnum()):
         return False
     if ordinary:
-        if name.endswith("cursor"):
-            return False  # the place in a list that is given out in pages
+        if name.endswith("cursor") or _PUBLIC.search(name):  # a cursor is the place in a list given out in pages
+            return False
         return surely_random(value) and not is_digest(value) and not is_uuid(value) and "/" not in value
     if "/" in value and not surely_random(value.replace("/", "")):
         return False
