@@ -11,6 +11,7 @@ OvertError
 │   ├── SignatureError      a signature that does not belong to these bytes and this key
 │   ├── DecryptError        a ciphertext that this key does not open
 │   └── KeyUnavailable      a key that is missing, locked or of the wrong kind
+├── FilterUnavailable       the privacy filter, or an engine chosen for it, can't be loaded
 ├── ConsentError            an act that the person's consent does not cover, or no such study
 ├── StoreError
 │   ├── StoreUnwritable     the store can't be written: full, read-only, locked
@@ -106,6 +107,12 @@ class KeyUnavailable(CryptoError):
 
     code = "key-unavailable"
     default_hint = "Unlock your keyring; `overt keys restore FILE` brings lost keys back from a backup."
+
+
+class FilterUnavailable(OvertError):
+    """The privacy filter, or an engine that was chosen for it, can't be loaded: nothing is captured without it."""
+
+    code = "filter-unavailable"
 
 
 class ConsentError(OvertError):

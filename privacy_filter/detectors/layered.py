@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import Protocol
 
+from event_model.errors import FilterUnavailable
 from privacy_filter.detectors.assignments import AssignmentLayer
 from privacy_filter.detectors.base import Detector, Hit
 from privacy_filter.detectors.credentials import CredentialLayer
@@ -14,6 +16,11 @@ from privacy_filter.detectors.personal import PersonalLayer
 from privacy_filter.detectors.services import ServiceLayer
 from privacy_filter.detectors.tokens import TokenLayer
 from privacy_filter.detectors.window import Window
+
+
+ENGINE_VARIABLE = "OVERT_ENGINE"
+KINGFISHER = "kingfisher"
+"""The engine that may be added to overt's own layers; theirs stay, so that the choice never takes anything away."""
 
 
 class Layer(Protocol):
@@ -60,17 +67,32 @@ def _union(first: Hit, second: Hit) -> Hit:
     return Hit(start, end, first.category, first.kind, first.guessable, opaque, first.core)
 
 
-@cache
 def default_detector() -> Detector:
-    """Give the detector that overt ships; rules are read when it is first made (some 30 ms)."""
-    return LayeredDetector(
-        (
-            CredentialLayer(),
-            TokenLayer(),
-            AssignmentLayer(),
-            ServiceLayer(),
-            PersonalLayer(),
-            NationalLayer(),
-            OpaqueLayer(),
+    """Give the detector that overt ships, with the engine that ``OVERT_ENGINE`` adds to it.
+
+    Rules are read when it is first made (some 30 ms). FilterUnavailable: if the engine is not known, or not installed.
+    """
+    return _detector(os.environ.get(ENGINE_VARIABLE, ""))
+
+
+@cache
+def _detector(engine: str) -> Detector:
+    layers: list[Layer] = [
+        CredentialLayer(),
+        TokenLayer(),
+        AssignmentLayer(),
+        ServiceLayer(),
+        PersonalLayer(),
+        NationalLayer(),
+        OpaqueLayer(),
+    ]
+    if engine == KINGFISHER:
+        from privacy_filter.detectors.kingfisher import KingfisherLayer  # noqa: PLC0415 - only where it was chosen
+
+        layers.append(KingfisherLayer())
+    elif engine:
+        raise FilterUnavailable(
+            f"{ENGINE_VARIABLE} names {engine!r}, which is no engine of the filter",
+            hint=f"Set it to {KINGFISHER}, or take it out of the environment.",
         )
-    )
+    return LayeredDetector(tuple(layers))

@@ -45,6 +45,14 @@ _LETTERS = re.compile(r"[a-z]+")
 _NAMES = re.compile(r"passw(?:or)?d|passphrase|passwd|secret|token|api_?key|credential")
 
 
+def is_stand_in_token(body: str) -> bool:
+    """Say whether what follows the prefix of a provider's token is none; made-up ones count up only in part."""
+    counted = sum(_counted_runs(body.lower()))
+    if counted and 4 * counted < 3 * len(body) and 2 * _repeated(body) < len(body):
+        return False
+    return is_stand_in(body)
+
+
 @lru_cache(maxsize=4096)
 def is_stand_in(value: str) -> bool:
     """Say whether a value stands where a secret made by a machine would."""
@@ -52,7 +60,7 @@ def is_stand_in(value: str) -> bool:
     low = value.lower()
     if low in rules.placeholders or value in rules.published or len(set(value)) < MIN_DISTINCT:
         return True
-    if _counted(low) >= MIN_COUNTED or 2 * _repeated(value) >= len(value):
+    if any(_counted_runs(low)) or 2 * _repeated(value) >= len(value):
         return True
     if _PATTERN.search(value):
         return True
@@ -147,14 +155,18 @@ def _words() -> re.Pattern[str]:
     return re.compile("|".join(sorted(map(re.escape, name_rules().values.parts), key=len, reverse=True)))
 
 
-def _counted(low: str) -> int:
-    """Give the length of the longest run of characters that follow each other in the alphabet or among the digits."""
-    best = run = 1
-    for before, sign in pairwise(low):
-        step = ord(sign) - ord(before)
-        run = run + 1 if (step == 1 and sign.isalnum()) or (before, sign) == ("9", "0") else 1
-        best = max(best, run)
-    return best
+def _counted_runs(low: str) -> list[int]:
+    """Give the lengths of the runs of characters that follow each other in the alphabet or among the digits."""
+    runs: list[int] = []
+    run = 1
+    for before, sign in pairwise(low + "\0"):
+        if (ord(sign) - ord(before) == 1 and sign.isalnum()) or (before, sign) == ("9", "0"):
+            run += 1
+            continue
+        if run >= MIN_COUNTED:
+            runs.append(run)
+        run = 1
+    return runs
 
 
 def _repeated(value: str) -> int:

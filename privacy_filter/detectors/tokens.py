@@ -8,7 +8,7 @@ import ahocorasick
 
 from privacy_filter.detectors.base import SECRET, Hit
 from privacy_filter.detectors.rules import TokenRule, token_rules
-from privacy_filter.detectors.standins import is_stand_in
+from privacy_filter.detectors.standins import is_stand_in, is_stand_in_token
 from privacy_filter.detectors.values import is_hex, is_worded, looks_random
 from privacy_filter.detectors.window import Window, compile_pattern
 
@@ -60,7 +60,8 @@ class _Form:
         elif size < min(self.least, self.rule.min):
             return None
         body = window.text[after:end]
-        if len(set(body)) < min(MIN_DISTINCT, size) or (size >= self.rule.min and is_stand_in(body)):
+        stands_in = is_stand_in if self.rule.weak else is_stand_in_token
+        if len(set(body)) < min(MIN_DISTINCT, size) or (size >= self.rule.min and stands_in(body)):
             return None
         if self.rule.weak and not looks_random(body):
             return None
