@@ -232,8 +232,9 @@ _FORMS = (
     _Form(
         "url-credential",
         "://",
-        rb"""[A-Za-z][A-Za-z0-9+.\-]{1,30}://[^\s"'`<>/:@]{0,128}:([^\s"'`<>/@:?#]{8,256})(?:[\s"'`]|$)""",
+        rb"""([A-Za-z][A-Za-z0-9+.\-]{1,30}://[^\s"'`<>/:@]{0,128}:([^\s"'`<>/@:?#]{8,256}))(?:[\s"'`]|$)""",
         group=1,
+        core=2,
         guessable=True,
         accepts=_is_begun_password,
         behind=32,
@@ -371,6 +372,8 @@ _FORMS = (
     ),
     _Form("password", ".login(", rb"""\.login\([^,\n]{1,80}, *["']([^"'\n]{4,64})["']""", group=1, guessable=True),
     _Form("telegram-token", ":aa", rb"""\b[0-9]{8,10}:AA[A-Za-z0-9_-]{32,36}""", behind=12),
+    _Form("telegram-token", ":aa", rb"""\b[0-9]{8,10}:AA[A-Za-z0-9_-]{8,36}""", behind=12, begun=True),
+    _Form("maxmind-key", "_mmk", rb"""\b[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk\b""", behind=40),
 )
 
 
