@@ -22,6 +22,7 @@ from capture_gate.decision import (
 from capture_gate.locate import locate
 from capture_gate.people import NAME_KEY_BYTES, repository_people, this_person
 from capture_gate.permissions import Permissions
+from capture_gate.roster import read_roster
 from capture_gate.sessions import Sessions
 from capture_gate.status import ClientInfo, GateStatus, OpenVerdict, StudyStatus
 from capture_gate.watch import Watch
@@ -67,6 +68,7 @@ class Door:
     def __init__(self, permissions: Permissions, ledger: Ledger, clock: Clock) -> None:
         """Use ``Door.open``."""
         self._book: NameBook
+        self._naming: NamingDetector
         self._known_roots: set[Path | None] = set()
         self._permissions = permissions
         self._ledger = ledger
@@ -101,6 +103,7 @@ class Door:
         permissions.changed(now=True)
         door = cls(permissions, ledger, clock)
         door._book = NameBook(random(NAME_KEY_BYTES))
+        door._naming = NamingDetector(detector or default_detector(), door._book)
         door._sessions = Sessions(
             home,
             source=source,
@@ -108,10 +111,11 @@ class Door:
             version=version,
             clock=clock,
             random=random,
-            detector=NamingDetector(detector or default_detector(), door._book),
+            detector=door._naming,
             permissions=permissions,
             notify=door._notify,
             opened=door._store_opened,
+            named=lambda installation: door._naming.take_roster(read_roster(home, installation)),
         )
         await door._sessions.activate()
         door._watch = Watch(home / "consent", door._stirred)

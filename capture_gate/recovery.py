@@ -9,6 +9,7 @@ import msgspec
 
 from capture_gate.channel import lowered, masked_batches
 from capture_gate.people import NAME_KEY_BYTES, this_person
+from capture_gate.roster import read_roster
 from capture_gate.sessions import new_redactor
 from consent_ledger.grants import Grant
 from consent_ledger.ledger import Ledger
@@ -44,10 +45,10 @@ async def recover(
     """
     grants = {grant.study: grant for grant in ledger.grants(clock.wall_ms())}
     total = Recovered()
-    book = NameBook(os.urandom(NAME_KEY_BYTES))
+    book, roster = NameBook(os.urandom(NAME_KEY_BYTES)), read_roster(ledger.home, installation)
     for orphan in await store.orphans():
         book.learn(this_person())
-        reading = NamingDetector(detector or default_detector(), book)
+        reading = NamingDetector(detector or default_detector(), book, roster)
         done = await _recover_session(store, orphan, grants, installation, reading, clock)
         total = Recovered(
             sessions=total.sessions + done.sessions,

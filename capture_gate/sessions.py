@@ -60,6 +60,7 @@ class Sessions:
         permissions: Permissions,
         notify: Callable[[], None],
         opened: Callable[[Store], Awaitable[None]],
+        named: Callable[[Secret], None],
     ) -> None:
         self._home = home
         self._source = source
@@ -71,6 +72,7 @@ class Sessions:
         self._permissions = permissions
         self._notify = notify
         self._opened = opened
+        self._named = named
         self._keys: DeviceKeys | None = None
         self._writer: Writer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -232,6 +234,7 @@ class Sessions:
         if self.store is not None:
             return
         self._keys = await asyncio.to_thread(open_custody, self._home)
+        self._named(self._keys.installation)  # before anything can be offered
         self.store = await Store.open(self._home, self._keys, clock=self._clock)
         await self._opened(self.store)
         self._writer = Writer(

@@ -64,6 +64,11 @@ class Ledger:
         self._outbox = Outbox(home / "outbox")
         self._watch = Watch(self._consent)
 
+    @property
+    def home(self) -> Path:
+        """The installation's folder."""
+        return self._home
+
     # Giving consent -----------------------------------------------------------------------------------------------
 
     @staticmethod

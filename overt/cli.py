@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("overt.commands.events", "Check every byte of the local store"),
     "sync": ("overt.commands.sync", "Send what is past its hold, sealed; erase what you asked to erase"),
     "audit": ("overt.commands.audit", "Who joined, what was erased, who opened the data for what: verified"),
+    "names": ("overt.commands.names", "Names that the filter should look for, such as a study's roster"),
     "keys": ("overt.commands.keys", "Back up this installation's keys, and put a backup in place of lost ones"),
     "lsp": ("overt.commands.lsp", "The sidecar that an editor starts (stdio)"),
     "bridge": ("overt.commands.bridge", "The server that the browser extension talks to"),

@@ -18,7 +18,7 @@ FIRST_CELL = 1
 """Cell 0 stands for the start of a document: what is deleted there hangs on it."""
 
 MAX_MOVES = 256
-"""Pastes of what was cut elsewhere that are remembered; older ones are settled, or text that is moved about at random."""
+"""Pastes of what was cut elsewhere that are remembered; older ones have settled, or are text that is moved about."""
 
 Span = tuple[int, int]
 """Consecutive cells, the end not included."""

@@ -23,8 +23,8 @@ from privacy_filter.detectors.values import (
 )
 from privacy_filter.detectors.window import Window, compile_pattern
 
-_PUBLIC = ("arn:", "LS0tLS1CRUdJTiBDRVJU", "LS0tLS1CRUdJTiBQVUJM", "ssh-rsa ", "ssh-ed25519 ")
-"""Names of cloud resources, certificates and public keys."""
+_PUBLIC = ("arn:", "LS0tLS1CRUdJTi", "ssh-rsa ", "ssh-ed25519 ")
+"""Names of cloud resources, public keys, and blocks in base64, which are the credentials' layer's to judge."""
 
 _BEFORE_SHORT = ("db", "user", "my", "admin", "root", "ftp", "ssh", "smtp", "mail", "o", "x", "basic", "http")
 _GOES_ON = re.compile(r"key|token|secret|toke|url")
@@ -197,6 +197,8 @@ class AssignmentLayer:
         piece = window.raw[at : min(at + NEAR, line_end if line_end >= 0 else len(window.text))]
         for match in self._nearby.finditer(piece):
             value = window.text[at + match.start() : at + match.end()]
+            if window.whole_file and is_stand_in_encoded(value):
+                continue
             if "/" not in value and surely_random(value) and not is_stand_in(value) and not _is_public(value, piece):
                 return _hit(at + match.start(), at + match.end(), TOKEN)
         return None

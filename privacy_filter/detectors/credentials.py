@@ -180,7 +180,9 @@ class _Form:
         if self.core is not None:
             core = (base + match.start(self.core), base + match.end(self.core))
             value = window.text[core[0] : core[1]]
-        if not self.accepts(value) or (window.whole_file and self.filed is not None and not self.filed(value, match.group().decode("latin-1"))):
+        if not self.accepts(value) or (
+            window.whole_file and self.filed is not None and not self.filed(value, match.group().decode("latin-1"))
+        ):
             return None
         start, end = base + inner[0], base + inner[1]
         return Hit(start, end, SECRET, self.kind, guessable=self.guessable, core=core)
@@ -320,7 +322,12 @@ _FORMS = (
     ),
     _Form("salesforce-session", "00d", rb"""\b00D[A-Za-z0-9]{9,15}![A-Za-z0-9._]{40,}""", behind=1),
     _Form(
-        "authorization", "basic ", rb"""(?i)\bbasic +([A-Za-z0-9+/]{8,}={0,2})""", group=1, behind=1, accepts=_is_basic,
+        "authorization",
+        "basic ",
+        rb"""(?i)\bbasic +([A-Za-z0-9+/]{8,}={0,2})""",
+        group=1,
+        behind=1,
+        accepts=_is_basic,
         filed=lambda value, _whole: not is_stand_in_login(value),
     ),
     _Form(

@@ -17,7 +17,6 @@ from privacy_filter.detectors.services import ServiceLayer
 from privacy_filter.detectors.tokens import TokenLayer
 from privacy_filter.detectors.window import Window
 
-
 ENGINE_VARIABLE = "OVERT_ENGINE"
 KINGFISHER = "kingfisher"
 """The engine that may be added to overt's own layers; theirs stay, so that the choice never takes anything away."""

@@ -41,16 +41,20 @@ _NOBODY = frozenset(_ROLES.split())
 class NameBook:
     """Digests of names: of whole ones, of surnames, of logins."""
 
-    def __init__(self, key: bytes) -> None:
-        """Start empty; ``key`` is made for this run and kept nowhere."""
+    def __init__(self, key: bytes, *, known: Iterable[bytes] = (), begins: Iterable[bytes] = ()) -> None:
+        """Start empty, or from what ``digests`` gave under the same key."""
         self._key = key
-        self._known: set[bytes] = set()
-        self._begins: set[bytes] = set()
+        self._known: set[bytes] = set(known)
+        self._begins: set[bytes] = set(begins)
         # What was asked of single words: texts repeat them, and folding and hashing takes some microseconds.
         self._asked: dict[str, tuple[bool, bool]] = {}
 
     def __len__(self) -> int:
         return len(self._known)
+
+    def digests(self) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+        """Give the digests of the names, and of the words that longer ones begin with, sorted."""
+        return tuple(sorted(self._known)), tuple(sorted(self._begins))
 
     def learn(self, names: Iterable[str]) -> None:
         """Take in names as they are written: ``Ada Lovelace``, ``ada@firm.io``, ``alovelace``."""
@@ -96,16 +100,20 @@ class NameBook:
 
 
 class NamingDetector:
-    """Another detector, and the names of a book besides: in prose, in paths, as logins."""
+    """Another detector, and the names of books besides: in prose, in paths, as logins."""
 
-    def __init__(self, inner: Detector, book: NameBook) -> None:
+    def __init__(self, inner: Detector, book: NameBook, roster: NameBook | None = None) -> None:
         self._inner = inner
-        self._book = book
+        self._books = [book] if roster is None else [book, roster]
+
+    def take_roster(self, roster: NameBook) -> None:
+        """Look for the names of a roster too from now on; it takes the place of an earlier one."""
+        self._books[1:] = [roster]
 
     def find(self, text: str, *, whole_file: bool) -> list[Hit]:
         """Give the other detector's hits and the names beside them, from left to right, not overlapping."""
         hits = self._inner.find(text, whole_file=whole_file)
-        if not len(self._book):
+        if not any(map(len, self._books)):
             return hits
         named = [
             hit for hit in self._names(text) if not any(hit.start < one.end and one.start < hit.end for one in hits)
@@ -113,15 +121,15 @@ class NamingDetector:
         return sorted([*hits, *named], key=lambda hit: hit.start) if named else hits
 
     def _names(self, text: str) -> list[Hit]:
-        logins = {login for login in set(_LOGIN.findall(text)) if self._book.ask(login)[0] and _is_joined(login)}
+        logins = {login for login in set(_LOGIN.findall(text)) if self._ask(login)[0] and _is_joined(login)}
         spans = [match.span() for match in _LOGIN.finditer(text) if match.group() in logins] if logins else []
         # Nearly every text has no name in it: that is found out by its different words, once each.
-        if not any(map(any, map(self._book.ask, set(_WORD.findall(text))))):
+        if not any(map(any, map(self._ask, set(_WORD.findall(text))))):
             return [Hit(start, end, PII, "person-name", guessable=True) for start, end in spans]
         words = list(_WORD.finditer(text))
         at = 0
         while at < len(words):
-            alone, begins = self._book.ask(words[at].group())
+            alone, begins = self._ask(words[at].group())
             most = min(MAX_PARTS, len(words) - at) if begins else int(alone)
             count = next((n for n in range(most, 0, -1) if self._is_name(text, words, at, n)), 0)
             if count:
@@ -136,9 +144,12 @@ class NamingDetector:
         for before, after in zip(words[at : at + count - 1], words[at + 1 : at + count], strict=True):
             if text[before.end() : after.start()] not in {" ", ", ", "\t", ". "}:
                 return False
-        return self._book.knows(" ".join(word.group() for word in words[at : at + count])) and not _inside(
-            text, first, last
-        )
+        name = " ".join(word.group() for word in words[at : at + count])
+        return any(book.knows(name) for book in self._books) and not _inside(text, first, last)
+
+    def _ask(self, word: str) -> tuple[bool, bool]:
+        answers = [book.ask(word) for book in self._books if len(book)]
+        return any(alone for alone, _ in answers), any(begins for _, begins in answers)
 
 
 def _is_joined(login: str) -> bool:

@@ -76,7 +76,11 @@ class OpaqueLayer:
         for match in self._quoted.finditer(window.raw):
             value = match.group(1).decode("latin-1")
             unclosed = window.text[match.end(1) : match.end(1) + 1] in {"", "\n", "\r"}
-            if (_is_chosen(value) or (unclosed and _is_begun(value))) and not _is_known(value) and not is_stand_in_password(value, whole_file=False):
+            if (
+                (_is_chosen(value) or (unclosed and _is_begun(value)))
+                and not _is_known(value)
+                and not is_stand_in_password(value, whole_file=False)
+            ):
                 hits.append(Hit(match.start(1), match.end(1), SECRET, "opaque-password", guessable=True, opaque=True))
 
     def _find_prefixed(self, window: Window, hits: list[Hit]) -> None:

@@ -36,7 +36,9 @@ _PATTERN = re.compile(r"\[\^|\(\?[:P=!<#]|\\[dwsSbWD][+*{)\]]|\]\{\d|\][+*]|\.\*
 MAX_ELIDED_PART = 16
 """Of a value with dots in its middle so many characters in a row may be left: longer parts give a key away."""
 
-_REFERENCE = re.compile(r"(?:npm|urn|workspace|vault|file|classpath|ref\+\w+):|[\w@/.\-]+@[\^~]?\d+\.\d|#[a-z][\w.]*-[\w.\-]+\Z")
+_REFERENCE = re.compile(
+    r"(?:npm|urn|workspace|vault|file|classpath|ref\+\w+):|[\w@/.\-]+@[\^~]?\d+\.\d|#[a-z][\w.]*-[\w.\-]+\Z"
+)
 """What only names something that lies elsewhere: a package, a resource, a place on the page."""
 
 _BASE64_TEXT = re.compile(r"[A-Za-z0-9+/]{4,}={0,2}\Z")
@@ -101,8 +103,10 @@ def is_made_of_words(value: str) -> bool:
 def is_stand_in_encoded(value: str) -> bool:
     """Say whether a value is base64 of a text that no machine made and that is no password, as files show it."""
     text = plain_of(value)
-    return text is not None and not looks_random(text) and (
-        is_stand_in_password(text, whole_file=True) or not any(map(str.isdigit, text))
+    return (
+        text is not None
+        and not looks_random(text)
+        and (is_stand_in_password(text, whole_file=True) or not any(map(str.isdigit, text)))
     )
 
 
@@ -130,7 +134,9 @@ def unquoted(value: str) -> str:
 
 
 def _is_reference(value: str) -> bool:
-    return _REFERENCE.match(value) is not None and not looks_random(value.rpartition("@")[2])
+    name, _, version = value.rpartition("@")
+    mixed = any(map(str.isdigit, name)) and any(map(str.isupper, name))
+    return _REFERENCE.match(value) is not None and not looks_random(version) and not mixed
 
 
 def _is_elided(value: str) -> bool:

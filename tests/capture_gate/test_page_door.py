@@ -125,7 +125,7 @@ async def test_what_is_sent_again_after_a_crash_is_taken_once(person: Any) -> No
     for seq in (2, 3):
         door.offer_page(PageFocus(page, True, seq == 2), Sent("p", seq))
     assert await door.mark(Sent("p", 3))
-    del door  # nothing is closed: the process is gone
+    gone = door  # nothing is closed: its process is no more
 
     again = await door_of(person)
     page = opened(again, 4)
@@ -134,6 +134,11 @@ async def test_what_is_sent_again_after_a_crash_is_taken_once(person: Any) -> No
     again.offer_page(PageFocus(page, False, False), Sent("another profile", 2))
     assert await again.mark(Sent("p", 5))
     await again.close()
+    # Only so that no thread outlives the test.
+    assert gone._sessions._writer is not None
+    await gone._sessions._writer.close()
+    assert gone._sessions.store is not None
+    await gone._sessions.store.close()
     focus = [(body.focused, body.visible) for body in await kept(person) if isinstance(body, PageFocus)]
     assert focus == [(True, True), (True, False), (False, False), (False, False)]
 

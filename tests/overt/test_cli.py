@@ -428,3 +428,17 @@ def test_a_newer_version_waits_for_an_answer_and_keeps_what_was_taken_out(run: R
     assert "document.save" not in after["levels"]
     narrowing = next((study.parent / "home" / "consent" / "typing-2026").glob("narrowing.json"))
     assert "private/**" in narrowing.read_text()
+
+
+def test_names_of_a_roster_are_added_and_forgotten(run: Run, study: Path, tmp_path: Path) -> None:
+    roster = tmp_path / "roster.txt"
+    roster.write_text("# who works here\nEmmy Noether\n\ngrete.hermann@engine.example\n", "utf-8")
+    assert run("names", "--add", roster).code == 3  # nothing is captured yet
+    assert run("join", study / "study.json", "--agree").code == 0
+    assert run("names", "--add", roster, "--json").json == {"added": 2, "names": 2}
+    assert run("names", "--add", roster, "--json").json == {"added": 0, "names": 2}
+    assert "looks for 2 names" in run("names").out
+    assert b"noether" not in (tmp_path / "home" / "names.json").read_bytes().lower()
+    assert run("names", "--clear", "--json").json == {"added": 0, "names": 0}
+    roster.write_bytes(b"\xff\xfe\x00")
+    assert run("names", "--add", roster).code == 5

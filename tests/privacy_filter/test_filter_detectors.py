@@ -264,3 +264,57 @@ def test_national_numbers_by_form_alone_are_found(number: str) -> None:
 
 def test_type_as_a_key_names_no_secret() -> None:
     assert default_detector().find('"Cloud::IAM::AccessKey": "72c2d9dd90025459",', whole_file=True) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'authorization = "Basic dXNlcm5hbWU6cGFzc3dvcmQ="',
+        "data:\n  password: c2VjdXJlLXBhc3N3b3Jk\n",
+        "tls.key: LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCi0tLS0tRU5EIFBSSVZBVEUgS0VZLS0tLS0=\n",
+        'url = "https://user:password123@example.org/"',
+        'url = "http://user:%F0%9F%8D%A9@host/"',
+        'url = "https://user:%3a%20%5E@example.com"',
+        'curl_easy_setopt(curl, CURLOPT_KEYPASSWD, "s3cret");',
+        '"next-auth": "npm:next-auth@^4.24.11",',
+        '<a id="opt-metrics-influxDB2-token" href="#opt-metrics-influxDB2-token" title="#opt-token-v2">x</a>',
+        'password: "{{ .Values.sasl.password | b64enc }}"',
+        "identity->PasswordLength = curlx_uztoul(pwlen);",
+        "var passwordDataV0 modelV0\n",
+        'val cookie = parse("http://[0001:0000::]/".toHttpUrl())',
+        "[signing_key]: https://keys.firm.io/lookup?search=dbd744ace7ade6aa50dd591f66b50994442d2d40\n",
+        '"endCursor": "Y3Vyc29yOnYyOpK5MjAxOS0xMC0xMVQwMTozODowMyswODowMM5f3HZq"',
+        '"key": "Linux-node-958aff96db2d75d67787d1e634ae70b659de937b",',
+        "Kubernetes Ingress API Version `networking.k8s.io/v1beta1`",
+        "DART_SASS_SHA_LINUX: 7c933edbad0a7d389192c5b79393485c088bd2c4398e32f5754c32af006a9ffd\n",
+        'export SESSION_SECRET="99ae8af...snip...ec0f262ac"',
+    ],
+)
+def test_examples_and_references_in_files_are_no_secrets(text):
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ('authorization = "Basic dXNlcm5hbWU6N3hLcTJ2WnA="', "dXNlcm5hbWU6N3hLcTJ2WnA="),
+        ("data:\n  password: N3hLcTJ2WnBMdzRS\n", "N3hLcTJ2WnBMdzRS"),
+        ('url = "https://deploy:7xKq2vZp@build.firm.io/"', "https://deploy:7xKq2vZp@build.firm.io"),
+        ('url = "https://deploy:hunter2@build.firm.io/"', "https://deploy:hunter2@build.firm.io"),
+        ("key: sk_pr_b_fa02df705055df9e4d159fe3bad0cf3bb8cd1d\n", "sk_pr_b_fa02df705055df9e4d159fe3bad0cf3bb8cd1d"),
+        ('webhook = "https://hooks.firm.io/catch/bJdWL5uSLdrqauDu"', "https://hooks.firm.io/catch/bJdWL5uSLdrqauDu"),
+    ],
+)  # fmt: skip
+def test_what_looks_like_an_example_but_has_something_random_left_is_a_secret(text, secret):
+    assert secret in {value for _, value in found(text)}
+
+
+@pytest.mark.parametrize("text", ["kanban '11XQ98FVS", 'echo "cop7328S', "x = 'aB3xQ9zL7"])
+def test_a_text_that_is_left_open_in_the_middle_of_something_random_is_masked(text):
+    begun = text[text.index("'" if "'" in text else '"') + 1 :]
+    assert begun in {value for _, value in found(text, whole_file=False)}
+
+
+def test_an_address_with_a_password_that_is_begun_is_masked_with_its_user():
+    text = "https://trufflefarm:ATq9iO-tyg7uop"
+    assert text in {value for _, value in found(text, whole_file=False)}

@@ -38,7 +38,7 @@ def test_names_with_accents_are_found_without_them_and_the_other_way():
 
 
 def test_names_of_programs_and_roles_are_nobodys():
-    assert len(detector("root", "github-actions", "user", "CI Bot", "dev@firm.io", "a")._book) <= 3
+    assert len(detector("root", "github-actions", "user", "CI Bot", "dev@firm.io", "a")._books[0]) <= 3
     assert found("root user dev ci bot", "root", "user", "dev", "CI Bot") == []
 
 

@@ -598,3 +598,32 @@ def test_redactor_preview_shows_what_is_taken_and_changes_nothing():
     assert [(mask.index, mask.offset, mask.length) for mask in taken.masks] == [
         (mask.index, mask.offset, mask.length) for mask in final.take(final.flush(left_alone.now)).masks
     ]
+
+
+def test_what_was_cut_and_became_a_part_of_a_secret_is_masked_where_it_stood():
+    half = "PGP PRIVATE KEY BLOCK-----\n"
+    body = "lQWGBGSVV4YBDAClvRnxezIRy2Yv7SFlzC0iFiRF\n"
+    session = Session()
+    session.open("\n")
+    session.type(0, half)
+    session.type(len(session.texts[1]), "text elsewhere\n")
+    session.type(len(session.texts[1]), "-----BEGIN ")
+    session.edit(0, len(half), "")
+    session.edit(len(session.texts[1]), 0, half)
+    session.type(len(session.texts[1]), body)
+    session.take()
+    typed = "".join(event.body.inserted for event in session.masked()[1:])
+    assert half[:8] not in typed
+    assert "text elsewhere" in typed
+    assert_exact(session)
+
+
+def test_a_password_that_is_cut_and_pasted_into_prose_stays_masked():
+    session = Session()
+    session.open("")
+    session.type(0, 'password = "Zq9!x"\nnotes: ')
+    session.edit(12, 5, "")
+    session.edit(len(session.texts[1]), 0, "Zq9!x")
+    session.take()
+    assert "Zq9!x" not in "".join(session.texts_out())
+    assert_exact(session)
