@@ -22,7 +22,7 @@ from capture_gate.host import HOST_VARIABLE, OWN, is_remote
 from event_model.errors import OvertError
 from overt import __version__
 from overt.device import Device
-from overt.setup.changes import CopyFolder
+from overt.setup.changes import CopyFolder, WriteFile
 from overt.setup.plan import Surroundings
 from overt.setup.targets import TARGETS, VSCODE_ID
 
@@ -33,6 +33,8 @@ START_S = 20.0
 """A sidecar that has not answered by then is taken for dead; it takes half a second."""
 
 _OUT = re.compile(r"version (\S+)")
+_PROGRAM = re.compile(r'"([^"]+)"')
+"""The first word of a command that `overt setup` wrote down, as JSON or as Lua."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -207,10 +209,21 @@ def _plugins(here: Surroundings) -> Iterator[Finding]:
         for change in make(here).changes:
             if isinstance(change, CopyFolder) and change.target.exists():
                 yield _plugin(name, same=change.done(), detail=str(change.target))
+            elif isinstance(change, WriteFile) and change.path.exists():
+                yield from _started_by(name, change.path)
     folder = here.user_home / ".vscode" / "extensions"
     for each in sorted(folder.glob(f"{VSCODE_ID}-*")):
         version = each.name.removeprefix(f"{VSCODE_ID}-")
         yield _plugin("vscode", same=version == __version__, detail=f"{each} (version {version})")
+
+
+def _started_by(name: str, path: Path) -> Iterator[Finding]:
+    """Look whether the program that a plugin was told to start is still there."""
+    said = _PROGRAM.search(path.read_text(encoding="utf-8", errors="replace"))
+    if said is None or shutil.which(said[1]) is None:
+        gone = said[1] if said else "nothing"
+        hint = f"`overt setup {name}` names the one that is here."
+        yield _wrong(f"plugin {name}", f"{path} names {gone}, which can't be run", "plugin-command-gone", hint)
 
 
 def _plugin(name: str, *, same: bool, detail: str) -> Finding:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from overt import __version__
@@ -108,8 +109,8 @@ def test_a_store_that_is_damaged(person: Participant) -> None:
 def test_a_plugin_of_another_version(person: Participant) -> None:
     user = person.home.parent / "user"
     here = Surroundings(user, person.home, sys.executable, "linux", {}, lambda _: None, find_plugin)
-    (change,) = neovim(here).changes
-    change.apply()
+    for change in neovim(here).changes:
+        change.apply()
     assert wrong(person) == {}
     version = user / ".local/share/nvim/site/pack/overt/start/overt/lua/overt/version.lua"
     version.write_text('return "0.0.9"\n', "utf-8")
@@ -117,6 +118,18 @@ def test_a_plugin_of_another_version(person: Participant) -> None:
     assert "overt setup neovim" in look(person)["plugin neovim"].hint
     (user / ".vscode" / "extensions" / "overt.overt-0.0.1").mkdir(parents=True)
     assert wrong(person)["plugin vscode"] == "plugin-differs"
+
+
+def test_a_plugin_whose_overt_is_gone(person: Participant) -> None:
+    user = person.home.parent / "user"
+    here = Surroundings(user, person.home, sys.executable, "linux", {}, lambda _: None, find_plugin)
+    copy, started_by = neovim(here).changes
+    copy.apply()
+    msgspec.structs.replace(started_by, text='return { "/gone/python3", "-m", "overt" }\n').apply()
+    assert wrong(person) == {"plugin neovim": "plugin-command-gone"}
+    assert "/gone/python3" in look(person)["plugin neovim"].detail
+    started_by.apply()
+    assert wrong(person) == {}
 
 
 def test_looking_changes_nothing(tmp_path: Path, person: Participant) -> None:
