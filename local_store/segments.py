@@ -112,6 +112,13 @@ class Segments:
         except (DecryptError, SegmentError) as error:
             raise _damaged(info, error) from error
 
+    def read_opened(self, connection: sqlite3.Connection, info: SegmentInfo) -> bytes:
+        """Give a segment's bytes, decrypted and not decoded. StoreDamaged: if it does not open."""
+        try:
+            return self._open(connection, info)
+        except (DecryptError, SegmentError) as error:
+            raise _damaged(info, error) from error
+
     def _open(self, connection: sqlite3.Connection, info: SegmentInfo) -> bytes:
         row = connection.execute(_BODY, info.place).fetchone()
         if row is None or row[0] is None:

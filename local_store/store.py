@@ -407,6 +407,10 @@ class Store:
         """Open a segment. StoreDamaged: if it does not open; the others are not concerned."""
         return await self._database.read(partial(self._segments.read, info=info))
 
+    async def read_opened(self, info: SegmentInfo) -> bytes:
+        """Give a segment's bytes, as ``decode_segment`` takes them. StoreDamaged: if it does not open."""
+        return await self._database.read(partial(self._segments.read_opened, info=info))
+
     async def due(self, study: StudyId, *, sealed_before_ms: int) -> list[SegmentInfo]:
         """List the segments to be sent next, in sequence order: sealed at or before a time, not uploaded.
 

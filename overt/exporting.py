@@ -54,7 +54,10 @@ async def catalogue_of(device: Device) -> AsyncIterator[Catalogue]:
             clock=device.clock,
         )
         await made.refresh()
-        yield made
+        try:
+            yield made
+        finally:
+            await made.settle()
 
 
 def own_language(home: Path, environment: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ when someone looks at its hour, and what was read of it is remembered in memory,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -21,6 +22,7 @@ from event_model.events import DocumentClose, DocumentOpen
 from event_model.ids import DocumentId, SessionId, StudyId
 from event_model.keys import Secret
 from local_store.store import SegmentInfo, SegmentState, SessionInfo, Store
+from overt.review.apart import Apart
 from overt.review.digest import Digest, Named, Stretch, Thing, digest, joined
 from overt.review.preview import Chapter, Preview, base_of, without_text
 from overt.review.sheet import Sheet
@@ -28,6 +30,9 @@ from privacy_filter.detectors import Detector, default_detector
 
 CHAPTERS = 6
 """Opened segments that stay in memory: some 10 MB each."""
+
+APART_EVENTS = 4000
+"""A segment of fewer is read here before another process has begun to."""
 
 DIGESTS = 20_000
 """Briefs that stay in memory, a few kB each."""
@@ -97,6 +102,8 @@ class Catalogue:
         self._chapters: _Recent[Chapter] = _Recent(CHAPTERS)
         self._digests: _Recent[Digest] = _Recent(DIGESTS)
         self._reading: dict[object, asyncio.Future[Chapter | None]] = {}
+        self._digesting: dict[object, asyncio.Future[Digest]] = {}
+        self._apart = Apart()
         self._previews: dict[SessionId, Preview] = {}
         self._bases: dict[SessionId, tuple[object, dict[DocumentId, Sheet]]] = {}
         self._pending_digests: dict[SessionId, tuple[Chapter, Digest]] = {}
@@ -126,7 +133,10 @@ class Catalogue:
 
     async def settle(self) -> None:
         """Wait for what is being read: the store is about to be closed."""
-        await asyncio.gather(*self._reading.values(), return_exceptions=True)
+        for digesting in self._digesting.values():
+            digesting.cancel()
+        await asyncio.gather(*self._reading.values(), *self._digesting.values(), return_exceptions=True)
+        await self._apart.close()
 
     def let_go(self) -> None:
         """Forget what was remembered of pieces that may be gone by now."""
@@ -181,10 +191,24 @@ class Catalogue:
         """Give a segment in brief."""
         key = (info.place, info.revision)
         found = self._digests.get(key)
+        if found is not None:
+            return found
+        digesting = self._digesting.get(key)
+        if digesting is None:
+            digesting = self._digesting[key] = asyncio.ensure_future(self._make_digest(info))
+            digesting.add_done_callback(lambda _: self._digesting.pop(key, None))
+        return await asyncio.shield(digesting)
+
+    async def _make_digest(self, info: SegmentInfo) -> Digest:
+        key = (info.place, info.revision)
+        found: Digest | None = None
+        if info.count >= APART_EVENTS and self._chapters.get(key) is None:
+            with contextlib.suppress(StoreDamaged):
+                found = await self._apart.digest(await self.store.read_opened(info))
         if found is None:
             chapter = await self.chapter(info)
             found = Digest((), {}, {}) if chapter is None else await asyncio.to_thread(_digest, chapter)
-            self._digests.put(key, found)
+        self._digests.put(key, found)
         return found
 
     async def pending(self, session: SessionInfo) -> Chapter:
