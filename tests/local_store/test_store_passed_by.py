@@ -36,6 +36,8 @@ SELECTIONS = [
     Selection(site=OTHER),
     Selection(site="https://nowhere.example.org"),
     Selection(site=SITE, path="src/main.py"),
+    Selection(path="src/renamed.py", since_ms=START_MS + 7000),
+    Selection(site=SITE, since_ms=START_MS + 6000),
 ]
 
 
