@@ -21,8 +21,9 @@ from dataset_builder.parts import keep_private
 from dataset_builder.plan import Split
 from dataset_builder.read import DocumentLife, columns_of, documents
 from dataset_builder.tables import schema_of
-from dataset_builder.view_edits import write_crowd_code, write_progsnap2
+from dataset_builder.view_crowd_code import write_crowd_code
 from dataset_builder.view_pages import next_actions, write_chrome_recorder, write_weblinx
+from dataset_builder.view_progsnap2 import write_progsnap2
 from event_model.errors import DatasetError
 from event_model.events import DocumentEdit, kind_of
 

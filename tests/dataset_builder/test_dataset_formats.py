@@ -15,16 +15,30 @@ import pytest
 import weblinx
 from click.testing import CliRunner
 
+from dataset_builder.build import build
 from dataset_builder.planted import find_planted, read_truth
 from dataset_builder.read import DocumentLife, documents
-from dataset_builder.view_edits import CROWD_CODE, PROGSNAP2
+from dataset_builder.view_crowd_code import CROWD_CODE
 from dataset_builder.views import View, write_view
-from event_model.events import FILLER
+from event_model.events import FILLER, SelectionChange
+from event_model.ids import DocumentId
 from overt.cli import overt
+from tests.dataset_builder.dataset_world import (
+    RECIPIENT,
+    SALT,
+    Contributor,
+    closed,
+    edit,
+    events_of,
+    manifest,
+    opened,
+    start,
+)
+from tests.dataset_builder.progsnap2_rules import PROGSNAP2_PROPERTIES, progsnap2_errors
 
+PROGSNAP2_TABLES = ("DatasetMetadata.csv", "MainTable.csv", "CodeStates/CodeState.csv", "LinkTables/EditText.csv")
 SPLITS = ("train", "validation", "test")
 RECORDER = Path(__file__).with_name("chrome_recorder")
-PROGSNAP2_REQUIRED = {"EventType", "EventID", "CodeStateID", "SubjectID", "ToolInstances"}
 
 csv.field_size_limit(1 << 30)
 
@@ -63,53 +77,118 @@ def _replace(text: str, position: int, deleted: int, inserted: str) -> str:
     return text[:position] + inserted + text[position + deleted :]
 
 
+def _read_crowd_code(path: Path) -> list[dict[str, str]]:
+    """Read as crowd-code's own reader does: by lines, at commas outside quotes, escapes undone in its order."""
+    head, *lines = re.split("\r\n|[\n\r\u2028\u2029]", path.read_bytes().decode())
+    assert head.split(",") == list(CROWD_CODE)
+    assert lines.pop() == ""
+    rows = []
+    for line in lines:
+        row = dict(zip(CROWD_CODE, re.split(r',(?=(?:[^"]*"[^"]*")*[^"]*$)', line), strict=True))
+        row["File"] = re.sub('^"(.*)"$', r"\1", row["File"])
+        text = re.sub('^"(.*)"$', r"\1", row["Text"]).replace('""', '"')
+        for escape, sign in ((r"\r\n", "\r\n"), (r"\n", "\n"), (r"\r", "\r"), (r"\t", "\t")):
+            text = text.replace(escape, sign)
+        rows.append(row | {"Text": text})
+    return rows
+
+
+def _replay_crowd_code(path: Path) -> list[tuple[str, str]]:
+    """Replay as its reader does, which holds one text: a tab replaces it, any other row a range in code units."""
+    rows = _read_crowd_code(path)
+    assert [int(row["Sequence"]) for row in rows] == list(range(1, len(rows) + 1))
+    states: list[tuple[str, str]] = []
+    text = b""
+    for row in rows:
+        new = row["Text"].encode("utf-16-le", "surrogatepass")
+        at, end = 2 * int(row["RangeOffset"]), 2 * (int(row["RangeOffset"]) + int(row["RangeLength"]))
+        before, text = text, new if row["Type"] == "tab" else text[:at] + new + text[end:]
+        assert not row["Type"].startswith("selection") or text == before
+        states.append((row["File"], text.decode("utf-16-le", "surrogatepass")))
+    return states
+
+
 def test_crowd_code_replays_to_the_final_texts(root: Path, view: Any) -> None:
     folder = view(View.CROWD_CODE)
-    wanted = Counter((life.session, life.path, life.final_text) for life in _lives(root).values())
-    found: Counter[tuple[str, str, str]] = Counter()
+    wanted = {(life.session, life.path, life.final_text) for life in _lives(root).values()}
+    found: set[tuple[str, str, str]] = set()
     for path in folder.rglob("*.csv"):
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        assert tuple(rows[0]) == CROWD_CODE
-        assert [int(row["Sequence"]) for row in rows] == list(range(1, len(rows) + 1))
-        assert {row["Type"] for row in rows} <= {"tab", "content", "selection_keyboard", "selection_mouse"}
-        texts: dict[str, str] = {}
-        for row in rows:
-            at, length = int(row["RangeOffset"]), int(row["RangeLength"])
-            if row["Type"] == "tab":
-                texts[row["File"]] = row["Text"]
-            elif row["Type"] == "content":
-                texts[row["File"]] = _replace(texts[row["File"]], at, length, row["Text"])
-        found.update((path.stem, name, text) for name, text in texts.items())
-    assert found == wanted
-    assert sum(wanted.values()) > 5
+        found.update((path.stem, name, text) for name, text in _replay_crowd_code(path))
+    assert wanted <= found
+    assert len(wanted) > 5
+
+
+def test_crowd_code_holds_what_its_escapes_can_t(tmp_path: Path) -> None:
+    """Backslashes before letters, quotes, line ends of all kinds, wide characters, and a change of files in between."""
+    first = 'a = "\\n\\\\t"\r\n\tb\n\\\n\U0001f600\\r'
+    bodies = [start(), opened(first), opened("other", document=2, path="b.rs"), edit(len(first), 0, '\\n"\t'),
+              edit(5, 0, "!", document=2), edit(3, 4, "\U0001f600,\\t"), SelectionChange(DocumentId(1), 1, 4),
+              closed(), closed(2)]  # fmt: skip
+    Contributor(tmp_path / "r", 1).seal(events_of(bodies))
+    build(source=tmp_path / "r", manifest=manifest(), secret=RECIPIENT, out=tmp_path / "d", salt=SALT)
+    assert write_view(tmp_path / "d", View.CROWD_CODE, tmp_path / "v").left_out == 0
+    (path,) = (tmp_path / "v").rglob("*.csv")
+    states = _replay_crowd_code(path)
+    assert {life.final_text for life in documents(tmp_path / "d")} <= {text for _name, text in states}
+    assert "selection_keyboard" in path.read_text() or "selection_command" in path.read_text()
 
 
 def test_progsnap2_keeps_its_rules_and_replays(root: Path, view: Any) -> None:
     folder = view(View.PROGSNAP2)
     texts: dict[str, str] = {}
+    closed_with: dict[str, str] = {}
     for split in SPLITS:
-        with (folder / split / "DatasetMetadata.csv").open(newline="") as file:
-            properties = {row["Property"]: row["Value"] for row in csv.DictReader(file)}
-        assert properties["Version"] == "1.0"
-        assert properties["CodeStateRepresentation"] == "Table"
-        with (folder / split / "MainTable.csv").open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        if rows:
-            assert set(rows[0]) == set(PROGSNAP2) >= PROGSNAP2_REQUIRED
+        tables = {name: _sheet(folder / split / name) for name in PROGSNAP2_TABLES}
+        assert {row["Property"] for row in tables["DatasetMetadata.csv"]} == PROGSNAP2_PROPERTIES
+        states = {row["CodeStateID"]: row["Code"] for row in tables["CodeStates/CodeState.csv"]}
+        edits = {row["EventID"]: row for row in tables["LinkTables/EditText.csv"]}
+        rows = tables["MainTable.csv"]
         assert [row["EventID"] for row in rows] == [row["Order"] for row in rows] == [str(n) for n in range(len(rows))]
         for row in rows:
-            assert all(row[name] for name in PROGSNAP2_REQUIRED)
-            assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", row["ClientTimestamp"])
+            assert progsnap2_errors(row, states) == []
             section = row["CodeStateSection"]
             if row["EventType"] == "File.Create":
                 texts[section] = ""
             elif row["EventType"] == "File.Edit":
-                at = int(row["SourceLocation"].removeprefix("Text:"))
-                assert texts[section][at : at + len(row["DeleteText"])] == row["DeleteText"]
-                texts[section] = _replace(texts[section], at, len(row["DeleteText"]), row["InsertText"])
+                at, edit_text = int(row["SourceLocation"].removeprefix("Text:")), edits[row["EventID"]]
+                gone = edit_text["DeleteText"]
+                assert texts[section][at : at + len(gone)] == gone
+                texts[section] = _replace(texts[section], at, len(gone), edit_text["InsertText"])
+            if row["CodeStateID"]:
+                assert states[row["CodeStateID"]] == texts[section]
+            if row["EventType"] == "File.Close":
+                closed_with[section] = states[row["CodeStateID"]]
     wanted = {f"{session}/{name}/{life.path}": life.final_text for (session, name), life in _lives(root).items()}
     assert texts == wanted
+    assert closed_with.items() <= wanted.items()
+    assert closed_with
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"EventType": "File.Typed"},
+        {"SubjectID": None},
+        {"InsertText": "x"},
+        {"EditType": None},
+        {"EditType": "Typing"},
+        {"SessionID": "1"},
+        {"ClientTimestamp": "2026-03-02T12:00:00.000"},
+        {"CodeStateID": "77"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_the_rules_of_progsnap2_refuse(change: dict[str, str | None]) -> None:
+    row = {"EventType": "File.Edit", "EventID": "1", "CodeStateID": "", "SubjectID": "a", "ToolInstances": "overt",
+           "Order": "1", "ClientTimestamp": "2026-03-02T12:00:00.000+00:00", "CodeStateSection": "a.py",
+           "EditType": "Insert", "SourceLocation": "Text:0"}  # fmt: skip
+    assert progsnap2_errors(row, {"0": ""}) == []
+    assert progsnap2_errors({**row, **change}, {"0": ""}) != []
+
+
+def _sheet(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def test_weblinx_reads_and_validates_every_turn(root: Path, view: Any) -> None:
