@@ -193,12 +193,12 @@ class _Peak:
 
 
 def _build(options: argparse.Namespace) -> dict[str, Any]:
+    import daft  # noqa: PLC0415
+
     from consent_ledger.manifest import read_manifest  # noqa: PLC0415
     from dataset_builder.build import build  # noqa: PLC0415
     from dataset_builder.engine import Engine, Runner  # noqa: PLC0415
     from overt.keyfiles import read_recipient_key  # noqa: PLC0415
-
-    import daft  # noqa: PLC0415
 
     # What loads when an engine is first asked something is not counted, for either.
     daft.from_pydict({"ready": [1]}).select(daft.col("ready")).to_pydict()
