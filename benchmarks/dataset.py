@@ -227,7 +227,7 @@ def _build(options: argparse.Namespace) -> dict[str, Any]:
 def _duckdb(options: argparse.Namespace) -> dict[str, Any]:
     import duckdb  # noqa: PLC0415
 
-    duckdb.sql("SELECT 1 AS ready").fetchall()
+    duckdb.execute("SELECT 1 AS ready").fetchall()
     options.out.mkdir()
     began, used = time.perf_counter(), _cpu()
     with duckdb.connect() as connection:

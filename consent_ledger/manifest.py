@@ -105,6 +105,8 @@ _ASKS_MORE: Final[dict[str, Callable[[StudyManifest, StudyManifest], bool]]] = {
     "start": lambda old, new: new.start_ms < old.start_ms,
     "end": lambda old, new: new.end_ms > old.end_ms,
     "k": lambda old, new: new.k < old.k,
+    "release_round_s": lambda old, new: new.release_round_s < old.release_round_s,
+    "release_gap_s": lambda old, new: new.release_gap_s < old.release_gap_s,
     "recipients": lambda old, new: not set(new.recipients) <= set(old.recipients),
     "receiver": _differs("receiver"),
     "notice": _differs("notice"),

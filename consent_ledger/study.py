@@ -5,15 +5,21 @@ from __future__ import annotations
 from consent_ledger.study_checks import (
     DEFAULT_HOLD_S,
     DEFAULT_K,
+    DEFAULT_RELEASE_GAP_S,
+    DEFAULT_RELEASE_ROUND_S,
     DEFAULT_SETTLE_S,
     MANIFEST_SCHEMA,
     MAX_HOLD_S,
     MAX_K,
     MAX_NOTICE,
+    MAX_RELEASE_GAP_S,
+    MAX_RELEASE_ROUND_S,
     MAX_RETENTION_DAYS,
     MAX_SETTLE_S,
     MAX_VERSION,
     MIN_K,
+    MIN_RELEASE_GAP_S,
+    MIN_RELEASE_ROUND_S,
     MIN_SETTLE_S,
     check_kinds,
     check_line,
@@ -59,6 +65,8 @@ class StudyManifest(Part, frozen=True):
     hold_s: int = DEFAULT_HOLD_S
     settle_s: int = DEFAULT_SETTLE_S
     k: int = DEFAULT_K
+    release_round_s: int = DEFAULT_RELEASE_ROUND_S
+    release_gap_s: int = DEFAULT_RELEASE_GAP_S
     schema: int = MANIFEST_SCHEMA
 
     def __post_init__(self) -> None:
@@ -79,6 +87,8 @@ class StudyManifest(Part, frozen=True):
             ("settle_s", self.settle_s, MIN_SETTLE_S, MAX_SETTLE_S),
             ("retention_days", self.retention_days, 1, MAX_RETENTION_DAYS),
             ("k", self.k, MIN_K, MAX_K),
+            ("release_round_s", self.release_round_s, MIN_RELEASE_ROUND_S, MAX_RELEASE_ROUND_S),
+            ("release_gap_s", self.release_gap_s, MIN_RELEASE_GAP_S, MAX_RELEASE_GAP_S),
         ):
             check_number(field, value, low, high)
         check_purposes(self.purposes)

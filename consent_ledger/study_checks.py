@@ -31,6 +31,15 @@ DEFAULT_K = 5
 MIN_K = 2
 """Below two, an aggregate is a report about one person."""
 MAX_K = 1_000_000
+DEFAULT_RELEASE_ROUND_S = 60
+"""A minute: enough to order what happened in a session, too coarse to find it in another log."""
+MIN_RELEASE_ROUND_S = 1
+MAX_RELEASE_ROUND_S = 86_400
+DEFAULT_RELEASE_GAP_S = 2
+"""The rhythm of keys, by which people can be told apart, is gone; pauses to think are still there."""
+MIN_RELEASE_GAP_S = 1
+"""Keys lie a fifth of a second apart: what is coarser than a second tells nothing of them."""
+MAX_RELEASE_GAP_S = 3_600
 MAX_HOLD_S = 365 * 86_400
 MAX_SETTLE_S = 86_400
 MAX_RETENTION_DAYS = 36_500

@@ -10,7 +10,14 @@ from typing import Any
 import msgspec
 
 from consent_ledger.study import StudyManifest
-from consent_ledger.study_checks import DEFAULT_HOLD_S, DEFAULT_K, DEFAULT_SETTLE_S, notice_digest
+from consent_ledger.study_checks import (
+    DEFAULT_HOLD_S,
+    DEFAULT_K,
+    DEFAULT_RELEASE_GAP_S,
+    DEFAULT_RELEASE_ROUND_S,
+    DEFAULT_SETTLE_S,
+    notice_digest,
+)
 from consent_ledger.study_parts import WorkspaceRule
 from event_model.errors import ManifestError
 from event_model.levels import Level
@@ -128,6 +135,8 @@ def study_template(
         end=end.isoformat(),
         hold_s=DEFAULT_HOLD_S,
         settle_s=DEFAULT_SETTLE_S,
+        release_round_s=DEFAULT_RELEASE_ROUND_S,
+        release_gap_s=DEFAULT_RELEASE_GAP_S,
         k=DEFAULT_K,
         recipient=_inline(recipient),
         url=_inline(receiver_url),
@@ -157,6 +166,9 @@ settle_s = {settle_s}
 retention_days = 365
 # Nothing is published about fewer people than this.
 k = {k}
+# Seconds to which times are rounded in what is released to partners: moments, and the gaps between events.
+release_round_s = {release_round_s}
+release_gap_s = {release_gap_s}
 
 # The public keys that data is sealed to; their private halves open it.
 recipients = [{recipient}]

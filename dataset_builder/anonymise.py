@@ -44,11 +44,12 @@ _KEPT_PARTS = frozenset({"", ":id", "https:", "http:", "src", "tests", "docs", "
 class Coarseness(msgspec.Struct, frozen=True):
     """How coarse times become (ms): moments, and the gaps between events, both rounded down.
 
-    With gaps in steps of two seconds the rhythm of keys is gone, and pauses are still there.
+    The study's manifest says how coarse. With gaps in steps of two seconds the rhythm of keys is gone, and pauses are
+    still there.
     """
 
-    moment_ms: int = 60_000
-    gap_ms: int = 2_000
+    moment_ms: int
+    gap_ms: int
 
 
 class Anonymiser:

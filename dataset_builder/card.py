@@ -45,6 +45,8 @@ class CardStudy(msgspec.Struct, frozen=True):
     legal_basis: str
     retention_days: int
     k: int
+    release_round_s: int
+    release_gap_s: int
     purposes: tuple[CardPurpose, ...]
 
 
@@ -134,6 +136,8 @@ def study_of(manifest: StudyManifest) -> CardStudy:
         legal_basis=manifest.legal_basis,
         retention_days=manifest.retention_days,
         k=manifest.k,
+        release_round_s=manifest.release_round_s,
+        release_gap_s=manifest.release_gap_s,
         purposes=tuple(CardPurpose(purpose.id, purpose.dpv, purpose.text) for purpose in manifest.purposes),
     )
 

@@ -86,7 +86,6 @@ def release(
     epsilon: float,
     total: float,
     log: Log,
-    coarseness: Coarseness | None = None,
 ) -> ReleaseCard:
     """Make a release of a dataset in a folder that does not exist yet.
 
@@ -111,7 +110,8 @@ def release(
         staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
             spend(budget, left, target.name, epsilon)
-            made = _Maker(out, staging, card.study.k, coarseness or Coarseness()).make(epsilon)
+            coarseness = Coarseness(1000 * card.study.release_round_s, 1000 * card.study.release_gap_s)
+            made = _Maker(out, staging, card.study.k, coarseness).make(epsilon)
             before, after, rare, files = made
             released = ReleaseCard(
                 study=card.study.id,
@@ -122,7 +122,7 @@ def release(
                 statement=statement.strip(),
                 k=card.study.k,
                 values_made_general=rare,
-                coarseness=coarseness or Coarseness(),
+                coarseness=coarseness,
                 epsilon=f"{epsilon:g}",
                 cells_a_person=CELLS_A_PERSON,
                 reidentification_before=before,

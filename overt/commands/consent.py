@@ -228,6 +228,10 @@ def show_offer(out: Console, offer: Signed[StudyManifest]) -> None:
     facts.add_row("Kept for", f"{study.retention_days} days after it was sent")
     facts.add_row("Sent to", escape(f"{study.receiver.url}, sealed: the receiver can't read it"))
     facts.add_row("In reports", f"only what at least {study.k} people share")
+    facts.add_row(
+        "In releases",
+        f"times moved, and rounded to {span_text(study.release_round_s)}; gaps to {span_text(study.release_gap_s)}",
+    )
     facts.add_row("Where", escape("\n".join(_workspace(each) for each in study.scope.workspaces)) or "nowhere")
     facts.add_row("But never", escape(", ".join(study.scope.deny)) or "what overt refuses everywhere (keys, .env, ...)")
     out.print(facts)

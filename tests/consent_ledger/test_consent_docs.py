@@ -68,6 +68,16 @@ def test_limits_and_defaults_are_those_of_the_code(text: str) -> None:
         "hold_s": (study_checks.MAX_HOLD_S, study_checks.DEFAULT_HOLD_S),
         "settle_s": (study_checks.MIN_SETTLE_S, study_checks.MAX_SETTLE_S, study_checks.DEFAULT_SETTLE_S),
         "retention_days": (study_checks.MAX_RETENTION_DAYS,),
+        "release_round_s": (
+            study_checks.MIN_RELEASE_ROUND_S,
+            study_checks.MAX_RELEASE_ROUND_S,
+            study_checks.DEFAULT_RELEASE_ROUND_S,
+        ),
+        "release_gap_s": (
+            study_checks.MIN_RELEASE_GAP_S,
+            study_checks.MAX_RELEASE_GAP_S,
+            study_checks.DEFAULT_RELEASE_GAP_S,
+        ),
         "k": (study_checks.MIN_K, study_checks.MAX_K, study_checks.DEFAULT_K),
         "recipients": (RECIPIENT_PUBLIC_BYTES, study_checks.MAX_ENTRIES),
         "notice": (study_checks.MAX_NOTICE,),

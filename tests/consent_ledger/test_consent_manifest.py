@@ -87,6 +87,8 @@ BAD_TOML: list[tuple[str, Callable[[str], str], str]] = [
     ),
     ("credentials", lambda t: t.replace("https://receiver", "https://a:b@receiver"), "no user name"),
     ("k-one", lambda t: t.replace("k = 5", "k = 1"), "k must lie between"),
+    ("round", lambda t: t.replace("release_round_s = 60", "release_round_s = 0"), "release_round_s must lie between 1"),
+    ("gap", lambda t: t.replace("release_gap_s = 2", "release_gap_s = 0"), "release_gap_s must lie between 1"),
     ("settle", lambda t: t.replace("settle_s = 120", "settle_s = 29"), "settle_s must lie between 30"),
     ("hold", lambda t: t.replace("hold_s = 86400", "hold_s = -1"), "hold_s must lie between"),
     ("retention", lambda t: t.replace("retention_days = 365", "retention_days = 0"), "retention_days must lie"),
@@ -279,6 +281,9 @@ ASKS: list[tuple[str, Callable[[StudyManifest], dict[str, Any]], tuple[str, ...]
     ("later-end", lambda m: {"end": "2027-01-01"}, ("end",)),
     ("earlier-end", lambda m: {"end": "2026-05-01"}, ()),
     ("k-less", lambda m: {"k": m.k - 1}, ("k",)),
+    ("round-less", lambda m: {"release_round_s": m.release_round_s - 1}, ("release_round_s",)),
+    ("round-more", lambda m: {"release_round_s": m.release_round_s + 1}, ()),
+    ("gap-less", lambda m: {"release_gap_s": m.release_gap_s - 1}, ("release_gap_s",)),
     ("k-more", lambda m: {"k": m.k + 1}, ()),
     ("receiver", lambda m: {"receiver": Receiver(url="https://other.example", key=m.receiver.key)}, ("receiver",)),
     (

@@ -104,6 +104,21 @@ def test_a_release_is_approved_by_two_and_stands_in_the_log_first(make: Any, tmp
                 total=1, log=refuse)  # fmt: skip
 
 
+@pytest.mark.parametrize(("round_s", "gap_s"), [(60, 2), (3_600, 30)])
+def test_times_are_as_coarse_as_the_study_says(tmp_path: Path, round_s: int, gap_s: int) -> None:
+    bodies: list[Body] = [start(), opened("fn main() {}\n"), *typed("let a = 1;"), closed()]
+    Contributor(tmp_path / "r", 1).seal(events_of(bodies, clock=Clock(NOON_MS + 12_345, 7_777)))
+    study = manifest(release_round_s=round_s, release_gap_s=gap_s)
+    build(source=tmp_path / "r", manifest=study, secret=RECIPIENT, out=tmp_path / "d", salt=SALT)
+    card = release(tmp_path / "d", tmp_path / "out", licence="L", statement="S", approvers=APPROVERS,
+                   budget=tmp_path / "b.json", epsilon=0.5, total=1.0, log=lambda _digest: None)  # fmt: skip
+    rows = pq.read_table(tmp_path / "out/events.parquet").to_pylist()
+    assert card.coarseness == Coarseness(1000 * round_s, 1000 * gap_s)
+    assert {row["time"].timestamp() % round_s for row in rows} == {0}
+    assert {row["delta_ms"] % (1000 * gap_s) for row in rows} == {0}
+    assert len({row["time"] for row in rows}) > 1 or round_s > 60
+
+
 def test_no_log_no_release(make: Any, tmp_path: Path) -> None:
     def refuse(_digest: str) -> None:
         raise DatasetError("the log is away", code="log")
@@ -189,7 +204,7 @@ def test_rows_are_anonymised_consistently() -> None:
     assert one.row({**row, "language": "brainfuck"})["language"] == OTHER
     other_session = one.row({**row, "session": "s2"})
     assert other_session["time"] != shown["time"]
-    other_key = Anonymiser(bytes([1]) * 32, Coarseness(), common).row(row)
+    other_key = Anonymiser(bytes([1]) * 32, Coarseness(60_000, 2_000), common).row(row)
     assert other_key["contributor"] != shown["contributor"]
 
 
