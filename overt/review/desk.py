@@ -150,7 +150,7 @@ class Desk:
             path=request.url.path,
             today=self.today(),
             first_run=not self.preferences.welcomed,
-            bytes_text=bytes_text,
+            bytes_text=lambda size: t.decimal(bytes_text(size)),
             study_title=self.title,
             done=request.query_params.get("done", ""),
             **values,

@@ -54,6 +54,10 @@ class Texts:
             return str(value)
         return f"{value:,}".replace(",", "." if self.language == "de" else ",")
 
+    def decimal(self, number: str) -> str:
+        """Write a number that has a decimal point with the language's own."""
+        return number.replace(".", ",") if self.language == "de" else number
+
     def list(self, items: list[str]) -> str:
         """Join names as a sentence does."""
         if len(items) < 2:
