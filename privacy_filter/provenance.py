@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from event_model.events import Mask
 
 FIRST_CELL = 1
 """Cell 0 stands for the start of a document: what is deleted there hangs on it."""
-
-MAX_MOVES = 256
-"""Pastes of what was cut elsewhere that are remembered; older ones have settled, or are text that is moved about."""
 
 Span = tuple[int, int]
 """Consecutive cells, the end not included."""
@@ -30,7 +26,18 @@ class Provenance:
     About 20 bytes an edit and 1 byte a character, besides the text itself.
     """
 
-    __slots__ = ("_events", "_fields", "_marks", "_moves", "_starts", "_texts", "floor", "next_cell", "tainted")
+    __slots__ = (
+        "_cut",
+        "_events",
+        "_fields",
+        "_marks",
+        "_pastes",
+        "_starts",
+        "_texts",
+        "floor",
+        "next_cell",
+        "tainted",
+    )
 
     def __init__(self) -> None:
         self.floor = FIRST_CELL
@@ -41,7 +48,9 @@ class Provenance:
         self._texts: list[str] = []
         self._fields: list[str] = []
         self._marks: list[tuple[int, int, int]] = []
-        self._moves: deque[tuple[int, tuple[Span, ...]]] = deque(maxlen=MAX_MOVES)
+        # Pastes of what was cut elsewhere, ascending: the first cell, and which cells held the same before.
+        self._pastes = array("I")
+        self._cut: list[tuple[Span, ...]] = []
 
     def add(self, index: int, field: str, text: str) -> int:
         """Log the text of an event's field and give its first cell."""
@@ -79,7 +88,8 @@ class Provenance:
 
     def moved(self, first: int, cells: Sequence[Span]) -> None:
         """Say that the cells from ``first`` on bring again what was cut out elsewhere: they are masked together."""
-        self._moves.append((first, tuple(cells)))
+        self._pastes.append(first)
+        self._cut.append(tuple(cells))
         for start, end in cells:
             for cell in range(max(start, self.floor), end):
                 if self.tainted[cell - self.floor]:
@@ -92,17 +102,18 @@ class Provenance:
         while waiting:
             self._taint(waiting, finding)
             # What is pasted is younger than what was cut: each step goes back in time, so it ends.
-            waiting = [cut for span in waiting for cut in self._cut_from(span)] if self._moves else []
+            waiting = [cut for span in waiting for cut in self._cut_from(span)] if self._cut else []
 
     def _cut_from(self, span: Span) -> Iterator[Span]:
         """Give the cells that held before what now stands in a span."""
-        for first, cells in self._moves:
-            at = first
-            for start, end in cells:
+        number = max(bisect_right(self._pastes, span[0]) - 1, 0)
+        while number < len(self._cut) and (at := self._pastes[number]) < span[1]:
+            for start, end in self._cut[number]:
                 low, high = max(span[0], at), min(span[1], at + end - start)
                 if low < high:
                     yield start + low - at, start + high - at
                 at += end - start
+            number += 1
 
     def _taint(self, spans: Iterable[Span], finding: int) -> None:
         for span_start, end in spans:
@@ -145,6 +156,8 @@ class Provenance:
     def _drop(self, limit: int) -> None:
         runs = bisect_left(self._starts, limit)
         del self._starts[:runs], self._events[:runs], self._texts[:runs], self._fields[:runs]
+        pastes = bisect_left(self._pastes, limit)
+        del self._pastes[:pastes], self._cut[:pastes]
         del self.tainted[: limit - self.floor]
         self.floor = limit
 
