@@ -34,6 +34,9 @@ _CALL = re.compile(r"[A-Za-z_$][\w$.:>\-]*\(")
 _ATTRIBUTE = re.compile(r"""["'][ \t]+(?!value\b)[a-z\-]+[ \t]?=[ \t]?["']?\Z""")
 """Another attribute of the same element: what stands there is not the named one's value."""
 
+_VARIABLE = re.compile(r"\A\$|\$[A-Z_]{2}")
+"""What a shell or a template puts in; a person who chooses a password puts its sign behind something."""
+
 _WEB_ADDRESS = re.compile(r"https?://[^\s@]*\Z")
 _ADDRESS_PART = re.compile(r"[A-Za-z0-9_\-]{16,}")
 _TEMPLATED = re.compile(r"\{\{[^{}\n]*\Z")
@@ -175,7 +178,9 @@ class AssignmentLayer:
         value = _NEXT.split(window.text[start:end], maxsplit=1)[0].rstrip(_OPEN_ENDS)
         between = match.group(1).strip(b" \t:")
         spoken = match.group(2) is None and (between == b"" or between.isalpha()) and b":" not in match.group(1)
-        if not value or (any(sign in value for sign in "([{$") and not looks_random(value)):
+        if not value or (any(sign in value for sign in "([{") and not looks_random(value)):
+            return None
+        if "$" in value and not looks_random(value) and (strength != PASSWORD or _VARIABLE.search(value)):
             return None
         if is_identifier(value) and window.text[start + len(value) : start + len(value) + 1] in {"(", "[", "."}:
             return None
