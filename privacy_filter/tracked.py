@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 
 from event_model.events import DocumentEdit
@@ -21,6 +22,12 @@ BLOCK_LOOK_CHARS = 16_384
 
 MAX_DIRTY_CHARS = 4096
 """So much is written on at one place before it is scanned without waiting for a pause."""
+
+MAX_BLOCK_LINES = 200
+"""Lines of one value that are followed: those of the largest keys in use."""
+
+_VALUE_LINE = re.compile(r"[ \t]*[A-Za-z0-9+/=_\-]{12,}[ \t]*\r?")
+"""A line of a value over several: nothing but its characters, and no word is so long."""
 
 KEY_HEADER = "-----BEGIN"
 BLANKS = " \t\n\r"
@@ -106,6 +113,7 @@ class TrackedDocument:
             right = self._to_blank_right(right, end)
         first = start - len(left) + begin
         last = end + (len(right) if finish < 0 else finish)
+        first, last = self._whole_block(first, last)
         if self._blocks:
             before = self._shadow.slice(first - BLOCK_LOOK_CHARS, first)
             header = before.rfind(KEY_HEADER)
@@ -113,6 +121,21 @@ class TrackedDocument:
                 first -= len(before) - header
                 last = min(last + BLOCK_LOOK_CHARS, self._shadow.length)
         return first, last
+
+    def _whole_block(self, first: int, last: int) -> Span:
+        """Go on over lines that are one value written over several: its name stands above the first."""
+        for _ in range(MAX_BLOCK_LINES):
+            line = self._shadow.slice(first, first + LOOK_CHARS).partition("\n")[0]
+            if not first or _VALUE_LINE.fullmatch(line) is None:
+                break
+            before = self._shadow.slice(first - LOOK_CHARS, first - 1)
+            first -= len(before) - before.rfind("\n")
+        for _ in range(MAX_BLOCK_LINES):
+            line = self._shadow.slice(last + 1, last + 1 + LOOK_CHARS).partition("\n")[0]
+            if last >= self._shadow.length or _VALUE_LINE.fullmatch(line) is None:
+                break
+            last += 1 + len(line)
+        return first, min(last, self._shadow.length)
 
     def _to_blank_left(self, left: str, start: int) -> str:
         if any(blank in left[:64] for blank in BLANKS):

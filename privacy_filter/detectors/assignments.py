@@ -98,6 +98,13 @@ _BARE = (
     + rb"""((?:[ \t]{0,8}(?:=>|[:?]?=|:|>|\|)[ \t]{0,8})|[ \t]+(?:is|ist|est|es|lautet)[: \t][ \t]*|[ \t]{1,3})"""
     + rb"""((?:Bearer|Basic|Token|bearer|token) +)?([^\s"'`<>]{4,})"""
 )
+_BLOCK = (
+    _TAIL
+    + rb"""[ \t]*[:=][ \t]*(?:[|>][+-]?|[brf]{0,2}\"{3}|[brf]{0,2}'{3}|\"{3}\\)[ \t]*\r?\n[ \t]*"""
+    + rb"""([^\s"'`]{8,}(?:\r?\n[ \t]*[A-Za-z0-9+/=_\-]{12,})*)"""
+)
+"""A value on the lines below its name: a block of YAML, a text over several lines."""
+
 _NEARBY = rb"""[A-Za-z0-9_+/=.~\-]{20,600}"""
 _COMPARED = re.compile(r"""(?:"([^"\n]{6,64})"|'([^'\n]{6,64})')\s?[!=]={1,2}\s?[\w.]*$""")
 _OPEN_ENDS = ",;)]}"
@@ -123,6 +130,7 @@ class AssignmentLayer:
         self._not_names = rules.names.excluded.endings
         self._quoted: Any = compile_pattern(_QUOTED)
         self._bare: Any = compile_pattern(_BARE)
+        self._block: Any = compile_pattern(_BLOCK)
         self._nearby: Any = compile_pattern(_NEARBY)
 
     def find(self, window: Window, hits: list[Hit]) -> None:
@@ -166,6 +174,12 @@ class AssignmentLayer:
             if _is_secret(value, strength, window, quoted=True):
                 return _hit(at + start, at + start + len(value), strength)
             return None
+        match = self._block.match(piece)
+        if match is not None:
+            start, end = at + match.start(1), at + match.end(1)
+            first = window.text[start:end].partition("\n")[0].rstrip("\r")
+            secret = _is_secret(first, strength, window, quoted=False)
+            return _hit(start, end, strength) if secret else None
         match = self._bare.match(piece)
         if match is not None:
             hit = self._bare_hit(window, at, strength, match)

@@ -318,3 +318,15 @@ def test_a_text_that_is_left_open_in_the_middle_of_something_random_is_masked(te
 def test_an_address_with_a_password_that_is_begun_is_masked_with_its_user():
     text = "https://trufflefarm:ATq9iO-tyg7uop"
     assert text in {value for _, value in found(text, whole_file=False)}
+
+
+@pytest.mark.parametrize(
+    "opening",
+    ["api_token: |\n  ", "api_token: >-\n  ", 'API_TOKEN = """\n', "api_token = r'''\n", "secret: |-\r\n    "],
+)
+@pytest.mark.parametrize("whole_file", [True, False])
+def test_a_value_on_the_lines_below_its_name_is_found(opening, whole_file):
+    first, second = made(40), made(40, seed=9)
+    text = f"{opening}{first}\n  {second}\nnext: value\n"
+    assert [value for _, value in found(text, whole_file=whole_file)] == [f"{first}\n  {second}"]
+    assert found(f"{opening}plain words of a text\n", whole_file=whole_file) == []

@@ -627,3 +627,19 @@ def test_a_password_that_is_cut_and_pasted_into_prose_stays_masked():
     session.take()
     assert "Zq9!x" not in "".join(session.texts_out())
     assert_exact(session)
+
+
+def test_a_value_over_many_lines_is_masked_to_its_last_line_while_it_is_typed():
+    words = ["harbor", "lantern", "meadow", "orchard", "pebble", "saddle", "timber", "walnut", "bridge"]
+    lines = ["q7vK2mX9tR4wB8nL3cZ5sD1fG6hJ0pQaWeRt", *(one + two for one in words for two in words[:1])]
+    session = Session()
+    session.open("\n")
+    session.type(1, "api_token: |\n")
+    for line in lines:
+        session.type(len(session.texts[1]), f"  {line}\n")
+        session.type(0, "x")  # elsewhere: what was written is looked at by itself
+    session.type(len(session.texts[1]), "name: value\n")
+    session.take()
+    assert leaks(session.texts_out(), "".join(lines)) == []
+    assert "name: value" in "".join(session.texts_out())
+    assert_exact(session)
