@@ -8,16 +8,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from event_model.clock import ManualClock
+from event_model.errors import StoreConflict
 from event_model.events import CaptureGap
 from event_model.ids import SessionId, StudyId
 from event_model.keys import Secret
 from local_store.custody import DeviceKeys
-from local_store.model import SegmentInfo, SegmentState
+from local_store.model import Forgotten, SegmentInfo, SegmentState
 from local_store.rotation import rotate
 from local_store.store import Store
 from tests.local_store.store_kit import (
@@ -34,8 +36,8 @@ from tests.local_store.store_kit import (
 )
 
 STEPS = 50
-EXAMPLES = 10
-"""Together 500 steps."""
+EXAMPLES = 16
+"""Together more than 500 steps: an example may be shorter."""
 
 HOUR_MS = 3_600_000
 
@@ -67,6 +69,7 @@ class Life(RuleBasedStateMachine):
         self.texts = 0
         self.forgotten: list[bytes] = []
         self.named = 0
+        self.envelopes = 0
         self.store = self.run(self.opened())
 
     def run(self, work: Any) -> Any:
@@ -122,15 +125,101 @@ class Life(RuleBasedStateMachine):
     @rule(study=st.sampled_from([STUDY, OTHER]), answers=st.integers(0, 5))
     def upload(self, study: StudyId, answers: int) -> None:
         """Send what is due; after so many answers the next is lost."""
-        for number, info in enumerate(self.run(self.store.due(study, sealed_before_ms=self.clock.wall_ms()))):
-            kept = self.run(self.store.envelope(info))
-            if kept is None:
-                assert info.state is SegmentState.HELD
-                info = self.run(self.store.put_envelope(info, b"envelope", f"{number:064d}"))  # noqa: PLW2901
+        for number, info in enumerate(self._send(study)):
             if number >= answers:
                 return
             self.run(self.store.mark_uploaded(info, b"receipt"))
             self.uploaded.add(info.place)
+
+    def _send(self, study: StudyId) -> list[SegmentInfo]:
+        """Make the envelope of all that is due, each another than any before."""
+        sent: list[SegmentInfo] = []
+        due = self.run(self.store.due(study, sealed_before_ms=self.clock.wall_ms()))
+        waiting = {SegmentState.HELD, SegmentState.ENVELOPED}
+        waits = [each.place for each in self.run(self.store.segments(study)) if each.state in waiting]
+        assert [each.place for each in due] == waits, "a clock that went back keeps something on hold for longer"
+        for info in due:
+            kept = self.run(self.store.envelope(info))
+            assert (kept is None) == (info.state is SegmentState.HELD)
+            sent.append(info if kept is not None else self.run(self._envelope(info)))
+        return sent
+
+    async def _envelope(self, info: SegmentInfo) -> SegmentInfo:
+        self.envelopes += 1
+        return await self.store.put_envelope(info, b"envelope", f"{self.envelopes:064d}")
+
+    def _event_of(self, infos: list[SegmentInfo]) -> tuple[SegmentInfo, dict[str, Any]] | None:
+        """Choose a segment that still has an event, and name that event."""
+        for info in infos:
+            there = sorted(self._held().get(info.session, set()))
+            for index in there:
+                if info.first_index <= index < info.first_index + info.count:
+                    return info, {"session": info.session, "indexes": [index]}
+        return None
+
+    @rule(study=st.sampled_from([STUDY, OTHER]))
+    def overtaken_by_a_forgetting(self, study: StudyId) -> None:
+        """What was read before something was forgotten in it is not enveloped; nor is one before its turn."""
+        held = [
+            info
+            for info in self.run(self.store.due(study, sealed_before_ms=self.clock.wall_ms()))
+            if info.state is SegmentState.HELD
+        ]
+        if len(held) > 1 and held[0].epoch == held[-1].epoch:
+            with pytest.raises(StoreConflict):
+                self.run(self._envelope(held[-1]))
+        if (found := self._event_of(held)) is not None:
+            self._forget(found[1], self._held())
+            self._send(study)  # those before it
+            with pytest.raises(StoreConflict):
+                self.run(self._envelope(found[0]))
+
+    @rule(study=st.sampled_from([STUDY, OTHER]))
+    def an_answer_comes_too_late(self, study: StudyId) -> None:
+        """A receipt for what was rewritten since is none for what is there now, and the receiver is asked to erase."""
+        if (found := self._event_of(self._send(study))) is not None:
+            old, event = found
+            done = self._forget(event, self._held())
+            assert old.place in done.uploaded_segments
+            self._send(study)
+            with pytest.raises(StoreConflict):
+                self.run(self.store.mark_uploaded(old, b"receipt"))
+
+    @precondition(lambda self: self.running())
+    @rule(data=st.data(), sealing=st.booleans())
+    def another_process_forgets(self, data: st.DataObject, sealing: bool) -> None:
+        """What is forgotten elsewhere between reading and sealing, or before a write, is noticed by both."""
+        name = data.draw(st.sampled_from(self.running()))
+        kept = self.sessions[name]
+        there = sorted(index for index in self._held().get(name, set()) if index >= kept.sealed)
+        if not there:
+            return
+        events = self.run(self.store.pending(name, kept.next))
+        other = self.run(self.opened())
+        self._forget({"session": name, "indexes": [there[0]]}, self._held(), by=other)
+        self.run(other.close())
+        moved = self._in(opening(kept.next, "src/after.py"), 1)
+        work: Any = seal(self.store, masked(events, name, kept.study))
+        if not sealing:
+            work.close()
+            work = self.store.append(pending((moved,), name, kept.study))
+        with pytest.raises(StoreConflict) as caught:
+            self.run(work)
+        assert caught.value.code == "forgotten-meanwhile"
+        self.restart(rotated=False)
+
+    @precondition(lambda self: self.running())
+    @rule(data=st.data())
+    def nothing_is_written_twice(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(self.running()))
+        kept = self.sessions[name]
+        again = self._in(opening(kept.next - 1, "src/again.py"), 1) if kept.next else None
+        for event in (again, self._in(opening(kept.next + 1, "src/skips.py"), 1)):
+            if event is not None:
+                with pytest.raises(StoreConflict):
+                    self.run(self.store.append(pending((event,), name, kept.study)))
+                with pytest.raises(StoreConflict):
+                    self.run(seal(self.store, masked((event,), name, kept.study)))
 
     @precondition(lambda self: self.sessions)
     @rule(data=st.data(), kind=st.sampled_from(["event", "session", "span", "study", "all"]))
@@ -145,26 +234,31 @@ class Life(RuleBasedStateMachine):
             "study": {"study": kept.study},
             "all": {},
         }[kind]
-        weighed_before = sum(len(each) for each in before.values())
-        done = self.run(self.store.forget(**criteria))
+        self._forget(criteria, before)
+        after = self._held()
+        if kind in {"session", "study", "all"}:
+            for session in self.sessions:
+                assert not self._concerns(criteria, session) or not after.get(session)
+        if kind == "event" and criteria["indexes"][0] < kept.next:
+            assert criteria["indexes"][0] not in after.get(name, set())
+
+    def _forget(
+        self, criteria: dict[str, Any], before: dict[SessionId, set[int]], by: Store | None = None
+    ) -> Forgotten:
+        done = self.run((by or self.store).forget(**criteria))
         self.asked_back |= set(done.uploaded_segments)
         after = self._held()
         for session, there in before.items():
             lost = there - after.get(session, set())
             assert not lost or self._concerns(criteria, session), "forgot what was not asked for"
             self.sessions[session].gone |= lost
-        for info in self.run(
-            self.store.sessions()
-        ):  # what is forgotten at the end of one that nobody writes needs no gap
+        # What is forgotten at the end of a session that nobody writes needs no gap.
+        for info in self.run(self.store.sessions()):
             known = self.sessions[info.session]
             known.next = info.next_index
             known.gone = {index for index in known.gone if index < known.next}
-        assert weighed_before - sum(len(each) for each in after.values()) <= done.events
-        if kind in {"session", "study", "all"}:
-            for session in self.sessions:
-                assert not self._concerns(criteria, session) or not after.get(session)
-        if kind == "event" and criteria["indexes"][0] < kept.next:
-            assert criteria["indexes"][0] not in after.get(name, set())
+        assert sum(map(len, before.values())) - sum(map(len, after.values())) <= done.events
+        return done  # type: ignore[no-any-return]
 
     def _concerns(self, criteria: dict[str, Any], session: SessionId) -> bool:
         return criteria.get("session", session) == session and (
