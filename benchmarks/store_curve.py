@@ -60,6 +60,8 @@ def main() -> None:
     if options.opening:
         print(json.dumps(asyncio.run(_open_once(options.trace))))
         return
+    if hasattr(os, "sched_setaffinity"):  # both stores' threads on one core: cores that share with others differ
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     gc.disable()  # its pauses come with the trace in memory, and hit the same store at each turn
     print(json.dumps({"curve": asyncio.run(run(trace_events(read_trace(options.trace)), options.events))}))
 
