@@ -44,7 +44,7 @@ async def sync(
     *,
     store: Store,
     ledger: Ledger,
-    installation: Secret,
+    installation: Secret | None,
     clock: Clock | None = None,
     random: Callable[[int], bytes] = os.urandom,
     http: httpx.AsyncClient | None = None,
@@ -63,6 +63,7 @@ async def sync(
     Everything is tried before SyncIncomplete (an UploadError) tells what could not be done: nothing is lost then, and
     its ``report`` says what was. ``http`` is used as it is (proxies, certificates); else one is made per receiver. With
     ``audit``, each study's audit log is followed first, and a study whose log was rewritten is sent nothing. With
+    Without ``installation``, because the key is locked or gone, only what has its envelope already is sent.
     ``sending``, who leaves a study can wait until nothing of it is under way; ``invitations`` are shown with consents.
     ``bytes_per_s`` bounds how fast bodies go out. With ``ask_for_newer``, each receiver is asked for the study's
     current manifest first: a newer version is offered to the person, and what asks for more stops the study until
@@ -97,7 +98,7 @@ class _Run:
         self,
         store: Store,
         ledger: Ledger,
-        installation: Secret,
+        installation: Secret | None,
         *,
         clock: Clock,
         random: Callable[[int], bytes],
@@ -191,6 +192,8 @@ class _Run:
         return unusable
 
     def _finish_withdrawals(self) -> None:
+        if self._installation is None:
+            return  # they are in force; what asks the receiver to erase is signed another time
         try:
             self._ledger.finish_withdrawals(self._installation, self._clock.wall_ms())
         except OvertError as error:
@@ -272,9 +275,12 @@ class _Run:
         )
         try:
             stop = self._away.get(url) or await courier.carry(self._jitter)
-        except Superseded as found:
-            self._ask_back(found.info)
-        except Rewound:
+        except (Superseded, Rewound) as found:
+            if self._installation is None:
+                return False  # another time, with the key
+            if isinstance(found, Superseded):
+                self._ask_back(found.info, self._installation)
+                return True
             self._renewed.add(grant.study)
             await self._store.begin_epoch(grant.study)
         except (Withdrawn, StoreConflict):
@@ -287,11 +293,11 @@ class _Run:
             return False
         return True
 
-    def _ask_back(self, info: SegmentInfo) -> None:
+    def _ask_back(self, info: SegmentInfo, installation: Secret) -> None:
         self._ledger.request_deletion(
             info.study,
             segments=((info.epoch, info.number),),
-            installation=self._installation,
+            installation=installation,
             now_ms=self._clock.wall_ms(),
             reason="forgotten-under-way",
         )

@@ -50,7 +50,7 @@ class Rewound(Exception):
 class StillGiven:
     """Says whether one consent still stands: a few stat calls, and the whole judgement only after a change."""
 
-    def __init__(self, ledger: Ledger, clock: Clock, grant: Grant, installation: Secret) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, grant: Grant, installation: Secret | None) -> None:
         self._ledger = ledger
         self._clock = clock
         self._grant = grant
@@ -121,7 +121,7 @@ class SegmentCourier:
         ledger: Ledger,
         store: Store,
         transport: Transport,
-        installation: Secret,
+        installation: Secret | None,
         still_given: StillGiven,
         tally: Tally,
         tell: Tell,

@@ -11,7 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from capture_gate.recovery import Recovered, recover
 from consent_ledger.grants import Grant
 from consent_ledger.invitations import Invitations
+from event_model.errors import KeyUnavailable
 from event_model.ids import StudyId
+from event_model.keys import Secret
 from overt import timer_shell
 from overt.console import DURATION, bytes_text, console, json_option, local_time, print_json, table
 from overt.device import Device
@@ -65,9 +67,13 @@ def sync(
         # Nothing was ever joined: no key is made for it either.
         _nothing(as_json=as_json)
         return
-    recovered, report = asyncio.run(
+    recovered, report, locked = asyncio.run(
         _sync(device, None if study is None else StudyId(study), limit=limit, quiet=as_json)
     )
+    if locked is not None:
+        if not as_json:
+            click.echo(f"Sent {report.uploaded} segments whose envelope was made before; the rest needs the key.")
+        raise locked
     if as_json:
         print_json({"recovered": recovered, **{name: getattr(report, name) for name in report.__struct_fields__}})
         return
@@ -94,8 +100,16 @@ def _nothing(*, as_json: bool) -> None:
 
 async def _sync(
     device: Device, study: StudyId | None, *, limit: int | None, quiet: bool
-) -> tuple[Recovered, SyncReport]:
-    keys = device.keys()
+) -> tuple[Recovered, SyncReport, KeyUnavailable | None]:
+    """Send what can be sent; without the keys that is what has its envelope already, and the reason comes along."""
+    installation: Secret | None = None
+    locked: KeyUnavailable | None = None
+    try:
+        installation = device.keys().installation
+    except KeyUnavailable as error:
+        if not device.has_store:
+            raise
+        locked = error
     bar = Progress(TextColumn("sending"), BarColumn(), MofNCompleteColumn(), console=console(), disable=quiet)
     with bar:
         task = bar.add_task("sending", total=None)
@@ -103,12 +117,14 @@ async def _sync(
         def progress(step: SyncProgress) -> None:
             bar.update(task, completed=step.done, total=step.total)
 
-        async with device.store() as store:
-            recovered = await recover(store, device.ledger, keys.installation, clock=device.clock)
+        async with device.store(keyless=installation is None) as store:
+            recovered = Recovered()
+            if installation is not None:
+                recovered = await recover(store, device.ledger, installation, clock=device.clock)
             report = await sync_all(
                 store=store,
                 ledger=device.ledger,
-                installation=keys.installation,
+                installation=installation,
                 clock=device.clock,
                 progress=progress,
                 study=study,
@@ -118,7 +134,7 @@ async def _sync(
                 bytes_per_s=None if limit is None else limit * 1000,
                 ask_for_newer=True,
             )
-    return recovered, report
+    return recovered, report, locked
 
 
 def _timer(every_s: int, *, undo: bool, as_json: bool) -> None:

@@ -9,14 +9,16 @@ A child costs milliseconds, because everything was imported before.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from event_model.clock import SystemClock
 from event_model.errors import OvertError
@@ -95,27 +97,31 @@ async def forget(home: Path) -> None:
         say("forgotten")
 
 
-def run(act: Callable[[], None]) -> int:
+def run(act: Coroutine[Any, Any, None]) -> int:
     """Run an act in the child: 0, REFUSED after an error of ours, 1 after any other."""
+    runner = asyncio.Runner()
     try:
-        act()
+        runner.run(act)
     except OvertError as error:
         say("refused", error.code)
         return REFUSED
     except BaseException:  # the test reports it, whatever it is
         say("traceback", repr(traceback.format_exc()))
         return 1
+    finally:
+        with contextlib.suppress(OSError):  # the loop's own sockets are no files
+            runner.close()
     return 0
 
 
-def fork(act: Callable[[], None], *, held: bool) -> int:
+def fork(act: Callable[[], Coroutine[Any, Any, None]], *, held: bool) -> int:
     """Run an act in a child of its own, when it is told to begin if it is ``held``."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     child = os.fork()
     if child == 0:
         if held:
             signal.sigwait({signal.SIGUSR1})
-        os._exit(run(act))
+        os._exit(run(act()))
     say("child", child)
     return child
 
@@ -123,15 +129,13 @@ def fork(act: Callable[[], None], *, held: bool) -> int:
 def main() -> None:
     """Warm up, then serve."""
     with tempfile.TemporaryDirectory() as folder:  # so that no module is left to be imported
-        run(lambda: asyncio.run(cycle(Path(folder))))
+        run(cycle(Path(folder)))
     say("ready")
     acts = {"load": load, "cycle": cycle, "forget": forget}
     for line in sys.stdin:
         name, home = line.rstrip("\n").split(" ", 1)
         held = name != "load"
-        children = [
-            fork(lambda n=name, h=home: asyncio.run(acts[n](Path(h))), held=held) for _ in range(1 + (not held))
-        ]  # type: ignore[misc]
+        children = [fork(lambda n=name, h=home: acts[n](Path(h)), held=held) for _ in range(1 + (not held))]  # type: ignore[misc]
         for child in children:
             say("gone", os.waitpid(child, 0)[1])
 

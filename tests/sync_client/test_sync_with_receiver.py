@@ -62,6 +62,26 @@ async def test_what_is_past_its_hold_arrives_once_and_in_order(
     assert front.seen() == []
 
 
+async def test_what_has_its_envelope_goes_out_without_a_key(
+    device: Device, store: Store, front: Front, data: Path
+) -> None:
+    await device.type(store, "one", "two", "three")
+    device.pass_hold()
+    front.acts = [forward, forward, *[lose_request] * 3]  # the consent, the first; the second does not arrive
+    with pytest.raises(SyncIncomplete):
+        await device.sync(store)
+    sent = await states(store)
+    assert sent == [SegmentState.UPLOADED, SegmentState.ENVELOPED, SegmentState.HELD]
+    front.acts = []
+    device.installation = None  # type: ignore[assignment]
+    async with await Store.open(device.home, None, clock=device.clock) as keyless:
+        with pytest.raises(SyncIncomplete) as caught:
+            await device.sync(keyless)
+        assert "without the key" in str(caught.value)
+        assert await states(keyless) == [SegmentState.UPLOADED, SegmentState.UPLOADED, SegmentState.HELD]
+    assert received(data, device) == ["one", "two"]
+
+
 async def test_the_consent_record_is_sent_once(device: Device, store: Store, front: Front) -> None:
     for text in ("one", "two"):
         await device.type(store, text)
