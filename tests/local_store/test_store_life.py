@@ -213,13 +213,14 @@ class Life(RuleBasedStateMachine):
     def nothing_is_written_twice(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(self.running()))
         kept = self.sessions[name]
-        again = self._in(opening(kept.next - 1, "src/again.py"), 1) if kept.next else None
-        for event in (again, self._in(opening(kept.next + 1, "src/skips.py"), 1)):
-            if event is not None:
-                with pytest.raises(StoreConflict):
-                    self.run(self.store.append(pending((event,), name, kept.study)))
-                with pytest.raises(StoreConflict):
-                    self.run(seal(self.store, masked((event,), name, kept.study)))
+        for index in {kept.next - 1, kept.next + 1} - {-1}:
+            event = self._in(opening(index, "src/again.py"), 1)
+            with pytest.raises(StoreConflict):
+                self.run(self.store.append(pending((event,), name, kept.study)))
+        for index in {kept.sealed - 1, kept.sealed + 1} - {-1}:
+            event = self._in(opening(index, "src/again.py"), 1)
+            with pytest.raises(StoreConflict):
+                self.run(seal(self.store, masked((event,), name, kept.study)))
 
     @precondition(lambda self: self.sessions)
     @rule(data=st.data(), kind=st.sampled_from(["event", "session", "span", "study", "all"]))
