@@ -362,7 +362,7 @@ _FORMS = (
     _Form(
         "password",
         "htpasswd",
-        rb"""htpasswd +(?:-[a-zA-Z]+ +)*\S+ +\S+ +([^\s"']{4,64})""",
+        rb"""htpasswd +(?:-[a-zA-Z]+ +)*-[a-zA-Z]*b[a-zA-Z]* +(?:-[a-zA-Z]+ +)*\S+ +\S+ +([^\s"']{4,64})""",
         group=1,
         guessable=True,
         behind=0,

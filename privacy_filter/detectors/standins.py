@@ -97,7 +97,7 @@ def is_stand_in_password(value: str, *, whole_file: bool) -> bool:
 def is_made_of_words(value: str) -> bool:
     """Say whether the letters of a value are words of which examples of passwords are made."""
     parts = _LETTERS.findall(value.lower())
-    return bool(parts) and all(part in name_rules().values.vocabulary for part in parts)
+    return bool(parts) and all(_passwords().fullmatch(part) for part in parts)
 
 
 def is_stand_in_encoded(value: str) -> bool:

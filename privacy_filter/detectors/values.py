@@ -46,6 +46,8 @@ def looks_random(value: str) -> bool:
         return False
     if _UUID.match(value):
         return True
+    if not value.isascii() and 4 * sum(sign > "\x7f" for sign in value) > len(value):
+        return False  # prose in another script; what machines make is ASCII
     if _NUMBERS.fullmatch(value) or _CONSTANT.fullmatch(value):
         return False
     digits = sum(map(str.isdigit, value))

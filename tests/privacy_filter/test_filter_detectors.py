@@ -330,3 +330,23 @@ def test_a_value_on_the_lines_below_its_name_is_found(opening, whole_file):
     text = f"{opening}{first}\n  {second}\nnext: value\n"
     assert [value for _, value in found(text, whole_file=whole_file)] == [f"{first}\n  {second}"]
     assert found(f"{opening}plain words of a text\n", whole_file=whole_file) == []
+
+
+def test_a_number_that_the_checking_library_stumbles_over_is_masked(monkeypatch):
+    from stdnum.cn import ric
+
+    def stumbling(number):
+        raise KeyError("county")
+
+    monkeypatch.setattr(ric, "is_valid", stumbling)
+    assert found("id: 110101199003074477") == [("cn-ric", "110101199003074477")]
+
+
+def test_prose_in_another_script_beside_a_secrets_name_is_no_secret():
+    text = "\u7528 OAuth2 \u89c4\u8303\u5c06\u4f5c\u7528\u57df\u5b9a\u4e49\u4e3a\u7531\u7a7a\u683c\n"
+    assert found(text) == found("`password`\uff0c" + text) == []
+    assert found("Use htpasswd auth mode.  More details below.") == []
+    assert (
+        found("- passwords ([139f5a5](https://git.firm.io/charts/commit/139f5a54c71ba4da1a0401300b84f8b31d8ff2e9))")
+        == []
+    )
