@@ -2,10 +2,41 @@
 
 from __future__ import annotations
 
-from local_store.store import Forgotten
+import contextlib
+
+from event_model.errors import OvertError
+from local_store.forgetting import Selection
+from local_store.model import SegmentState
+from local_store.store import Forgotten, Progress, Store
 from overt.device import Device
 
 REASON = "forgotten by the person"
+
+
+async def forget(device: Device, store: Store, selection: Selection, progress: Progress) -> Forgotten:
+    """Forget what is selected, and ask back what was sent of it, also where the forgetting does not come to its end.
+
+    StoreUnwritable: as ``Store.forget``; what was done till then stays, and is asked back.
+    """
+    sent = {info.place for info in await store.segments() if info.state is SegmentState.UPLOADED}
+    try:
+        done = await store.forget(
+            study=selection.study,
+            session=selection.session,
+            indexes=selection.indexes,
+            path=selection.path,
+            site=selection.site,
+            since_ms=selection.since_ms,
+            until_ms=selection.until_ms,
+            progress=progress,
+        )
+    except OvertError:
+        gone = {info.place for info in await store.segments() if info.state is SegmentState.FORGOTTEN}
+        with contextlib.suppress(OvertError):  # what stopped the forgetting is what the person is told
+            ask_back(device, Forgotten(0, 0, tuple(sorted(sent & gone))))
+        raise
+    ask_back(device, done)
+    return done
 
 
 def ask_back(device: Device, forgotten: Forgotten) -> None:

@@ -24,7 +24,7 @@ from local_store.weighing import Weighed
 from overt.audit import check_kept
 from overt.console import DURATION, console, json_option, local_time, print_json, table
 from overt.device import Device
-from overt.forgetting import ask_back
+from overt.forgetting import forget as forget_selected
 from overt.words import Names, sentence
 from sync_client.audit import AuditFolder
 
@@ -101,7 +101,6 @@ def forget(
         since_ms=None if last is None else device.clock.wall_ms() - last * MS,
     )
     forgotten = asyncio.run(_forget(device, named, session, yes=yes))
-    ask_back(device, forgotten)
     if as_json:
         print_json(
             {
@@ -226,15 +225,7 @@ async def _forget(device: Device, named: Selection, session: str | None, *, yes:
                 weighed = await store.weigh(named, tell)
             _ask(weighed)
         with _bar("forgetting") as tell:
-            return await store.forget(
-                study=named.study,
-                session=named.session,
-                indexes=named.indexes,
-                path=named.path,
-                site=named.site,
-                since_ms=named.since_ms,
-                progress=tell,
-            )
+            return await forget_selected(device, store, named, tell)
 
 
 @contextmanager

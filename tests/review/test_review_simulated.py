@@ -14,7 +14,15 @@ import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
-from tests.review.review_kit import overt
+from event_model.errors import StoreUnwritable
+from event_model.receipts import DELETION_REQUEST, DeletionRequest
+from event_model.signed import open_document
+from local_store.forgetting import Selection
+from local_store.model import SegmentState
+from local_store.store import Forgotten, Store
+from overt.device import Device
+from overt.forgetting import forget as forget_selected
+from tests.review.review_kit import overt, run
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("review")]
 
@@ -119,6 +127,37 @@ def test_a_supporters_pages_are_told_watched_and_forgotten(fleet: Path, tmp_path
     tab.goto(f"{base}/forget/sure?what=site&site={site}")
     forget(tab)
     assert site not in json.dumps(exported(home))
+
+
+def test_a_forgetting_that_is_cut_off_asks_back_what_it_erased(
+    fleet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, _ = someone(fleet, tmp_path, "document.edit")
+    monkeypatch.setenv("OVERT_KEYRING", "file")
+    whole = Store._forget_session
+    sessions = 0
+
+    async def failing(self: Store, *arguments: Any, **named: Any) -> Forgotten:
+        nonlocal sessions
+        sessions += 1
+        if sessions == 3:
+            raise StoreUnwritable("no room")
+        return await whole(self, *arguments, **named)
+
+    monkeypatch.setattr(Store, "_forget_session", failing)
+    device = Device(home)
+
+    async def go() -> set[tuple[int, int]]:
+        async with device.store() as store:
+            with pytest.raises(StoreUnwritable):
+                await forget_selected(device, store, Selection(), lambda *_: None)
+            gone = [info for info in await store.segments() if info.state is SegmentState.FORGOTTEN]
+            return {(info.epoch, info.number) for info in gone}
+
+    gone = run(go)
+    assert len(gone) == 2
+    ((_, request),) = device.ledger.outbox()
+    assert set(open_document(DELETION_REQUEST, request, DeletionRequest).payload.segments or ()) == gone
 
 
 def test_an_ended_study_says_so_and_can_be_left(fleet: Path, tmp_path: Path, open_page: Open) -> None:

@@ -13,7 +13,7 @@ from event_model.ids import SessionId, StudyId, is_study_id
 from local_store.forgetting import Selection
 from local_store.store import Forgotten
 from local_store.weighing import Weighed
-from overt.forgetting import ask_back
+from overt.forgetting import forget
 from overt.review.catalogue import Catalogue
 from overt.review.desk import Desk, Moments, form
 from overt.review.jobs import Work
@@ -119,18 +119,10 @@ async def job(desk: Desk, request: Request) -> Response:
 
 async def _forget(desk: Desk, catalogue: Catalogue, work: Forgetting) -> None:
     selection = selection_of(work.asked)
-    done = await catalogue.store.forget(
-        study=selection.study,
-        session=selection.session,
-        indexes=selection.indexes,
-        path=selection.path,
-        site=selection.site,
-        since_ms=selection.since_ms,
-        until_ms=selection.until_ms,
-        progress=work.tell,
-    )
-    ask_back(desk.device, done)
-    catalogue.let_go()
+    try:
+        done = await forget(desk.device, catalogue.store, selection, work.tell)
+    finally:
+        catalogue.let_go()
     work.checking, work.percent = True, 0
     work.left = (await catalogue.store.weigh(selection, work.tell)).events
     work.done = done
