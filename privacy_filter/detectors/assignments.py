@@ -320,6 +320,8 @@ def _is_other_word(window: Window, start: int, end: int) -> bool:
     """Say whether a short word is only a part of a longer one (compass, author), or the verb "to pass"."""
     text, word = window.text, window.low[start:end]
     before, after = text[start - 1 : start], text[end : end + 1]
+    if word == "sas" and (before.isalnum() or (after.isalnum() and not _GOES_ON.match(window.low, end))):
+        return True
     head = before.isalpha() and not (text[start].isupper() and before.islower())
     known = window.low[max(start - 5, 0) : start].endswith(_BEFORE_SHORT)
     goes_on = after.isalpha() and (after.islower() or text[start:end].isupper())
