@@ -50,7 +50,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 def diagnose(device: Device, here: Surroundings) -> list[Finding]:
     """Make every check; the ones that others depend on come first."""
-    found = [*_program(here), _host(here.environment), *_folder(device.home), *_consent(device)]
+    found = [*_program(here), _host(here.environment), *_folder(device.home), _filter(), *_consent(device)]
     found += _keys_and_store(device)
     return [*found, *_plugins(here)]
 
@@ -160,6 +160,17 @@ def _folder(home: Path) -> Iterator[Finding]:
 
 
 # --- consent, keys, store
+
+
+def _filter() -> Finding:
+    """Load the filter with the engine that was chosen for it."""
+    from privacy_filter.detectors import default_detector  # noqa: PLC0415 - its rules are read here alone
+
+    try:
+        default_detector()
+    except OvertError as error:
+        return _wrong("filter", f"nothing is captured without it: {error.message}", error.code, error.hint)
+    return _fine("filter", "its rules are in order")
 
 
 def _consent(device: Device) -> Iterator[Finding]:

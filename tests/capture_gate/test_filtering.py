@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from event_model.errors import FilterUnavailable
 from event_model.events import FILLER, DocumentEdit, Origin
 from event_model.ids import DocumentId
 from privacy_filter import redactor
@@ -90,3 +93,11 @@ async def test_names_of_who_wrote_in_a_repository_are_masked(person: Any) -> Non
     events = await written(person, "Ada Lovelace and Grete Hermann, not Emmy.\n", [120])
     text = "".join(event.body.inserted for event in events if isinstance(event.body, DocumentEdit))
     assert text == f"{FILLER * 12} and {FILLER * 13}, not Emmy.\n"
+
+
+async def test_without_the_engine_that_was_chosen_nothing_is_captured(person: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("OVERT_ENGINE", "trawler")
+    person.join()
+    with pytest.raises(FilterUnavailable):
+        await person.door()
+    assert person.store_files == []

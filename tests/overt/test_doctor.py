@@ -85,6 +85,11 @@ def test_a_remote_host(person: Participant) -> None:
     assert wrong(person, {"SSH_CONNECTION": "1", "OVERT_HOST": ""}) == {"host": "remote-host"}
 
 
+def test_an_engine_of_the_filter_that_is_not_there(person: Participant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OVERT_ENGINE", "trawler")
+    assert wrong(person)["filter"] == "filter-unavailable"
+
+
 def test_a_folder_that_others_can_look_into(person: Participant) -> None:
     (person.home / "keys" / "root.key").touch()
     person.home.chmod(0o755)
