@@ -192,7 +192,7 @@ class AssignmentLayer:
         value = _NEXT.split(window.text[start:end], maxsplit=1)[0].rstrip(_OPEN_ENDS)
         between = match.group(1).strip(b" \t:")
         spoken = match.group(2) is None and (between == b"" or between.isalpha()) and b":" not in match.group(1)
-        if not value or value[0] in "([{" or (any(sign in value for sign in "([{") and not looks_random(value)):
+        if not value or value[0] in "([{\\" or (any(sign in value for sign in "([{") and not looks_random(value)):
             return None
         if "$" in value and not looks_random(value) and (strength != PASSWORD or _VARIABLE.search(value)):
             return None

@@ -33,6 +33,7 @@ _ELIDED = re.compile(r"\.\.\.+|…|\*{3,}|•{3,}|[xX]{4,}")
 _PATTERN = re.compile(r"\[\^|\(\?[:P=!<#]|\\[dwsSbWD][+*{)\]]|\]\{\d|\][+*]|\.\*\??[)$\"]|\[a-z|\[A-Z|\[0-9")
 """What only regular expressions have."""
 
+MAX_MARKED = 24
 MAX_ELIDED_PART = 16
 """Of a value with dots in its middle so many characters in a row may be left: longer parts give a key away."""
 
@@ -49,6 +50,8 @@ _NAMES = re.compile(r"passw(?:or)?d|passphrase|passwd|secret|token|api_?key|cred
 
 def is_stand_in_token(body: str) -> bool:
     """Say whether what follows the prefix of a provider's token is none; made-up ones count up only in part."""
+    if _is_marked(body.lower()):
+        return True
     counted = sum(_counted_runs(body.lower()))
     if counted and 4 * counted < 3 * len(body) and 2 * _repeated(body) < len(body):
         return False
@@ -62,7 +65,7 @@ def is_stand_in(value: str) -> bool:
     low = value.lower()
     if low in rules.placeholders or value in rules.published or len(set(value)) < MIN_DISTINCT:
         return True
-    if any(_counted_runs(low)) or 2 * _repeated(value) >= len(value):
+    if _is_marked(low) or any(_counted_runs(low)) or 2 * _repeated(value) >= len(value):
         return True
     if _PATTERN.search(value):
         return True
@@ -131,6 +134,11 @@ def plain_of(value: str) -> str | None:
 def unquoted(value: str) -> str:
     """Give what an address says with its signs written in percent."""
     return unquote_to_bytes(value).decode("utf-8", "replace") if "%" in value else value
+
+
+def _is_marked(low: str) -> bool:
+    """Say whether a value ends as documentation has its tokens end, and is too short to hold a real one before that."""
+    return low.endswith("example") and len(low) <= MAX_MARKED
 
 
 def _is_reference(value: str) -> bool:
