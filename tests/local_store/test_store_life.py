@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from event_model.clock import ManualClock
-from event_model.errors import StoreConflict
+from event_model.errors import KeyUnavailable, StoreConflict
 from event_model.events import CaptureGap
 from event_model.ids import SessionId, StudyId
 from event_model.keys import Secret
@@ -320,6 +320,17 @@ class Life(RuleBasedStateMachine):
             assert orphan.next_index == self.sessions[orphan.session].next, "acknowledged and lost, or never captured"
         for name in [name for name, kept in self.sessions.items() if kept.running and kept.next == 0]:
             del self.sessions[name]  # one that wrote nothing leaves nothing
+
+    @rule()
+    def another_process_rotates_the_key(self) -> None:
+        """Who holds the old key writes nothing under it any more."""
+        self.keys = rotate(self.home, self.keys)
+        self.joined.add(STUDY)
+        name = self._begin(STUDY)
+        event = self._in(opening(0, "src/rotated.py"), 1)
+        with pytest.raises(KeyUnavailable):
+            self.run(self.store.append(pending((event,), name, STUDY)))
+        self.restart(rotated=False)
 
     @rule(hours=st.sampled_from([-30, -1, 1, 24, 24 * 365]))
     def clock_jumps(self, hours: int) -> None:
