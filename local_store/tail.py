@@ -201,6 +201,8 @@ def read_chunks(path: Path) -> list[TailChunk]:
             time.sleep(_TRY_S)
         return _parse(read_all(handle))
     finally:
+        with contextlib.suppress(OSError):  # a close that fails would keep the writer waiting
+            unlock(handle)
         close(handle)
 
 
