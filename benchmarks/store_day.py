@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import datetime
 import json
 import os
 import selectors
@@ -22,20 +21,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.typed_secrets import NOW_MS, join
 from capture_gate.door import Door
 from capture_gate.status import ClientInfo
-from consent_ledger.ledger import Ledger
-from consent_ledger.manifest import sign_manifest
-from consent_ledger.study_parts import WorkspaceRule
-from consent_ledger.study_toml import manifest_from_toml, study_template
 from event_model.events import DocumentClose, DocumentEdit, Origin
 from event_model.ids import DocumentId
-from event_model.keys import RecipientSecretKey, Secret, SigningKey, encode_key
 from local_store.custody import open_custody
 from local_store.store import Store, VerifyReport
 from overt.demo.trace import Trace, read_trace
 
-START_MS = 1_790_000_000_000
 SETTLING_S = 3600.0
 """By then what was typed last has settled and is sealed."""
 
@@ -85,7 +79,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 
     def wall_ms(self) -> int:
         """Unix time of a day that is always the same."""
-        return START_MS + self.monotonic_ms()
+        return NOW_MS + self.monotonic_ms()
 
     def jump(self, seconds: float) -> bool:
         """Let time pass at once, if nothing runs."""
@@ -125,10 +119,9 @@ class Day:
     def __init__(self, folder: Path, loop: SimulatedLoop, trace: Trace) -> None:
         self._home = folder / "home"
         self._path = folder / "work" / "typed.txt"
-        self._path.parent.mkdir()
         self._loop = loop
         self._trace = trace
-        self._join()
+        join(self._home, self._path.parent, loop)
 
     async def run(self, edits: int, day_s: float, night_s: float) -> dict[str, Any]:
         """Type for a day, let a night pass, close; gives the figures."""
@@ -201,22 +194,6 @@ class Day:
 
     def _size(self) -> int:
         return sum(each.stat().st_size for each in (self._home / "store").rglob("*") if each.is_file())
-
-    def _join(self) -> None:
-        day = datetime.datetime.fromtimestamp(START_MS / 1000, datetime.UTC).date()
-        manifest = study_template(
-            study="benchmark",
-            title="A study for measuring",
-            receiver_url="http://127.0.0.1:9",
-            receiver_key=encode_key(SigningKey(Secret(b"r" * 32)).verify_key.raw),
-            recipient=encode_key(RecipientSecretKey(Secret(b"s" * 96)).public.raw),
-            workspaces=(WorkspaceRule(path=f"{self._path.parent}/**"),),
-            start=day,
-            end=day + datetime.timedelta(days=30),
-        )
-        signed = sign_manifest(manifest_from_toml(manifest), SigningKey(Secret(b"o" * 32)))
-        installation = open_custody(self._home).installation
-        Ledger(self._home).join(signed, installation=installation, now_ms=START_MS)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from consent_ledger.ledger import Ledger
 from consent_ledger.manifest import sign_manifest
 from consent_ledger.study_parts import WorkspaceRule
 from consent_ledger.study_toml import manifest_from_toml, study_template
-from event_model.clock import ManualClock
+from event_model.clock import Clock, ManualClock
 from event_model.events import FILLER, DocumentEdit, DocumentOpen, Event, Origin
 from event_model.ids import DocumentId
 from event_model.keys import RecipientSecretKey, Secret, SigningKey, encode_key
@@ -251,13 +251,13 @@ def plantable(cases: list[Case]) -> list[Case]:
     return found
 
 
-def join(home: Path, work: Path, clock: ManualClock) -> None:
+def join(home: Path, work: Path, clock: Clock) -> None:
     """Join a study that is made for this run."""
     work.mkdir()
     day = datetime.datetime.fromtimestamp(NOW_MS / 1000, datetime.UTC).date()
     text = study_template(
         study="benchmark",
-        title="Planted secrets",
+        title="A study for measuring",
         receiver_url="http://127.0.0.1:9",
         receiver_key=encode_key(SigningKey(Secret(b"r" * 32)).verify_key.raw),
         recipient=encode_key(RecipientSecretKey(Secret(b"s" * 96)).public.raw),

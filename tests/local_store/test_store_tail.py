@@ -9,6 +9,7 @@ import pytest
 
 from event_model.errors import StoreConflict, StoreUnwritable
 from event_model.events import CaptureGap
+from event_model.ids import SessionId
 from local_store import tail
 from local_store.files import RESERVE_BYTES
 from local_store.high_water import mark_path
@@ -266,7 +267,7 @@ async def test_the_file_goes_with_its_session(tmp_path: Path) -> None:
         await seal(store, masked(await store.pending(SESSION)))
         await store.end_session(SESSION)
         assert not tail_path(tmp_path).exists()
-        stale = tail_path(tmp_path, "f" * 32)
+        stale = tail_path(tmp_path, SessionId("f" * 32))
         stale.write_bytes(b"left behind")
     async with await open_store(tmp_path):
         assert not stale.exists()
