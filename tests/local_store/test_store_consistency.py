@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from event_model.errors import StoreDamaged
+from local_store.model import SegmentState
 from local_store.schema import INDEXES, SCHEMA_VERSION
 from tests.local_store.store_kit import (
     OTHER,
@@ -133,3 +134,13 @@ async def test_a_store_of_the_first_version_goes_on(tmp_path: Path) -> None:
         assert (await store.forget(study=STUDY)).events == 65
         (version,) = await store._database.read(lambda connection: connection.execute("PRAGMA user_version").fetchone())
         assert version == SCHEMA_VERSION
+
+
+async def test_what_no_walk_comes_to_is_set_aside(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    change(tmp_path, "UPDATE sessions SET epoch = -8 WHERE sealed > 0")
+    async with await open_store(tmp_path) as store:
+        report = await store.verify()
+        assert sorted(each.first_index for each in report.damaged if each.what == "segment" and each.session) == [0, 20]
+        assert {info.state for info in await store.segments(STUDY)} == {SegmentState.DAMAGED}
+        assert await store.due(STUDY, sealed_before_ms=2**50) == []
