@@ -135,10 +135,10 @@ class Store:
                 make_private_folder(each)
         except OSError as error:
             raise unwritable("the store's folder", error) from error
-        if (kind := network_kind(folder)) is not None:
+        if (kind := network_kind(folder)) is not None and keys is not None:  # forgetting and leaving go on
             raise StoreUnwritable(
                 f"the store lies on a network file system ({kind}), where locks and syncs can't be relied on",
-                hint="Set OVERT_HOME to a folder on a disk of this machine.",
+                hint="Set OVERT_HOME to a folder on a disk of this machine; `overt leave` still works.",
             )
         database = await Database.open(folder / "overt.sqlite3")
         root = None if keys is None else keys.root

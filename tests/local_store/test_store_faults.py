@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from event_model.clock import ManualClock
 from event_model.errors import StoreDamaged, StoreError, StoreUnwritable
 from event_model.ids import SessionId
 from local_store import volumes
@@ -232,6 +233,8 @@ async def test_a_store_on_a_network_file_system_is_a_clear_error(
         await open_store(tmp_path / "home")
     assert "OVERT_HOME" in str(caught.value.hint)
     assert not (tmp_path / "home" / "store" / "overt.sqlite3").exists()
+    async with await Store.open(tmp_path / "home", None, clock=ManualClock(0)) as store:
+        await store.forget_study(STUDY)  # leaving what was captured there before is never refused
     async with await open_store(tmp_path / "elsewhere"):
         pass
 
