@@ -25,7 +25,6 @@ _MARK = struct.Struct(">4sBxxxQQ")
 _CRC = struct.Struct(">I")
 _MAGIC, _VERSION = b"OVHW", 1
 
-
 SUFFIX = ".mark"
 
 
@@ -70,7 +69,7 @@ def mark_path(tail: Path) -> Path:
 def read_mark(path: Path) -> Mark | None:
     """Read a mark; ``None`` if there is none, or none that can be trusted."""
     try:
-        handle = os.open(path, FLAGS)
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except OSError:
         return None
     try:
