@@ -91,9 +91,10 @@ class Provenance:
         self._pastes.append(first)
         self._cut.append(tuple(cells))
         for start, end in cells:
-            for cell in range(max(start, self.floor), end):
-                if self.tainted[cell - self.floor]:
-                    self._taint([(first + cell - start, first + cell - start + 1)], self.finding_of(cell) or 0)
+            for mark_start, mark_end, finding in tuple(self._marks):
+                low, high = max(start, mark_start), min(end, mark_end)
+                if low < high:
+                    self._taint([(first + low - start, first + high - start)], finding)
             first += end - start
 
     def taint(self, spans: Iterable[Span], finding: int) -> None:

@@ -9,10 +9,12 @@ import base64
 import re
 from functools import cache, lru_cache
 from itertools import pairwise
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from privacy_filter.detectors.rules import name_rules
 from privacy_filter.detectors.values import MIN_DISTINCT, is_worded, looks_random
+from privacy_filter.detectors.window import compile_pattern
 
 MIN_COUNTED = 8
 """Characters in the order of the alphabet: a random value of 64 has so many once in 10^9."""
@@ -100,7 +102,7 @@ def is_stand_in_password(value: str, *, whole_file: bool) -> bool:
 def is_made_of_words(value: str) -> bool:
     """Say whether the letters of a value are words of which examples of passwords are made."""
     parts = _LETTERS.findall(value.lower())
-    return bool(parts) and all(_passwords().fullmatch(part) for part in parts)
+    return bool(parts) and all(map(_is_vocabulary, parts))
 
 
 def is_stand_in_encoded(value: str) -> bool:
@@ -155,13 +157,17 @@ def _is_elided(value: str) -> bool:
 
 def _is_leet(low: str) -> bool:
     """Say whether a value is a word for a password written with digits in the place of letters."""
-    return _passwords().fullmatch(low.translate(_LEET)) is not None
+    return _is_vocabulary(low.translate(_LEET))
+
+
+def _is_vocabulary(low: str) -> bool:
+    return low.isascii() and _passwords().fullmatch(low.encode("ascii")) is not None
 
 
 @cache
-def _passwords() -> re.Pattern[str]:
-    words = "|".join(sorted(map(re.escape, name_rules().values.vocabulary), key=len, reverse=True))
-    return re.compile(rf"(?:{words})+")
+def _passwords() -> Any:
+    """Give the pattern of words of the vocabulary in a row: on RE2, because they can be cut in many ways."""
+    return compile_pattern(rf"(?:{'|'.join(sorted(name_rules().values.vocabulary))})+".encode("ascii"))
 
 
 @cache
