@@ -13,6 +13,8 @@ const MERGE_MS = 10_000;
 const REFRESH_MS = 10_000;
 /** While somebody looks at the view. */
 const WATCHED_REFRESH_MS = 1_000;
+/** What is masked in an edit is known once the typing rested for two seconds. */
+const KNOWN_MS = 3_000;
 
 const WORDS: Record<string, string> = {
   typed: "typed",
@@ -148,6 +150,7 @@ export class Kept implements vscode.TreeDataProvider<Node>, vscode.Disposable {
     if (this.timer !== undefined) return;
     const refresh = (): void => {
       this.timer = undefined;
+      if (Date.now() - (this.lines[0]?.last ?? 0) < KNOWN_MS) this.later();
       this.counted().then(
         (status) => this.follow(status),
         () => this.changed.fire(),
