@@ -353,7 +353,7 @@ class Life(RuleBasedStateMachine):
         # What was uploaded is never taken away here but by a forgetting, or by leaving.
         for info in infos:
             if info.place in self.uploaded and info.state is not SegmentState.UPLOADED:
-                assert info.state is SegmentState.FORGOTTEN or info.place in self.asked_back
+                assert info.place in self.asked_back, "the receiver was not asked to erase it"
 
     def _held(self) -> dict[SessionId, set[int]]:
         async def look() -> dict[SessionId, set[int]]:
