@@ -5,15 +5,17 @@ interface FirefoxElement {
 }
 
 /** What the platform lets carry a shadow tree, beside custom elements. */
-const HOSTS = /^(?:ARTICLE|ASIDE|BLOCKQUOTE|BODY|DIV|FOOTER|H[1-6]|HEADER|MAIN|NAV|P|SECTION|SPAN|.+-.*)$/i;
-const PLAIN = /^(?:INPUT|TEXTAREA|SELECT|A|BUTTON|TD|LI|LABEL|OPTION|IMG)$/;
+const HOSTS = new Set(
+  "article aside blockquote body div footer h1 h2 h3 h4 h5 h6 header main nav p section span".split(" "),
+);
 /** Deeper nesting of shadow trees is no page's. */
 const MAX_DEPTH = 32;
 
 /** Gives the shadow tree that an element carries, open or closed. */
 export function shadowOf(element: Element): ShadowRoot | null {
+  const { localName } = element;
+  if (!HOSTS.has(localName) && !localName.includes("-")) return null;
   if (element.shadowRoot !== null) return element.shadowRoot;
-  if (!HOSTS.test(element.tagName)) return null;
   if (globalThis.chrome?.dom?.openOrClosedShadowRoot !== undefined) {
     return element instanceof HTMLElement ? chrome.dom.openOrClosedShadowRoot(element) : null;
   }
@@ -22,10 +24,18 @@ export function shadowOf(element: Element): ShadowRoot | null {
 
 /** Gives the element that an event is really about; `point` for those of a pointer, else the focus leads on. */
 export function targetOf(event: Event, point?: { x: number; y: number }): Element {
-  // Most events are about what can carry no tree of the page's.
-  if (event.target instanceof Element && PLAIN.test(event.target.tagName)) return event.target;
+  // Most events are about what carries no tree of the page's; the path costs more than all else.
+  if (event.target instanceof Element && shadowOf(event.target) === null) return event.target;
   const first = event.composedPath()[0] ?? event.target;
-  let element = first instanceof Element ? first : (document.activeElement ?? document.documentElement);
+  return innermost(
+    first instanceof Element ? first : (document.activeElement ?? document.documentElement),
+    point,
+  );
+}
+
+/** Goes into shadow trees as far as the point, or the focus, lies in one. */
+export function innermost(host: Element, point?: { x: number; y: number }): Element {
+  let element = host;
   for (let depth = 0; depth < MAX_DEPTH; depth += 1) {
     const root = shadowOf(element);
     const inner = root && (point ? root.elementFromPoint(point.x, point.y) : root.activeElement);

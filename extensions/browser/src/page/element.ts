@@ -3,12 +3,15 @@
 import { phrase } from "../shared/levels.ts";
 import type { WireElement } from "../shared/wire.ts";
 import { parentOf } from "./deep.ts";
-import { nameOf, quickNameOf, roleOf } from "./names.ts";
+import { nameOf, roleOf } from "./names.ts";
 import { isMarkedPrivate, isPrivate } from "./privates.ts";
+import { isField } from "./secrets.ts";
 import { ownText } from "./text.ts";
 
 /** For so long a description is used again, in milliseconds: a double click, a key after a key. */
 const FRESH_MS = 1000;
+/** That of a field is for longer: it was clicked, typed into and left, and keeps its name and place meanwhile. */
+const FRESH_FIELD_MS = 5000;
 const MAX_PATH = 400;
 const MAX_CLIMB = 64;
 /** An icon in a button in a link: what was meant is so many steps above at most. */
@@ -71,7 +74,8 @@ export class Describer {
   #look(element: Element, now: number): Steady {
     const role = roleOf(element);
     const steady = { role, ...nameOf(element, role), ...contextOf(element), path: pathOf(element) };
-    this.#known.set(element, { until: now + FRESH_MS, steady });
+    const fresh = isField(element) ? FRESH_FIELD_MS : FRESH_MS;
+    this.#known.set(element, { until: now + fresh, steady });
     return steady;
   }
 }
@@ -82,7 +86,7 @@ function contextOf(element: Element): Context {
   for (let step = 0; at !== null && step < MAX_CLIMB; step += 1) {
     const role = roleOf(at);
     if (CONTEXT_ROLES.has(role)) {
-      const name = role === "row" || role === "listitem" ? rowName(at, element) : quickNameOf(at, role).name;
+      const name = role === "row" || role === "listitem" ? rowName(at, element) : nameOf(at, role).name;
       if (name !== "") return { context: name, context_role: role };
     }
     at = parentOf(at);

@@ -35,6 +35,7 @@ export function followFields(recorder: Recorder): void {
   const dirty = new Set<Element>();
   const write = (field: Element): void => {
     dirty.delete(field);
+    listen();
     if (recorder.wants("field.change") && field.isConnected) writeChange(recorder, field);
   };
   const changed = (event: Event): void => {
@@ -47,15 +48,19 @@ export function followFields(recorder: Recorder): void {
     for (const field of dirty) if (form.contains(field)) write(field);
     writeSubmit(recorder, form, (event as SubmitEvent).submitter);
   };
-  recorder.on(window, ["input"], (event) => {
+  // Of a field that is dirty the rest need not be heard, until another may be entered into.
+  const listen = recorder.onUntil(window, "input", (event) => {
     const target = targetOf(event);
     recorder.enter(target);
     const field = recorder.secrets.fieldOf(target);
-    if (field !== null && recorder.mayLook(field)) dirty.add(field);
+    if (field === null || !recorder.mayLook(field)) return false;
+    dirty.add(field);
+    return field.getRootNode() === document;
   });
   recorder.on(window, ["change"], changed);
   recorder.on(window, ["submit"], submitted);
   recorder.on(window, ["focusout"], () => {
+    listen();
     for (const field of dirty) if (!isControl(field) || field.getRootNode() !== document) write(field);
   });
   recorder.onRoot((root) => {
@@ -84,7 +89,6 @@ function writeChange(recorder: Recorder, field: Element): void {
   const entered = isControl(field) ? enteredInto(field) : enteredAsText(field);
   if (entered === null || looksLikeCard(entered.value)) return;
   recorder.settle();
-  recorder.acted(field);
   recorder.emit({
     kind: "field.change",
     element: recorder.about("field.change", field),

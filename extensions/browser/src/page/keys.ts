@@ -3,9 +3,12 @@
 import type { ClipboardAction } from "../shared/events.ts";
 import { targetOf } from "./deep.ts";
 import type { Recorder } from "./recorder.ts";
+import { Timer } from "./timer.ts";
 
 /** A pause of so long ends a run, in milliseconds. */
 const PAUSE_MS = 1500;
+/** For so long a field is not asked about again, in milliseconds. */
+const ASKED_MS = 500;
 /** Keys of one run; the schema allows 1,000. */
 const MAX_KEYS = 200;
 
@@ -23,10 +26,9 @@ function followRhythm(recorder: Recorder): void {
   let intervals: number[] = [];
   let field: Element | null = null;
   let last = 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  const pause = new Timer(() => recorder.unlessStopped(write));
   const write = (): void => {
-    clearTimeout(timer);
-    timer = undefined;
+    pause.clear();
     // A field may have turned out to be secret since.
     if (field !== null && keys !== "" && field.isConnected && recorder.mayLook(field)) {
       recorder.emit(
@@ -40,27 +42,38 @@ function followRhythm(recorder: Recorder): void {
   };
   recorder.beforeOthers(write);
   recorder.on(window, ["focusout"], write);
+  // A run of keys goes to one field: that it may be looked at is asked in full now and then, and at its end.
+  let asked = { target: null as EventTarget | null, about: null as Element | null, at: 0 };
+  const aboutOf = (event: Event): Element | null => {
+    const { target, timeStamp } = event;
+    if (target !== asked.target || timeStamp - asked.at > ASKED_MS) {
+      const element = targetOf(event);
+      recorder.enter(element);
+      const about = recorder.secrets.fieldOf(element) ?? element;
+      asked = { target, about: recorder.mayLook(about) ? about : null, at: timeStamp };
+    }
+    return asked.about === null || recorder.secrets.hasTurned(asked.about) ? null : asked.about;
+  };
   recorder.on(window, ["keydown"], (event) => {
     const sign = classOf(event as KeyboardEvent);
     if (sign === null) return;
-    const target = targetOf(event);
-    recorder.enter(target);
-    const about = recorder.secrets.fieldOf(target) ?? target;
-    if (!recorder.mayLook(about)) return;
+    const about = aboutOf(event);
+    if (about === null) return;
     if (about !== field || keys.length >= MAX_KEYS) write();
     intervals.push(keys === "" ? 0 : Math.max(0, Math.round(event.timeStamp - last)));
     keys += sign;
     field = about;
     last = event.timeStamp;
-    clearTimeout(timer);
-    timer = recorder.later(write, PAUSE_MS);
+    pause.set(PAUSE_MS);
   });
 }
 
 function classOf(event: KeyboardEvent): string | null {
   const { key } = event;
-  if (MODIFIER.test(key)) return null;
+  const oneSign = key.length === 1;
+  if (!oneSign && MODIFIER.test(key)) return null;
   if ((event.ctrlKey || event.altKey || event.metaKey) && !event.getModifierState("AltGraph")) return "m";
+  if (oneSign) return "c";
   if (NAVIGATION.test(key)) return "n";
   return CLASSES[key] ?? (Array.from(key).length === 1 ? "c" : "o");
 }

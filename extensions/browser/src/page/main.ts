@@ -11,8 +11,10 @@ import { Secrets } from "./secrets.ts";
 import { Sign } from "./sign.ts";
 import { closePage, followView, openPage } from "./view.ts";
 
-/** The sign is looked at so often, in milliseconds, and whenever a batch leaves. */
-const LOOK_MS = 1000;
+/** The sign is looked at whenever a batch leaves, unless it was so long ago at most, in milliseconds ... */
+const LOOK_MS = 900;
+/** ... and so often while nothing happens. */
+const IDLE_LOOK_MS = 5000;
 /** A page that has no body yet is waited for at most so long, in milliseconds. */
 const BODY_MS = 3000;
 
@@ -68,8 +70,13 @@ class Page {
       () => this.#shown,
     );
     this.#recorder = recorder;
+    this.#timer = setInterval(() => this.#isShown(LOOK_MS), IDLE_LOOK_MS);
+    whenDrawn(() => recorder.unlessStopped(() => this.#follow(recorder)));
+  }
+
+  /** Begins to look, once the sign is drawn. */
+  #follow(recorder: Recorder): void {
     this.#isShown(0);
-    this.#timer = setInterval(() => this.#isShown(0), LOOK_MS);
     openPage(recorder);
     followView(recorder);
     followPointer(recorder);
@@ -119,6 +126,12 @@ class Page {
     this.#shown = false;
     this.#outbox.clear();
   }
+}
+
+/** Waits until the page was drawn: to ask it for places before makes it lay itself out for us. */
+function whenDrawn(work: () => void): void {
+  if (document.visibilityState === "hidden") work();
+  else requestAnimationFrame(() => setTimeout(work, 0));
 }
 
 /** Waits for something to put the sign into. */

@@ -1,11 +1,10 @@
 /** Role and accessible name of an element, and where the name comes from. Values of fields are never names. */
 
-import { computeAccessibleName, getRole } from "dom-accessibility-api";
+import { getRole } from "dom-accessibility-api";
 import type { NameSource } from "../shared/events.ts";
 import { phrase } from "../shared/levels.ts";
 import { labelsOf, referencesOf } from "./labels.ts";
-import { holdsPrivate, isPrivate } from "./privates.ts";
-import { FIELD } from "./secrets.ts";
+import { isPrivate } from "./privates.ts";
 import { ownText } from "./text.ts";
 
 export interface Named {
@@ -14,8 +13,6 @@ export interface Named {
 }
 
 const NAMELESS: Named = { name: "", name_from: "none" };
-/** An element with more below it is a region: its name is read from attributes and its first words. */
-const MAX_DESCENDANTS = 60;
 /** Roles that take their name from what stands in them (WAI-ARIA 1.2, 5.2.8.5). */
 const FROM_CONTENT = new Set(
   (
@@ -23,52 +20,50 @@ const FROM_CONTENT = new Set(
     "row rowheader sectionhead switch tab tooltip treeitem alert status caption legend"
   ).split(" "),
 );
-const LABELLED = /^(?:INPUT|TEXTAREA|SELECT|METER|OUTPUT|PROGRESS)$/;
-const BUTTONS = /^(?:button|submit|reset|image)$/i;
+/** Elements whose role depends on their attributes; that of any other is its tag's, if it has none of its own. */
+const VARIED = new Set("a area link img input select".split(" "));
+const byTag = new Map<string, string>();
+const LABELLED = new Set("input textarea select meter output progress".split(" "));
+/** What is named by elements within or around it, without an attribute of its own. */
+const NAMED_WITHIN = new Set([...LABELLED, "fieldset", "table", "figure", "option", "optgroup"]);
+const BUTTONS = new Set("button submit reset image".split(" "));
 
 /** Gives the ARIA role in use, empty if none. */
 export function roleOf(element: Element): string {
-  if (element instanceof HTMLElement && element.isContentEditable && !element.hasAttribute("role"))
-    return "textbox";
+  if (element.hasAttribute("role")) return ariaRole(element);
+  if (element instanceof HTMLElement && element.isContentEditable) return "textbox";
+  const { localName } = element;
+  if (VARIED.has(localName)) return ariaRole(element);
+  let role = byTag.get(localName);
+  if (role === undefined) {
+    role = ariaRole(element);
+    byTag.set(localName, role);
+  }
+  return role;
+}
+
+function ariaRole(element: Element): string {
   const role = getRole(element) ?? "";
   return /^[a-z-]{1,32}$/.test(role) && role !== "generic" && role !== "presentation" ? role : "";
 }
 
-/** Gives the accessible name after the accname rules, without anything private or entered. */
+/** Gives the accessible name in the order of the accname rules, without anything private or entered. */
 export function nameOf(element: Element, role: string): Named {
-  const given = givenName(element);
-  if (given !== "") return { name: given, name_from: "author" };
-  if (!FROM_CONTENT.has(role)) return NAMELESS;
-  const text = isSimple(element) ? computed(element) : ownText(element);
-  return text === "" ? NAMELESS : { name: text, name_from: "content" };
-}
-
-/** As `nameOf`, at a twentieth of the cost, for outlines of many elements. */
-export function quickNameOf(element: Element, role: string): Named {
-  const given = givenName(element);
+  const given = givenName(element, role);
   if (given !== "") return { name: given, name_from: "author" };
   const text = FROM_CONTENT.has(role) ? ownText(element) : "";
   return text === "" ? NAMELESS : { name: text, name_from: "content" };
 }
 
-function computed(element: Element): string {
-  return phrase(computeAccessibleName(element, { computedStyleSupportsPseudoElements: false }));
-}
-
-/** The library reads values of fields inside, and knows no private regions: it sees only elements without either. */
-function isSimple(element: Element): boolean {
-  const below = element.getElementsByTagName("*");
-  return below.length <= MAX_DESCENDANTS && element.querySelector(FIELD) === null && !holdsPrivate(element);
-}
-
 /** The name that the page's author wrote, in the order of the accname rules. */
-function givenName(element: Element): string {
+function givenName(element: Element, role: string): string {
+  if (!element.hasAttributes() && !NAMED_WITHIN.has(element.localName)) return "";
   const named = labelledBy(element) || (element.getAttribute("aria-label") ?? "");
   if (named.trim() !== "") return phrase(named);
   const own = nativeName(element);
   if (own.trim() !== "") return phrase(own);
   const last = element.getAttribute("title") ?? "";
-  return FROM_CONTENT.has(roleOf(element)) && element.childNodes.length > 0 ? "" : phrase(last);
+  return FROM_CONTENT.has(role) && element.firstChild !== null ? "" : phrase(last);
 }
 
 function labelledBy(element: Element): string {
@@ -78,7 +73,7 @@ function labelledBy(element: Element): string {
 }
 
 function nativeName(element: Element): string {
-  if (element instanceof HTMLInputElement && BUTTONS.test(element.type)) {
+  if (element instanceof HTMLInputElement && BUTTONS.has(element.type)) {
     return element.type === "image" ? element.alt : element.value;
   }
   if (element instanceof HTMLImageElement || element instanceof HTMLAreaElement) return element.alt;
@@ -86,7 +81,7 @@ function nativeName(element: Element): string {
   if (element instanceof HTMLTableElement) return childText(element, "CAPTION");
   if (element.tagName === "FIGURE") return childText(element, "FIGCAPTION");
   if (element instanceof HTMLOptionElement || element instanceof HTMLOptGroupElement) return element.label;
-  if (!LABELLED.test(element.tagName)) return "";
+  if (!LABELLED.has(element.localName)) return "";
   const labels = labelsOf(element).filter((label) => !isPrivate(label));
   const text = labels.map(ownText).join(" ");
   return text.trim() !== "" ? text : (element.getAttribute("placeholder") ?? "");

@@ -1,9 +1,10 @@
 /** What a page has seen and the worker has not yet written down. The worker may die at any time; nothing is lost. */
 
 import { type FromPage, PAGE_PORT, type ToPage, type WireEvent } from "../shared/wire.ts";
+import { Timer } from "./timer.ts";
 
 /** Events wait so long for company, in milliseconds. */
-const BATCH_MS = 1000;
+const BATCH_MS = 2000;
 /** Batches without an answer; beyond it the page forgets, and says how much. */
 const MAX_WAITING_EVENTS = 5000;
 /** A worker that died is woken after so long, in milliseconds; it doubles up to the second. */
@@ -21,7 +22,7 @@ export class Outbox {
   #open: WireEvent[] = [];
   #waiting: Batch[] = [];
   #next = 1;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #leaves = new Timer(() => this.flush());
   #wait = RECONNECT_MS;
   #dead = false;
 
@@ -68,13 +69,12 @@ export class Outbox {
   /** Takes an event; it leaves with the next batch. */
   add(event: WireEvent): void {
     this.#open.push(event);
-    this.#timer ??= setTimeout(() => this.flush(), BATCH_MS);
+    this.#leaves.setOnce(BATCH_MS);
   }
 
   /** Sends what is there, now. */
   flush(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#leaves.clear();
     if (this.#open.length === 0 || !this.mayLeave()) return;
     const batch = { n: this.#next, events: this.#open };
     this.#next += 1;
@@ -86,8 +86,7 @@ export class Outbox {
 
   /** Drops all that has not left. */
   clear(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#leaves.clear();
     this.#open = [];
     this.#waiting = [];
   }

@@ -2,21 +2,24 @@
 
 import type { WireNode } from "../shared/wire.ts";
 import { parentOf, shadowOf } from "./deep.ts";
-import { quickNameOf, roleOf } from "./names.ts";
+import { nameOf, roleOf } from "./names.ts";
 import { isMarkedPrivate, isPrivate } from "./privates.ts";
-import { FIELD, type Secrets } from "./secrets.ts";
+import type { Secrets } from "./secrets.ts";
 import { isShown } from "./visible.ts";
 
 /** Nodes of an outline; the schema allows 200. */
-const MAX_NODES = 50;
+const MAX_NODES = 32;
 /** Elements looked at for one outline. */
-const MAX_VISITED = 160;
+const MAX_VISITED = 96;
 /** An outline is cut short after so long, in milliseconds: no action may be felt. */
-const MAX_MS = 5;
-/** Of many brothers those around the action are shown: so many before and behind. */
-const MANY = 16;
-const AROUND = 5;
+const MAX_MS = 3;
+/** Of the children of one element so many are shown: those nearest to the action, else the first. */
+const MAX_CHILDREN = 16;
 const MAX_CLIMB = 24;
+/** Who acts again so soon saw the same, in milliseconds. */
+const FRESH_MS = 1000;
+/** Faster than this no one looks again, in milliseconds. */
+const HURRY_MS = 400;
 
 const SHOWN = new Set(
   (
@@ -34,106 +37,134 @@ const REGIONS = new Set(
 );
 /** Roles whose name already says all that stands in them. */
 const LEAVES = new Set(
-  "button link heading tab option menuitem checkbox radio switch img treeitem tooltip".split(" "),
+  "button link heading tab option menuitem checkbox radio switch img treeitem tooltip textbox searchbox".split(
+    " ",
+  ),
 );
 
-/** Draws the outline around an element; without one, of the page's beginning. */
-export function outlineAround(element: Element | null, secrets: Secrets, now: number): WireNode[] {
-  const start = element?.isConnected ? element : document.body;
-  if (start === null || isPrivate(start)) return [];
-  const trail = new Set<Element>();
-  const draw = new Draw(trail, secrets, now);
-  draw.add(regionOf(start, trail), 0);
-  return draw.nodes;
+/** What has a state by itself; anything else only by an attribute. */
+const STATEFUL = new Set("input select textarea button option fieldset optgroup".split(" "));
+
+type Stateful = Partial<HTMLInputElement & HTMLOptionElement>;
+const NO_STATES: Stateful = {};
+
+/** Draws the outlines of one page. */
+export class Outlines {
+  #region: Element | null = null;
+  #drawn = Number.NEGATIVE_INFINITY;
+
+  constructor(readonly secrets: Secrets) {}
+
+  /** Draws around an element, or the page's beginning; nothing if one was drawn a moment ago. */
+  around(element: Element | null, now: number): WireNode[] {
+    const acted = element?.isConnected ? element : document.body;
+    if (acted === null || isPrivate(acted)) return [];
+    const ways = new Map<Element, Element>();
+    // What stands in a field was entered; it is no part of the page.
+    const region = regionOf(this.secrets.fieldOf(acted) ?? acted, ways);
+    const age = now - this.#drawn;
+    if (age < FRESH_MS && (region === this.#region || age < HURRY_MS)) return [];
+    this.#region = region;
+    this.#drawn = now;
+    return new Draw(ways, this.secrets, now).draw(region, 0);
+  }
 }
 
-/** Climbs to the region to show, and remembers the way. */
-function regionOf(element: Element, trail: Set<Element>): Element {
+/** Climbs to the region to show, and remembers which child leads back. */
+function regionOf(element: Element, ways: Map<Element, Element>): Element {
   let at = element;
   for (let step = 0; step < MAX_CLIMB; step += 1) {
-    trail.add(at);
     const above = parentOf(at);
     if (above === null || at === document.body || (step > 0 && REGIONS.has(roleOf(at)))) break;
+    ways.set(above, at);
     at = above;
   }
   return at;
 }
 
+/** One drawing. What leads to the action comes first and then what is nearest, so that the limits cut off the rest. */
 class Draw {
-  readonly nodes: WireNode[] = [];
-  readonly #end: number;
+  readonly #end = performance.now() + MAX_MS;
+  readonly #focused = document.activeElement;
   #visited = 0;
+  #drawn = 0;
 
   constructor(
-    readonly trail: ReadonlySet<Element>,
+    readonly ways: ReadonlyMap<Element, Element>,
     readonly secrets: Secrets,
     readonly now: number,
-  ) {
-    this.#end = performance.now() + MAX_MS;
+  ) {}
+
+  /** Gives the nodes of an element and of what is below it, in the order of the page. */
+  draw(element: Element, depth: number): WireNode[] {
+    if (this.#isFull() || isLeftOut(element)) return [];
+    this.#visited += 1;
+    if (this.secrets.isSecretField(element, this.now)) return [];
+    const role = roleOf(element);
+    if (!SHOWN.has(role)) return this.#below(element, depth);
+    this.#drawn += 1;
+    const states = statesOf(element, element === this.#focused);
+    const node = { depth, role, ...nameOf(element, role), states };
+    return LEAVES.has(role) ? [node] : [node, ...this.#below(element, depth + 1)];
   }
 
-  add(element: Element, depth: number): void {
-    if (this.#isFull() || isMarkedPrivate(element) || isHidden(element)) return;
-    this.#visited += 1;
-    if (element.matches(FIELD) && this.secrets.covers(element, this.now)) return;
-    const role = roleOf(element);
-    const shown = SHOWN.has(role);
-    if (shown) this.nodes.push({ depth, role, ...quickNameOf(element, role), states: statesOf(element) });
-    if (shown && LEAVES.has(role)) return;
-    for (const child of this.#children(element)) this.add(child, shown ? depth + 1 : depth);
+  #below(element: Element, depth: number): WireNode[] {
+    const first = firstBelow(element);
+    const way = this.ways.get(element);
+    const pivot = way !== undefined && way.parentNode === first?.parentNode ? way : first;
+    if (pivot === null) return [];
+    const before: WireNode[][] = [];
+    const after = [this.draw(pivot, depth)];
+    let back = pivot === first ? null : pivot.previousElementSibling;
+    let on = pivot.nextElementSibling;
+    for (let seen = 1; seen < MAX_CHILDREN && (back !== null || on !== null) && !this.#isFull(); seen += 1) {
+      if (on !== null && (back === null || after.length <= before.length + 1)) {
+        after.push(this.draw(on, depth));
+        on = on.nextElementSibling;
+      } else if (back !== null) {
+        before.push(this.draw(back, depth));
+        back = back.previousElementSibling;
+      }
+    }
+    return [...before.reverse(), ...after].flat();
   }
 
   #isFull(): boolean {
     return (
-      this.nodes.length >= MAX_NODES ||
+      this.#drawn >= MAX_NODES ||
       this.#visited >= MAX_VISITED ||
       (this.#visited % 16 === 15 && performance.now() > this.#end)
     );
   }
-
-  #children(element: Element): Iterable<Element> {
-    const parent = shadowOf(element) ?? element;
-    if (parent.childElementCount <= MANY) return take(parent.firstElementChild, MANY);
-    let pivot: Element | null = null;
-    for (const each of this.trail) if (each.parentNode === parent) pivot = each;
-    return pivot === null ? take(parent.firstElementChild, 2 * AROUND) : around(pivot);
-  }
 }
 
-function take(from: Element | null, most: number): Element[] {
-  const taken: Element[] = [];
-  for (let at = from; at !== null && taken.length < most; at = at.nextElementSibling) taken.push(at);
-  return taken;
+/** What stands in an element for a reader: its shadow tree, what a slot was given, its children. */
+function firstBelow(element: Element): Element | null {
+  const assigned = element instanceof HTMLSlotElement ? element.assignedElements()[0] : undefined;
+  return assigned ?? (shadowOf(element) ?? element).firstElementChild;
 }
 
-function around(pivot: Element): Element[] {
-  let from = pivot;
-  for (let step = 0; step < AROUND && from.previousElementSibling !== null; step += 1) {
-    from = from.previousElementSibling;
-  }
-  return take(from, 2 * AROUND + 1);
+function isLeftOut(element: Element): boolean {
+  const marked =
+    element.hasAttributes() && (element.getAttribute("aria-hidden") === "true" || isMarkedPrivate(element));
+  return marked || !isShown(element);
 }
 
-function isHidden(element: Element): boolean {
-  return element.getAttribute("aria-hidden") === "true" || !isShown(element);
-}
-
-function statesOf(element: Element): string[] {
-  const is = (name: string): boolean => element.getAttribute(`aria-${name}`) === "true";
-  const native = element as Partial<HTMLInputElement & HTMLOptionElement & HTMLDetailsElement>;
+function statesOf(element: Element, focused: boolean): string[] {
+  const states = focused ? ["focused"] : [];
+  const native = STATEFUL.has(element.localName);
+  if (!native && !element.hasAttributes()) return states;
+  const { checked, disabled, selected, required, readOnly } = native ? (element as Stateful) : NO_STATES;
   const expanded = element.getAttribute("aria-expanded");
-  const states: [string, boolean][] = [
-    ["checked", is("checked") || native.checked === true],
-    ["disabled", is("disabled") || native.disabled === true],
-    ["expanded", expanded === "true"],
-    ["collapsed", expanded === "false"],
-    ["selected", is("selected") || native.selected === true],
-    ["pressed", is("pressed")],
-    ["current", (element.getAttribute("aria-current") ?? "false") !== "false"],
-    ["required", is("required") || native.required === true],
-    ["invalid", is("invalid")],
-    ["readonly", is("readonly") || native.readOnly === true],
-    ["focused", element === document.activeElement],
-  ];
-  return states.filter(([, holds]) => holds).map(([name]) => name);
+  const is = (name: string): boolean => element.getAttribute(`aria-${name}`) === "true";
+  if (checked || is("checked")) states.push("checked");
+  if (disabled || is("disabled")) states.push("disabled");
+  if (expanded !== null) states.push(expanded === "true" ? "expanded" : "collapsed");
+  if (selected || is("selected")) states.push("selected");
+  if (is("pressed")) states.push("pressed");
+  if ((element.getAttribute("aria-current") ?? "false") !== "false") states.push("current");
+  if (required || is("required")) states.push("required");
+  if (is("invalid")) states.push("invalid");
+  if (readOnly || is("readonly")) states.push("readonly");
+  return states;
 }

@@ -1,20 +1,19 @@
 /** Follows the pointer: its trail, clicks, scrolling. */
 
 import { asSteps, type Point, simplify } from "../shared/trail.ts";
-import { targetOf } from "./deep.ts";
+import { innermost, shadowOf, targetOf } from "./deep.ts";
 import { raised } from "./element.ts";
 import type { Recorder } from "./recorder.ts";
+import { Timer } from "./timer.ts";
 
 /** Twenty points a second tell the way; between them a hand hardly turns. In milliseconds. */
 const SAMPLE_MS = 50;
 /** Points closer to the line than this are left out, in pixels. */
 const TOLERANCE = 3;
-/** The schema's limit. */
-const MAX_POINTS = 400;
 /** A rest of so long ends a trail, in milliseconds. */
 const REST_MS = 1000;
-/** Scrolling is written down when it rests for so long, in milliseconds. */
-const SCROLL_REST_MS = 200;
+/** A trail is written down with so many samples at the latest: four seconds; the schema allows 400. */
+const MAX_SAMPLES = 80;
 
 export function followPointer(recorder: Recorder): void {
   if (recorder.wants("pointer.trail")) followTrail(recorder);
@@ -22,32 +21,52 @@ export function followPointer(recorder: Recorder): void {
   if (recorder.wants("scroll")) followScroll(recorder);
 }
 
+interface Sample extends Point {
+  on: EventTarget | null;
+}
+
+/** A sample only notes where the pointer is; what that was on is asked for a whole trail at once. */
 function followTrail(recorder: Recorder): void {
-  let points: Point[] = [];
-  let last = Number.NEGATIVE_INFINITY;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let samples: Sample[] = [];
   const write = (): void => {
-    clearTimeout(timer);
-    timer = undefined;
+    rest.clear();
+    const points = openOf(recorder, samples);
+    samples = [];
     const end = points.at(-1);
     if (end !== undefined)
       recorder.emit({ kind: "pointer.trail", points: asSteps(simplify(points, TOLERANCE)) }, end.t);
-    points = [];
   };
+  const rest: Timer = new Timer(() =>
+    recorder.unlessStopped(() => {
+      const left = REST_MS - (performance.now() - (samples.at(-1)?.t ?? 0));
+      if (left < 1) write();
+      else rest.set(left);
+    }),
+  );
   recorder.beforeOthers(write);
-  recorder.on(window, ["pointermove"], (event) => {
-    const { timeStamp, clientX, clientY } = event as PointerEvent;
-    if (timeStamp - last < SAMPLE_MS) return;
-    last = timeStamp;
-    const target = event.composedPath()[0];
-    if (!(target instanceof Element) || !recorder.mayLook(target)) return;
-    points.push({ t: timeStamp, x: clientX, y: clientY });
-    timer ??= recorder.later(() => {
-      timer = undefined;
-      if (performance.now() - last >= REST_MS || points.length >= MAX_POINTS) write();
-      else timer = recorder.later(write, REST_MS);
-    }, REST_MS);
-    if (points.length >= MAX_POINTS) write();
+  recorder.onSampled(window, "pointermove", SAMPLE_MS, (event) => {
+    const { timeStamp, clientX, clientY, target } = event as PointerEvent;
+    samples.push({ t: timeStamp, x: clientX, y: clientY, on: target });
+    if (samples.length === 1) rest.set(REST_MS);
+    else if (samples.length >= MAX_SAMPLES) write();
+  });
+}
+
+/** Leaves out what was on a private or secret element, or on one that is gone and can't be asked. */
+function openOf(recorder: Recorder, samples: readonly Sample[]): Sample[] {
+  const asked = new Map<EventTarget | null, boolean>();
+  return samples.filter(({ on, x, y }) => {
+    let open = asked.get(on);
+    if (open === undefined) {
+      const element = on instanceof Element && on.isConnected ? on : null;
+      open = element !== null && recorder.mayLook(element);
+      // Below a host the pointer may have been on anything in its tree: each point is asked about.
+      if (open && element !== null && shadowOf(element) !== null) {
+        return recorder.mayLook(innermost(element, { x, y }));
+      }
+      asked.set(on, open);
+    }
+    return open;
   });
 }
 
@@ -91,16 +110,8 @@ function modifiersOf(event: MouseEvent): number {
 }
 
 function followScroll(recorder: Recorder): void {
-  const timers = new Map<EventTarget, ReturnType<typeof setTimeout>>();
-  recorder.on(window, ["scroll"], (event) => {
-    const target = event.target;
-    if (target === null) return;
-    clearTimeout(timers.get(target));
-    const rest = recorder.later(() => {
-      timers.delete(target);
-      writeScroll(recorder, target);
-    }, SCROLL_REST_MS);
-    timers.set(target, rest);
+  recorder.on(window, ["scrollend"], ({ target }) => {
+    if (target !== null) writeScroll(recorder, target);
   });
 }
 

@@ -3,7 +3,7 @@
 import { closestDeep } from "./deep.ts";
 
 /** Ours, and the marks by which pages ask rrweb, PostHog, Sentry, OpenReplay, Clarity and others to hide a region. */
-const PRIVATE = [
+export const PRIVATE = [
   "[data-overt-private]",
   ".rr-block",
   ".rr-mask",

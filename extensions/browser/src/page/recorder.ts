@@ -2,17 +2,15 @@
 
 import { lower } from "../shared/levels.ts";
 import type { Kind, Levels, WireBody, WireElement, WireEvent } from "../shared/wire.ts";
-import { parentOf } from "./deep.ts";
+import { closestDeep } from "./deep.ts";
 import { Describer } from "./element.ts";
-import { isMarkedPrivate } from "./privates.ts";
+import { isPrivate, PRIVATE } from "./privates.ts";
 import { FIELD, type Secrets } from "./secrets.ts";
 import type { Sign } from "./sign.ts";
 
-/** For so long an element that lies in no private region is not asked again, in milliseconds. */
-const OPEN_MS = 500;
-const FIELD_TAG = /^(?:INPUT|TEXTAREA|SELECT)$/;
-
 type Listener = (event: Event) => void;
+
+const ON = { capture: true, passive: true } as const;
 
 const NOWHERE: WireElement = {
   role: "",
@@ -36,10 +34,10 @@ export class Recorder {
   readonly #pending: (() => void)[] = [];
   readonly #leaving: (() => void)[] = [];
   readonly #onRoot: ((root: ShadowRoot) => void)[] = [];
+  readonly #onActed: ((element: Element) => void)[] = [];
   readonly #roots = new WeakSet<Node>();
-  readonly #openUntil = new WeakMap<Element, number>();
+  readonly #listeners = new WeakMap<EventTarget, Map<string, Listener[]>>();
   #levels: Levels;
-  #last: Element | null = null;
 
   constructor(
     levels: Levels,
@@ -61,17 +59,49 @@ export class Recorder {
     return this.#levels[kind] !== undefined;
   }
 
-  /** Calls back on events that a person made, until the capture stops. */
+  /** Calls back on events that a person made, until the capture stops. The browser calls us once for each event. */
   on(target: EventTarget, types: readonly string[], listener: Listener): void {
+    const known = this.#listeners.get(target) ?? new Map<string, Listener[]>();
+    this.#listeners.set(target, known);
     for (const type of types) {
-      target.addEventListener(
-        type,
-        (event) => {
-          if (event.isTrusted && this.isShown() && event.target !== this.sign?.host) listener(event);
-        },
-        { capture: true, passive: true, signal: this.#stop.signal },
-      );
+      const others = known.get(type);
+      known.set(type, [...(others ?? []), listener]);
+      if (others === undefined) this.#listen(target, type);
     }
+  }
+
+  /** As `on`, until `listener` says that it has heard enough; gives what listens again. */
+  onUntil(target: EventTarget, type: string, enough: (event: Event) => boolean): () => void {
+    const listener = (event: Event): void => {
+      if (this.#isForUs(event) && enough(event)) target.removeEventListener(type, listener, ON);
+    };
+    const listen = (): void => target.addEventListener(type, listener, { ...ON, signal: this.#stop.signal });
+    listen();
+    return listen;
+  }
+
+  /** As `on`, at most once in so many milliseconds; what comes in between costs next to nothing. */
+  onSampled(target: EventTarget, type: string, everyMs: number, listener: Listener): void {
+    let next = Number.NEGATIVE_INFINITY;
+    const sample = (event: Event): void => {
+      const at = event.timeStamp;
+      if (at < next || !this.#isForUs(event)) return;
+      next = at + everyMs;
+      listener(event);
+    };
+    target.addEventListener(type, sample, { ...ON, signal: this.#stop.signal });
+  }
+
+  #listen(target: EventTarget, type: string): void {
+    const call = (event: Event): void => {
+      if (!this.#isForUs(event)) return;
+      for (const listener of this.#listeners.get(target)?.get(type) ?? []) listener(event);
+    };
+    target.addEventListener(type, call, { ...ON, signal: this.#stop.signal });
+  }
+
+  #isForUs(event: Event): boolean {
+    return event.isTrusted && this.isShown() && event.target !== this.sign?.host;
   }
 
   /** As `on`, for events that the browser makes itself. */
@@ -118,19 +148,9 @@ export class Recorder {
 
   /** Says whether an element may be looked at: neither private nor a secret field, nor in one. */
   mayLook(element: Element): boolean {
-    return this.#isOpen(element, performance.now());
-  }
-
-  /** What was found open a moment ago is not asked again, but fields are: they may have become secret since. */
-  #isOpen(element: Element, now: number): boolean {
-    const isField = FIELD_TAG.test(element.tagName) || (element.hasAttributes() && element.matches(FIELD));
-    if (isField && this.secrets.covers(element, now)) return false;
-    if ((this.#openUntil.get(element) ?? 0) > now) return true;
-    if (isMarkedPrivate(element)) return false;
-    const above = parentOf(element);
-    if (above !== null && !this.#isOpen(above, now)) return false;
-    this.#openUntil.set(element, now + OPEN_MS);
-    return true;
+    // Most elements are neither; one question to the browser says so.
+    if (closestDeep(element, `${PRIVATE},${FIELD}`) === null) return true;
+    return !isPrivate(element) && !this.secrets.covers(element, performance.now());
   }
 
   /** Describes an element as far as the level of that kind says anything about it. */
@@ -152,24 +172,22 @@ export class Recorder {
     this.sink.add(event);
   }
 
-  /** What was acted on last; outlines are drawn around it. */
-  get last(): Element | null {
-    return this.#last;
+  /** Asks to be told what is acted on, before the action itself is written down. */
+  onActed(listener: (element: Element) => void): void {
+    this.#onActed.push(listener);
   }
 
   acted(element: Element): void {
-    this.#last = element;
+    for (const listener of this.#onActed) listener(element);
   }
 
   /** Runs `work` later, unless the capture has stopped by then. */
-  later(work: () => void, ms: number): ReturnType<typeof setTimeout> {
-    return setTimeout(() => {
-      if (!this.#stop.signal.aborted) work();
-    }, ms);
+  later(work: () => void, ms: number): void {
+    setTimeout(() => this.unlessStopped(work), ms);
   }
 
-  get stopped(): boolean {
-    return this.#stop.signal.aborted;
+  unlessStopped(work: () => void): void {
+    if (!this.#stop.signal.aborted) work();
   }
 
   /** Ends it: no listener is left. */

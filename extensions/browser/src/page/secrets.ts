@@ -2,7 +2,7 @@
 
 import { globMatcher } from "../shared/globs.ts";
 import { completesSecret, namesSecret } from "../shared/secret_names.ts";
-import { closestDeep } from "./deep.ts";
+import { closestDeep, parentOf } from "./deep.ts";
 import { labelsOf, referencesOf } from "./labels.ts";
 import { ownText } from "./text.ts";
 
@@ -10,13 +10,21 @@ import { ownText } from "./text.ts";
 export const FIELD =
   "input,textarea,select,[contenteditable]:not([contenteditable=false i])," +
   "[role=textbox],[role=searchbox],[role=combobox],[role=spinbutton]";
-const NOT_TYPED = /^(?:button|checkbox|radio|submit|reset|image|range|color|file)$/i;
+const FIELD_TAGS = new Set(["input", "textarea", "select"]);
+const NOT_TYPED = new Set("button checkbox radio submit reset image range color file".split(" "));
 /** For so long a field that was found harmless is not looked at again, in milliseconds. */
 const TRUSTED_MS = 2000;
 /** At most so often the whole page is searched for passwords, in milliseconds. */
 const SCAN_MS = 3000;
+/** Names that are remembered. */
+const MAX_KNOWN = 500;
 /** Boxes for one character each are how one-time codes are asked for. */
 const CODE_BOX_LENGTH = 1;
+
+/** Says whether an element is itself one to enter something into. */
+export function isField(element: Element): boolean {
+  return FIELD_TAGS.has(element.localName) || (element.hasAttributes() && element.matches(FIELD));
+}
 
 /** Knows which fields of this page are secret. */
 export class Secrets {
@@ -26,6 +34,9 @@ export class Secrets {
   readonly #roots = new WeakSet<Node>();
   readonly #observer: MutationObserver;
   #listed: (text: string) => boolean = () => false;
+  #lists = false;
+  /** What was found out about names: pages have few, and come back to them. */
+  readonly #known = new Map<string, boolean>();
   #scanned = Number.NEGATIVE_INFINITY;
 
   constructor() {
@@ -39,7 +50,9 @@ export class Secrets {
 
   /** Takes over the study's list of field names. */
   list(globs: readonly string[]): void {
+    this.#known.clear();
     this.#listed = globMatcher(globs);
+    this.#lists = globs.length > 0;
   }
 
   /** Follows the passwords of a document or shadow tree from now on. */
@@ -72,8 +85,22 @@ export class Secrets {
 
   /** Says whether an element is, or lies in, a secret field. */
   covers(element: Element, now: number): boolean {
-    const field = this.fieldOf(element);
-    return field !== null && this.#isSecret(field, now);
+    for (let field = this.fieldOf(element); field !== null; ) {
+      if (this.#isSecret(field, now)) return true;
+      const above = parentOf(field);
+      field = above === null ? null : this.fieldOf(above);
+    }
+    return false;
+  }
+
+  /** Says whether a field that was harmless a moment ago has become secret since. */
+  hasTurned(field: Element): boolean {
+    return this.#ever.has(field) || (field instanceof HTMLInputElement && field.type === "password");
+  }
+
+  /** Says whether an element is a field, and secret; for walks that come from above. */
+  isSecretField(element: Element, now: number): boolean {
+    return isField(element) && this.#isSecret(element, now);
   }
 
   /** Keeps a field as secret from now on. */
@@ -110,20 +137,30 @@ export class Secrets {
   }
 
   #looksSecret(field: Element): boolean {
-    if (field instanceof HTMLInputElement && NOT_TYPED.test(field.type)) return this.#listedBy(field);
+    if (field instanceof HTMLInputElement && NOT_TYPED.has(field.type)) return this.#listedBy(field);
     this.watch(field.getRootNode());
     const masked = getComputedStyle(field).getPropertyValue("-webkit-text-security");
     return (
       (masked !== "" && masked !== "none") ||
       (field instanceof HTMLInputElement && field.maxLength === CODE_BOX_LENGTH) ||
       completesSecret(field.getAttribute("autocomplete") ?? "") ||
-      this.#namesOf(field).some((name) => this.#names.has(name) || this.#listed(name) || namesSecret(name)) ||
+      this.#namesOf(field).some((name) => this.#names.has(name) || this.#isSecretName(name)) ||
       this.#hostIsSecret(field)
     );
   }
 
+  #isSecretName(name: string): boolean {
+    let secret = this.#known.get(name);
+    if (secret === undefined) {
+      secret = this.#listed(name) || namesSecret(name);
+      if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+      this.#known.set(name, secret);
+    }
+    return secret;
+  }
+
   #listedBy(field: Element): boolean {
-    return this.#namesOf(field).some((name) => this.#listed(name));
+    return this.#lists && this.#namesOf(field).some((name) => this.#listed(name));
   }
 
   /** A component that wraps a field says what it is on its host. */
@@ -134,7 +171,7 @@ export class Secrets {
     return (
       host.getAttribute("type")?.toLowerCase() === "password" ||
       completesSecret(host.getAttribute("autocomplete") ?? "") ||
-      this.#namesOf(host).some((name) => this.#listed(name) || namesSecret(name)) ||
+      this.#namesOf(host).some((name) => this.#isSecretName(name)) ||
       this.#hostIsSecret(host)
     );
   }

@@ -5,34 +5,67 @@ import { isMarkedPrivate } from "./privates.ts";
 import { isShown } from "./visible.ts";
 
 /** Elements whose text is a value, a program or an alternative, not something that is shown. */
-const PASSED_OVER =
-  /^(?:SCRIPT|STYLE|TEMPLATE|NOSCRIPT|TEXTAREA|SELECT|OPTION|DATALIST|INPUT|IFRAME|OBJECT|CANVAS|svg)$/i;
+const PASSED_OVER = new Set(
+  "script style template noscript textarea select option datalist input iframe object canvas".split(" "),
+);
+/** Elements that stand within a word. */
+const INLINE = new Set(
+  "a abbr b bdi bdo cite code em font i kbd mark q s small span strong sub sup u wbr".split(" "),
+);
 /** Nodes that are looked at for one text. */
 const MAX_VISITED = 200;
 /** Characters gathered before they are cut to a phrase. */
 const MAX_GATHERED = 400;
 
-function judge(node: Node): number {
-  if (!(node instanceof Element)) return NodeFilter.FILTER_ACCEPT;
-  const out =
-    PASSED_OVER.test(node.tagName) ||
-    node.getAttribute("aria-hidden") === "true" ||
-    node.hasAttribute("contenteditable") ||
-    isMarkedPrivate(node) ||
-    !isShown(node);
-  return out ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_SKIP;
+/** Gives the text shown in an element, at most 120 code points: words, and what the author wrote in place of pictures. */
+export function ownText(element: Element): string {
+  if (isPassedOver(element)) return "";
+  if (element.firstElementChild === null) return phrase(element.textContent ?? "");
+  return phrase(new Gathering().below(element).text);
 }
 
-/** Gives the text shown in an element, at most 120 code points. */
-export function ownText(element: Element): string {
-  if (judge(element) === NodeFilter.FILTER_REJECT) return "";
-  if (element.childElementCount === 0) return phrase(element.textContent ?? "");
-  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT, judge);
-  let text = "";
-  for (let visited = 0; visited < MAX_VISITED && text.length < MAX_GATHERED; visited += 1) {
-    const node = walker.nextNode();
-    if (node === null) break;
-    text += ` ${node.nodeValue ?? ""}`;
+class Gathering {
+  text = "";
+  #visited = 0;
+
+  below(element: Element): this {
+    for (let node = element.firstChild; node !== null; node = node.nextSibling) {
+      this.#visited += 1;
+      if (this.#visited > MAX_VISITED || this.text.length > MAX_GATHERED) break;
+      if (node instanceof Text) this.text += node.data;
+      else if (node instanceof Element) this.#add(node);
+    }
+    return this;
   }
-  return phrase(text);
+
+  #add(element: Element): void {
+    if (isPassedOver(element)) return;
+    const apart = INLINE.has(element.localName) ? "" : " ";
+    this.text += apart;
+    const instead = insteadOf(element);
+    if (instead === null) this.below(element);
+    else this.text += instead;
+    this.text += apart;
+  }
+}
+
+/** What the author wrote in the place of an element's content; null where the content itself is read. */
+function insteadOf(element: Element): string | null {
+  const label = element.getAttribute("aria-label");
+  if (label !== null && label.trim() !== "") return label;
+  if (element instanceof HTMLImageElement) return element.alt;
+  if (!(element instanceof SVGElement)) return null;
+  const title = element.firstElementChild;
+  return title instanceof SVGTitleElement ? (title.textContent ?? "") : "";
+}
+
+function isPassedOver(element: Element): boolean {
+  return (
+    PASSED_OVER.has(element.localName) ||
+    (element.hasAttributes() &&
+      (element.getAttribute("aria-hidden") === "true" ||
+        element.hasAttribute("contenteditable") ||
+        isMarkedPrivate(element))) ||
+    !isShown(element)
+  );
 }

@@ -3,15 +3,11 @@
 import type { NavigateCause } from "../shared/events.ts";
 import { phrase } from "../shared/levels.ts";
 import { routeTemplate } from "../shared/routes.ts";
-import { outlineAround } from "./outline.ts";
+import { Outlines } from "./outline.ts";
 import type { Recorder } from "./recorder.ts";
 
 /** A page sets its title after its address; in milliseconds. */
 const TITLE_MS = 100;
-/** Outlines are at least so far apart, in milliseconds: who clicks faster sees the same. */
-const OUTLINE_MS = 1000;
-/** An outline waits for an idle moment at most so long, in milliseconds. */
-const IDLE_MS = 500;
 
 interface EntryChange extends Event {
   navigationType: string | null;
@@ -94,35 +90,29 @@ function followFocus(recorder: Recorder): void {
   recorder.onBrowser(document, ["visibilitychange"], look);
 }
 
+/** An outline shows what the person saw when they acted: it is drawn before the page hears of the action. */
 function followOutline(recorder: Recorder): void {
-  let before = "";
-  let drawn = Number.NEGATIVE_INFINITY;
-  let due = false;
-  const draw = (): void => {
-    due = false;
-    if (recorder.stopped || !recorder.isShown()) return;
-    drawn = performance.now();
-    const nodes = outlineAround(recorder.last, recorder.secrets, drawn);
+  const outlines = new Outlines(recorder.secrets);
+  let text = "";
+  let seen = false;
+  const draw = (around: Element | null): void => {
+    if (!recorder.isShown()) return;
+    seen = true;
+    const nodes = outlines.around(around, performance.now());
     const now = JSON.stringify(nodes);
-    if (nodes.length === 0 || now === before) return;
-    before = now;
+    if (nodes.length === 0 || now === text) return;
+    text = now;
     recorder.emit({ kind: "page.outline", nodes });
   };
-  const soon = (): void => {
-    if (due) return;
-    due = true;
-    recorder.later(() => whenIdle(draw), Math.max(0, drawn + OUTLINE_MS - performance.now()));
-  };
-  soon();
-  recorder.on(window, ["click", "change"], soon);
+  recorder.onActed(draw);
   const navigation = (window as { navigation?: EventTarget }).navigation;
-  if (navigation !== undefined) recorder.onBrowser(navigation, ["currententrychange"], soon);
+  if (navigation !== undefined) {
+    recorder.onBrowser(navigation, ["currententrychange"], () => {
+      seen = false;
+    });
+  }
+  // Of a page on which nothing was done, what was read.
   recorder.beforeLeaving(() => {
-    if (due) draw();
+    if (!seen) draw(null);
   });
-}
-
-function whenIdle(work: () => void): void {
-  if (typeof requestIdleCallback === "function") requestIdleCallback(work, { timeout: IDLE_MS });
-  else setTimeout(work, 0);
 }

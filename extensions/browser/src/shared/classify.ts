@@ -17,12 +17,15 @@ const PHONE = /^\+?[\d\s()/.-]{6,24}$/;
 const DATE = /^(?:\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./-]\d{1,2}[./-]\d{2,4})(?:[T ]\d{1,2}:\d{2}.*)?$/;
 const URL_LIKE = /^(?:[a-z][a-z0-9+.-]{1,16}:\/\/|www\.)\S+$/i;
 const DIGITS = /^[\d\s.,'-]*\d[\d\s.,'-]*$/;
+/** The commonest, without the tables of Unicode. */
+const PLAIN_WORDS = /^[A-Za-z]+(?: [A-Za-z]+)*$/;
 const WORDS = /^[\p{L}\p{M}'’-]+(?:[\s,.;:!?]+[\p{L}\p{M}'’-]+)*[\s.!?]*$/u;
 
 /** Gives the class of a value. */
 export function contentClass(value: string): FieldContent {
   const text = value.slice(0, LOOKED_AT).trim();
   if (text === "") return "empty";
+  if (PLAIN_WORDS.test(text)) return "words";
   if (EMAIL.test(text)) return "email";
   if (URL_LIKE.test(text)) return "url";
   if (DATE.test(text)) return "date";

@@ -39,7 +39,7 @@ export function shape(text: string): string {
 export function phrase(text: string, most: number = MAX_NAME): string {
   const joined = text
     .slice(0, most * 4)
-    .replace(/\s+/gu, " ")
+    .replace(/\s+/g, " ")
     .trim();
   return joined.length <= most ? joined : Array.from(joined).slice(0, most).join("");
 }

@@ -18,16 +18,29 @@ const PARTS =
 /** The values of `autocomplete` that mean a secret. */
 const AUTOCOMPLETE = /(?:^|\s)(?:current-password|new-password|one-time-code|cc-[a-z-]+|webauthn)(?:\s|$)/i;
 
-/** Says whether a field's name, id, label or placeholder names a secret. */
-export function namesSecret(name: string): boolean {
-  if (name === "") return false;
-  const words = name
-    .slice(0, 200)
+const ASCII = /^[ -~]*$/;
+
+/** As `wordsOf`, without the tables of Unicode, which most pages never need. */
+function wordsOfAscii(name: string): string[] {
+  return name
+    .replace(/([a-z])([A-Z])/g, "$1 $2")
+    .toLowerCase()
+    .split(/[^a-z\d]+/);
+}
+
+function wordsOf(name: string): string[] {
+  return name
     .normalize("NFC")
     .replace(/(\p{Ll})(\p{Lu})/gu, "$1 $2")
     .toLowerCase()
-    .split(/[^\p{L}\p{M}\d]+/u)
-    .filter((word) => word !== "");
+    .split(/[^\p{L}\p{M}\d]+/u);
+}
+
+/** Says whether a field's name, id, label or placeholder names a secret. */
+export function namesSecret(name: string): boolean {
+  if (name === "") return false;
+  const cut = name.slice(0, 200);
+  const words = (ASCII.test(cut) ? wordsOfAscii(cut) : wordsOf(cut)).filter((word) => word !== "");
   return words.some((word) => WORDS.has(word.replace(/\d+$/, ""))) || PARTS.test(words.join(""));
 }
 
