@@ -32,8 +32,8 @@ HERE = Path(__file__).parents[1] / "tests" / "data" / "canaries"
 STARTED_S = 60.0
 """From opening the page until its first event is kept: the browser starts the bridge."""
 
-SETTLED_S = 2.0
-"""After the last step: batches leave twice a second."""
+SETTLED_S = 4.0
+"""After the last step: batches leave every two seconds."""
 
 NEVER = """
 hidden_input data_attr href_token mailto_href option_value submit_value url_path_secret url_query_token url_hash

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,8 +48,8 @@ def read_canaries(path: Path) -> Canaries:
 
 
 @contextlib.contextmanager
-def serve_page(page: bytes, files: Mapping[str, str]) -> Iterator[str]:
-    """Serve a page at every path but those of its files; gives the origin."""
+def serve_page(page: bytes, files: Mapping[str, str], tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Serve a page at every path but those of its files; gives the origin, of https where there is a certificate."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -65,10 +66,12 @@ def serve_page(page: bytes, files: Mapping[str, str]) -> Iterator[str]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

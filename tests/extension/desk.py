@@ -16,7 +16,7 @@ from benchmarks.canary_page import serve_page
 from benchmarks.web_house import WebHouse
 
 LAST_S = 20.0
-"""For events to be kept: batches leave twice a second, the store commits four times."""
+"""For events to be kept: batches leave every two seconds, the store commits four times."""
 
 TICKETS = """<!doctype html><html lang=en><head><title>Tickets</title></head><body>
 <header><h1>Tickets</h1></header>
@@ -87,17 +87,23 @@ class Desk:
 
 @contextlib.asynccontextmanager
 async def desk(
-    folder: Path, *, page: str = TICKETS, level: str = "content", files: Mapping[str, str] = {}, path: str = "/tickets"
+    folder: Path,
+    *,
+    page: str = TICKETS,
+    level: str = "content",
+    files: Mapping[str, str] = {},
+    path: str = "/tickets",
+    also: Sequence[str] = (),
 ) -> AsyncIterator[Desk]:
-    """Set everything up, with a tab that is captured."""
+    """Set everything up, with a tab that is captured; ``also`` are other sites that were granted."""
     house = WebHouse(folder)
     with serve_page(page.encode(), files) as origin:
-        await house.found_web_study([origin], level)
+        await house.found_web_study([origin, *also], level)
         await house.join()
         house.introduce("chromium")
         try:
-            async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
-                await browser.consent([origin])
+            async with chromium(house.user, [origin, *also], environment=house.browser_environment) as browser:
+                await browser.consent([origin, *also])
                 tab = await browser.context.new_page()
                 await tab.goto(origin + path)
                 made = Desk(house, browser, tab, origin)

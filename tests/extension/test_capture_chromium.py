@@ -99,7 +99,7 @@ async def test_withdrawn_while_the_page_is_open_not_one_more_event_is_stored(tmp
         await at.until_captured(captured=False)
         for name in ("#b1", "#b2", "#save"):
             await at.hands.click(name)
-        await asyncio.sleep(2)
+        await asyncio.sleep(3)
         assert await at.clicked() == ["zero"]
         overview = await at.browser.ask({"ask": "overview", "tab": None})
         assert overview["value"]["waiting"] == 0
@@ -114,7 +114,7 @@ async def test_left_by_the_command_line_the_open_page_stops(tmp_path: Path) -> N
         await at.until_captured(captured=False)
         await at.hands.click("#b1")
         await at.hands.click("#b2")
-        await asyncio.sleep(2)
+        await asyncio.sleep(3)
         assert await at.events() == []
 
 
@@ -128,7 +128,7 @@ async def test_the_browsers_own_permission_taken_away_stops_open_pages(tmp_path:
         await page.close()
         await at.until_captured(captured=False)
         await at.hands.click("#b1")
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(3)
         await at.until_clicked(["zero"])
 
 
@@ -174,15 +174,15 @@ async def test_a_page_that_hides_the_sign_is_not_captured(tmp_path: Path) -> Non
         await at.hands.click("#b0")
         await at.until_clicked(["zero"])
         await at.hands.evaluate("document.documentElement.style.display = 'none'")
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(3)
         await at.tab.mouse.click(50, 50)
         await at.hands.evaluate("document.documentElement.style.display = ''")
         await at.hands.evaluate(
             "setInterval(() => document.querySelectorAll('html > div').forEach(each => each.remove()), 10)"
         )
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(3)
         await at.hands.click("#b1")
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(3)
         await at.until_clicked(["zero"])
 
 

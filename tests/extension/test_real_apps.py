@@ -4,55 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import shutil
-import signal
-import socket
-import sys
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from benchmarks.browser_hands import ChromiumHands
+from benchmarks.browser_hands import ChromiumHands, Hands
 from benchmarks.browsers import chromium
+from benchmarks.canary_page import serve_page
+from benchmarks.firefox import firefox
 from benchmarks.web_house import WebHouse
+from tests.extension.apps import TOKEN, jupyterlab, roundup
+from tests.extension.desk import TICKETS
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
-START_S = 60.0
+ARRIVE_S = 60.0
+SENT_S = 4.0
+"""After the last action: batches leave every two seconds, the store commits four times in one."""
 
 
 @contextlib.asynccontextmanager
-async def roundup(folder: Path) -> AsyncIterator[str]:
-    """Run the Roundup issue tracker's demonstration; it refuses to run as root, so it is given another name."""
-    port = free_port()
-    demo = shutil.which("roundup-demo", path=str(Path(sys.executable).parent))
-    assert demo is not None, "roundup is not installed: run `make setup`"
-    other = ("unshare", "--user", "--map-user=1000", "--map-group=1000") if os.getuid() == 0 else ()
-    process = await asyncio.create_subprocess_exec(
-        *other, demo, "-b", "sqlite", "-t", "classic", "-p", str(port), str(folder / "demo"), "nuke",
-        cwd=folder, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+async def person(folder: Path, browser: str, origins: Sequence[str]) -> AsyncIterator[WebHouse]:
+    """Give somebody who takes part in a study of these sites."""
+    house = WebHouse(folder)
+    await house.found_web_study(origins, "content")
+    await house.join()
+    house.introduce(browser)
     try:
-        async with asyncio.timeout(START_S), httpx.AsyncClient() as client:
-            while True:
-                with contextlib.suppress(httpx.TransportError):
-                    if (await client.get(f"http://127.0.0.1:{port}/demo/")).status_code == 200:
-                        break
-                await asyncio.sleep(0.3)
-        yield f"http://localhost:{port}"
+        yield house
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        await process.wait()
+        await house.stop_bridge()
+        await house.close()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+async def kept(house: WebHouse) -> list[dict[str, Any]]:
+    """Give all that the device holds, once it has arrived."""
+    await asyncio.sleep(SENT_S)
+    await house.stop_bridge()
+    return [line["event"] for line in await house.kept()]
 
 
 def told(events: list[dict[str, Any]]) -> list[str]:
@@ -71,44 +63,39 @@ def told(events: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-async def test_roundup_login_and_a_new_issue_read_like_what_was_done(tmp_path: Path) -> None:
-    tracker = tmp_path / "tracker"
-    tracker.mkdir()
-    house = WebHouse(tmp_path / "house")
-    async with roundup(tracker) as origin:
-        await house.found_web_study([origin], "content")
-        await house.join()
-        house.introduce("chromium")
-        try:
-            async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
-                await browser.consent([origin])
-                tab = await browser.context.new_page()
-                hands = ChromiumHands(tab)
-                await tab.goto(f"{origin}/demo/")
-                await captured(hands)
-                await hands.click("input[name=__login_name]")
-                await hands.type("demo")
-                await hands.click("input[name=__login_password]")
-                await hands.type("demo")
-                await hands.press("Enter")
-                await tab.wait_for_load_state()
-                await tab.get_by_role("link", name="Create New").first.wait_for()
-                await captured(hands)
-                await tab.get_by_role("link", name="Create New").first.click()
-                await tab.locator("input[name=title]").wait_for()
-                await captured(hands)
-                await hands.click("input[name=title]")
-                await hands.type("Printer on fire")
-                await hands.select("select[name=priority]", "1")
-                await tab.locator("input[name=submit_button]").first.click()
-                await tab.wait_for_url("**/issue1*")
-                await captured(hands)
-                await asyncio.sleep(2.5)
-            await house.stop_bridge()
-            events = [line["event"] for line in await house.kept()]
-        finally:
-            await house.stop_bridge()
-            await house.close()
+async def arrived(hands: Hands, selector: str) -> None:
+    """Wait until a page has what was selected, and bears the sign."""
+    there = f"document.querySelector({json.dumps(selector)}) !== null"
+    async with asyncio.timeout(ARRIVE_S):
+        while True:
+            # A page that is just leaving can't be asked.
+            with contextlib.suppress(Exception):
+                if await hands.evaluate(there) and await hands.is_captured():
+                    return
+            await asyncio.sleep(0.1)
+
+
+async def file_an_issue(hands: Hands) -> None:
+    """Log in to Roundup, and file an issue."""
+    create = "a[href*='issue?@template=item']"
+    await arrived(hands, "input[name=__login_name]")
+    await hands.click("input[name=__login_name]")
+    await hands.type("demo")
+    await hands.click("input[name=__login_password]")
+    await hands.type("demo")
+    await hands.press("Enter")
+    await arrived(hands, create)
+    await hands.click(create)
+    await arrived(hands, "input[name=title]")
+    await hands.click("input[name=title]")
+    await hands.type("Printer on fire")
+    await hands.select("select[name=priority]", "1")
+    await hands.click("input[name=submit_button]")
+    await arrived(hands, "a[href*='@template=history'], table.messages, input[name=title][value='Printer on fire']")
+
+
+def reads_like_an_issue_was_filed(events: list[dict[str, Any]]) -> None:
+    """Hold a trajectory against what was done."""
     lines = told(events)
     assert lines[:2] == ["open /", "fill words demo"]
     assert lines.count("fill words demo") == 1  # the name; of the password there is nothing
@@ -119,11 +106,54 @@ async def test_roundup_login_and_a_new_issue_read_like_what_was_done(tmp_path: P
     assert len(set(fields)) == 3  # name, title, list
 
 
-async def captured(hands: ChromiumHands) -> None:
-    """Wait until the page bears the sign."""
-    async with asyncio.timeout(START_S):
-        while True:
-            with contextlib.suppress(Exception):
-                if await hands.is_captured():
-                    return
-            await asyncio.sleep(0.1)
+@pytest.mark.parametrize("browser", ["chromium", "firefox"])
+async def test_roundup_login_and_a_new_issue_read_like_what_was_done(tmp_path: Path, browser: str) -> None:
+    tracker = tmp_path / "tracker"
+    tracker.mkdir()
+    async with roundup(tracker) as origin, person(tmp_path / "house", browser, [origin]) as house:
+        if browser == "chromium":
+            async with chromium(house.user, [origin], environment=house.browser_environment) as running:
+                await running.consent([origin])
+                tab = await running.context.new_page()
+                await tab.goto(f"{origin}/demo/")
+                await file_an_issue(ChromiumHands(tab))
+                events = await kept(house)
+        else:
+            async with firefox(house.user, environment=house.browser_environment) as started:
+                await started.consent([origin])
+                await file_an_issue(await started.open(f"{origin}/demo/"))
+                events = await kept(house)
+    reads_like_an_issue_was_filed(events)
+
+
+async def test_jupyterlab_is_told_and_a_second_app_that_was_not_granted_leaves_no_trace(tmp_path: Path) -> None:
+    salaries = TICKETS.replace("Tickets", "Salaries").replace("zero", "Salary of Ada").encode()
+    server = tmp_path / "server"
+    server.mkdir()
+    async with jupyterlab(server) as origin, person(tmp_path / "house", "chromium", [origin]) as house:
+        with serve_page(salaries, {}) as ungranted:
+            async with chromium(house.user, [origin], environment=house.browser_environment) as running:
+                await running.consent([origin])
+                tab, other = await running.context.new_page(), await running.context.new_page()
+                await other.goto(f"{ungranted}/salaries")
+                await tab.bring_to_front()
+                await tab.goto(f"{origin}/lab?token={TOKEN}")
+                hands, others = ChromiumHands(tab), ChromiumHands(other)
+                await arrived(hands, ".jp-LauncherCard")
+                await hands.click(".jp-LauncherCard[data-category=Notebook]")
+                await arrived(hands, ".jp-Notebook .cm-content")
+                await others.click("#subject")
+                await others.type("ungranted words")
+                await others.click("#b0")
+                await hands.click(".jp-Notebook .cm-content")
+                await hands.type("print(6*7)")
+                await tab.keyboard.press("Shift+Enter")
+                await arrived(hands, ".jp-OutputArea-output")
+                await hands.click("[data-command='docmanager:save'], [data-jp-item-name=save] jp-button")
+                events = await kept(house)
+                everything = json.dumps(events) + await running.storage()
+    print(json.dumps(events, indent=1)[:200])
+    Path("/tmp/w6/jl.json").write_text(json.dumps(events, indent=1))
+    assert "alar" not in everything
+    assert "ungranted" not in everything
+    assert TOKEN not in everything

@@ -34,7 +34,7 @@ export function targetOf(event: Event, point?: { x: number; y: number }): Elemen
 }
 
 /** Goes into shadow trees as far as the point, or the focus, lies in one. */
-export function innermost(host: Element, point?: { x: number; y: number }): Element {
+function innermost(host: Element, point?: { x: number; y: number }): Element {
   let element = host;
   for (let depth = 0; depth < MAX_DEPTH; depth += 1) {
     const root = shadowOf(element);

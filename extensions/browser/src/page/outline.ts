@@ -8,9 +8,9 @@ import type { Secrets } from "./secrets.ts";
 import { isShown } from "./visible.ts";
 
 /** Nodes of an outline; the schema allows 200. */
-const MAX_NODES = 32;
+const MAX_NODES = 24;
 /** Elements looked at for one outline. */
-const MAX_VISITED = 96;
+const MAX_VISITED = 60;
 /** An outline is cut short after so long, in milliseconds: no action may be felt. */
 const MAX_MS = 3;
 /** Of the children of one element so many are shown: those nearest to the action, else the first. */
@@ -19,7 +19,7 @@ const MAX_CLIMB = 24;
 /** Who acts again so soon saw the same, in milliseconds. */
 const FRESH_MS = 1000;
 /** Faster than this no one looks again, in milliseconds. */
-const HURRY_MS = 400;
+const HURRY_MS = 700;
 
 const SHOWN = new Set(
   (

@@ -1,7 +1,7 @@
 /** Follows the pointer: its trail, clicks, scrolling. */
 
 import { asSteps, type Point, simplify } from "../shared/trail.ts";
-import { innermost, shadowOf, targetOf } from "./deep.ts";
+import { targetOf } from "./deep.ts";
 import { raised } from "./element.ts";
 import type { Recorder } from "./recorder.ts";
 import { Timer } from "./timer.ts";
@@ -22,7 +22,7 @@ export function followPointer(recorder: Recorder): void {
 }
 
 interface Sample extends Point {
-  on: EventTarget | null;
+  on: Element;
 }
 
 /** A sample only notes where the pointer is; what that was on is asked for a whole trail at once. */
@@ -45,8 +45,8 @@ function followTrail(recorder: Recorder): void {
   );
   recorder.beforeOthers(write);
   recorder.onSampled(window, "pointermove", SAMPLE_MS, (event) => {
-    const { timeStamp, clientX, clientY, target } = event as PointerEvent;
-    samples.push({ t: timeStamp, x: clientX, y: clientY, on: target });
+    const { timeStamp, clientX, clientY } = event as PointerEvent;
+    samples.push({ t: timeStamp, x: clientX, y: clientY, on: targetOf(event, pointOf(event)) });
     if (samples.length === 1) rest.set(REST_MS);
     else if (samples.length >= MAX_SAMPLES) write();
   });
@@ -54,18 +54,10 @@ function followTrail(recorder: Recorder): void {
 
 /** Leaves out what was on a private or secret element, or on one that is gone and can't be asked. */
 function openOf(recorder: Recorder, samples: readonly Sample[]): Sample[] {
-  const asked = new Map<EventTarget | null, boolean>();
-  return samples.filter(({ on, x, y }) => {
-    let open = asked.get(on);
-    if (open === undefined) {
-      const element = on instanceof Element && on.isConnected ? on : null;
-      open = element !== null && recorder.mayLook(element);
-      // Below a host the pointer may have been on anything in its tree: each point is asked about.
-      if (open && element !== null && shadowOf(element) !== null) {
-        return recorder.mayLook(innermost(element, { x, y }));
-      }
-      asked.set(on, open);
-    }
+  const asked = new Map<Element, boolean>();
+  return samples.filter(({ on }) => {
+    const open = asked.get(on) ?? (on.isConnected && recorder.mayLook(on));
+    asked.set(on, open);
     return open;
   });
 }

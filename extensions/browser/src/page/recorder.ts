@@ -64,9 +64,9 @@ export class Recorder {
     const known = this.#listeners.get(target) ?? new Map<string, Listener[]>();
     this.#listeners.set(target, known);
     for (const type of types) {
-      const others = known.get(type);
-      known.set(type, [...(others ?? []), listener]);
-      if (others === undefined) this.#listen(target, type);
+      const listeners = known.get(type);
+      if (listeners === undefined) known.set(type, this.#listen(target, type, [listener]));
+      else listeners.push(listener);
     }
   }
 
@@ -92,12 +92,13 @@ export class Recorder {
     target.addEventListener(type, sample, { ...ON, signal: this.#stop.signal });
   }
 
-  #listen(target: EventTarget, type: string): void {
+  #listen(target: EventTarget, type: string, listeners: Listener[]): Listener[] {
     const call = (event: Event): void => {
       if (!this.#isForUs(event)) return;
-      for (const listener of this.#listeners.get(target)?.get(type) ?? []) listener(event);
+      for (const listener of listeners) listener(event);
     };
     target.addEventListener(type, call, { ...ON, signal: this.#stop.signal });
+    return listeners;
   }
 
   #isForUs(event: Event): boolean {

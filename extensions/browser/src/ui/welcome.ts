@@ -6,10 +6,19 @@ import { PAGE_KINDS, type Study } from "../shared/wire.ts";
 import { ask, byId, fixFor, make, sorry, t, translate } from "./dom.ts";
 
 const HOUR_S = 3600;
+/** Without a connection it is looked for again so often, in milliseconds. */
+const AGAIN_MS = 2000;
+let again: ReturnType<typeof setTimeout> | undefined;
 
 async function show(): Promise<void> {
   const overview = await ask<Overview>({ ask: "overview", tab: null });
   showConnection(overview);
+  if (!overview.connected) {
+    // What is shown stays: a bridge that is away for a moment takes no question from under the person's hand.
+    clearTimeout(again);
+    again = setTimeout(() => void show().catch(() => undefined), AGAIN_MS);
+    if (byId("studies").childElementCount > 0) return;
+  }
   const studies = (overview.state?.studies ?? []).filter((study) => study.origins.length > 0);
   const parts = studies.map((study) => studyPart(study, overview));
   if (parts.length === 0 && overview.connected) parts.push(make("p", { class: "notice" }, t("noStudies")));
@@ -88,23 +97,33 @@ function question(study: Study, origin: string, overview: Overview): HTMLElement
   const status = make("p", { role: "status", class: "said" }, t(said));
   const no = make("button", { type: "button", "aria-pressed": String(given === "no") }, t("no"));
   const yes = make("button", { type: "button", "aria-pressed": String(given === "yes") }, t("yes"));
-  no.addEventListener("click", () => void answer(study, origin, false, status));
-  yes.addEventListener("click", () => void answer(study, origin, true, status));
+  const taken = (answered: boolean): void => {
+    no.setAttribute("aria-pressed", String(!answered));
+    yes.setAttribute("aria-pressed", String(answered));
+    status.textContent = t(answered ? "answeredYes" : "answeredNo");
+  };
+  no.addEventListener("click", () => void answer(study, origin, false, { status, taken }));
+  yes.addEventListener("click", () => void answer(study, origin, true, { status, taken }));
   if (!study.live) yes.disabled = true;
   const asked = make("legend", {}, t("ask", origin));
   return make("fieldset", { class: "question" }, asked, make("div", { class: "pair" }, no, yes), status);
 }
 
-async function answer(study: Study, origin: string, yes: boolean, status: HTMLElement): Promise<void> {
+interface Shown {
+  status: HTMLElement;
+  taken(yes: boolean): void;
+}
+
+async function answer(study: Study, origin: string, yes: boolean, shown: Shown): Promise<void> {
   try {
     // The browser asks only in the course of a click: nothing may be waited for before.
     const pattern = patternFor(origin, __BROWSER__ === "chromium");
     const granted = yes && pattern !== null && (await chrome.permissions.request({ origins: [pattern] }));
     await ask({ ask: "answer", study: study.study, version: study.version, origin, yes: granted });
-    await show();
-    if (yes && !granted) status.textContent = t("browserRefused");
+    shown.taken(granted);
+    if (yes && !granted) shown.status.textContent = t("browserRefused");
   } catch (error) {
-    status.textContent = sorry(error);
+    shown.status.textContent = sorry(error);
   }
 }
 

@@ -28,6 +28,7 @@ class Worker {
   #heardAt = 0;
   #answers: Answers = {};
   #identity: Identity | null = null;
+  #syncing: Promise<void> = Promise.resolve();
 
   constructor() {
     this.#bridge = new Bridge(this.#queue, () => this.#whoWeAre(), {
@@ -69,7 +70,10 @@ class Worker {
   async syncGrants(): Promise<void> {
     await this.ready;
     await this.pages.judgeAll();
-    await injectInto(await syncScripts(this.#answers));
+    // One after the other: an answer and the browser's word of a permission come together, and register one script.
+    const next = this.#syncing.then(async () => injectInto(await syncScripts(this.#answers)));
+    this.#syncing = next.catch(() => undefined);
+    await next;
   }
 
   async show(): Promise<void> {

@@ -1,0 +1,114 @@
+"""The browser ends, the extension is updated, the bridge is away: what was seen before comes once, and it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Error
+
+from benchmarks.browsers import Chromium, chromium
+from benchmarks.canary_page import serve_page
+from benchmarks.web_house import WebHouse
+from tests.extension.desk import TICKETS, Desk
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+START_S = 30.0
+HOST = "org.overt.bridge.json"
+
+
+async def waiting(browser: Chromium) -> int:
+    """Give how many events lie in the extension until a bridge takes them."""
+    overview = await browser.ask({"ask": "overview", "tab": None})
+    return int(overview["value"]["waiting"])
+
+
+async def captured_tab(house: WebHouse, browser: Chromium, origin: str) -> Desk:
+    tab = await browser.context.new_page()
+    await tab.goto(f"{origin}/tickets")
+    made = Desk(house, browser, tab, origin)
+    await made.until_captured()
+    return made
+
+
+async def test_what_waits_for_the_bridge_outlives_the_browser_and_comes_once(tmp_path: Path) -> None:
+    house = WebHouse(tmp_path)
+    with serve_page(TICKETS.encode(), {}) as origin:
+        await house.found_web_study([origin], "content")
+        await house.join()
+        house.introduce("chromium")
+        host = house.user / ".config" / "chromium" / "NativeMessagingHosts" / HOST
+        try:
+            async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
+                await browser.consent([origin])
+                at = await captured_tab(house, browser, origin)
+                await at.hands.click("#b0")
+                await at.until_clicked(["zero"])
+                # Now there is no bridge, and nobody who could start one.
+                host.rename(host.with_suffix(".away"))
+                await house.stop_bridge()
+                await at.hands.click("#b1")
+
+                async def one_waits() -> bool:
+                    return await waiting(browser) > 0
+
+                await at.until(one_waits, "an event that waits")
+                await at.hands.click("#b2")
+            host.with_suffix(".away").rename(host)
+            async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
+                at = await captured_tab(house, browser, origin)
+                await at.hands.click("#b0")
+                await at.until_clicked(["zero", "one", "two", "zero"])
+        finally:
+            await house.stop_bridge()
+            await house.close()
+
+
+async def test_an_update_of_the_extension_goes_on_in_open_tabs_without_loss_or_double(tmp_path: Path) -> None:
+    house = WebHouse(tmp_path)
+    with serve_page(TICKETS.encode(), {}) as origin:
+        await house.found_web_study([origin], "content")
+        await house.join()
+        house.introduce("chromium")
+        try:
+            async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
+                await browser.consent([origin])
+                at = await captured_tab(house, browser, origin)
+                names = []
+                for version in ("0.1.1", "0.1.2"):
+                    await at.hands.click("#b0")
+                    await update(browser, version)
+                    await at.until_captured()
+                    await at.hands.click("#b1")
+                    names += ["zero", "one"]
+                await at.until_clicked(names)
+        finally:
+            await house.stop_bridge()
+            await house.close()
+
+
+async def update(browser: Chromium, version: str) -> None:
+    """Put a newer version in the extension's place and say what the browser then says; it takes over by itself."""
+    manifest = browser.home / "extension" / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text("utf-8")), "version": version}))
+    worker = await browser.worker()
+    await worker.evaluate("version => chrome.runtime.onUpdateAvailable.dispatch({version})", version)
+    end = asyncio.get_running_loop().time() + START_S
+    while await running_version(browser) != version:
+        assert asyncio.get_running_loop().time() < end, f"{version} does not run"
+        await asyncio.sleep(0.3)
+
+
+async def running_version(browser: Chromium) -> str:
+    """Give the version that runs; none while one takes over from the other."""
+    page = await browser.context.new_page()
+    try:
+        await page.goto(f"{browser.base}/options.html")
+        return str(await page.evaluate("chrome.runtime.getManifest().version"))
+    except Error:
+        return ""
+    finally:
+        await page.close()
