@@ -119,6 +119,7 @@ async def chromium(
     folder = home / "extension"
     if not folder.exists():
         shutil.copytree(built("chromium"), folder)
+        _allow_updates(home)
         if grant:
             await _grant(home, folder, origins, headless=headless)
     async with async_playwright() as playwright:
@@ -129,6 +130,13 @@ async def chromium(
             yield Chromium(context, home)
         finally:
             await context.close()
+
+
+def _allow_updates(home: Path) -> None:
+    """Let an extension from a folder begin anew: without this the browser shuts it off when it does."""
+    preferences = home / ".config" / "chromium" / "Default" / "Preferences"
+    preferences.parent.mkdir(parents=True, exist_ok=True)
+    preferences.write_text(json.dumps({"extensions": {"ui": {"developer_mode": True}}}))
 
 
 async def _grant(home: Path, folder: Path, origins: Sequence[str], *, headless: bool) -> None:

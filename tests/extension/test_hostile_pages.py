@@ -14,7 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from benchmarks.browsers import CHROMIUM
 from benchmarks.canary_page import serve_page
 from benchmarks.firefox import firefox
-from tests.browser_bridge.bridge_world import FOCUS, PAGE, World
+from tests.browser_bridge.bridge_world import FOCUS, PAGE, World, world
 from tests.ingest_server.test_receiver_tls import make_certificate
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -127,3 +127,6 @@ async def test_a_hostile_page_gets_nothing_from_the_bridge(
     assert f"open ws://{REBOUND}:{control}/overt" in at_control or scheme == "https"
     assert at_bridge == []
     assert [type(body).__name__ for body in await world.kept()] == ["CaptureStart", "PageOpen", "PageFocus"]
+
+
+__all__ = ["world"]
