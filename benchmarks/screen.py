@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 KEY_S = 0.4
 """Between two keys: windows are drawn meanwhile."""
@@ -25,25 +24,14 @@ class Screen:
             await self._run("xdotool", "key", key)
             await asyncio.sleep(KEY_S)
 
-    async def windows(self) -> list[str]:
-        """Give the names of the windows that are open."""
-        found = await self._run("xdotool", "search", "--onlyvisible", "--name", "")
-        return [await self._run("xdotool", "getwindowname", each) for each in found.split()]
-
-    async def picture(self, path: Path) -> None:
-        """Write what the screen shows as a PNG, if there is a program that can."""
-        with contextlib.suppress(FileNotFoundError):
-            await self._run("import", "-window", "root", str(path))
-
-    async def _run(self, *command: str) -> str:
+    async def _run(self, *command: str) -> None:
         process = await asyncio.create_subprocess_exec(
             *command,
             env={**os.environ, **self.environment},
-            stdout=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        out, _ = await process.communicate()
-        return out.decode().strip()
+        await process.wait()
 
 
 @contextlib.asynccontextmanager

@@ -36,7 +36,6 @@ async def test_yes_is_asked_by_the_browser_too_and_grants_that_site_alone(tmp_pa
                 await yes.click()
                 await asyncio.sleep(PROMPT_S)
                 assert await page.evaluate(granted) == []
-                await display.picture(Path("/tmp/w6/prompt.png"))
                 await display.press("Escape")
                 no = page.locator("fieldset.question button[aria-pressed=true]")
                 await no.wait_for(timeout=ANSWER_S * 1000)

@@ -126,6 +126,30 @@ async def test_roundup_login_and_a_new_issue_read_like_what_was_done(tmp_path: P
     reads_like_an_issue_was_filed(events)
 
 
+def reads_like_a_notebook_was_run(events: list[dict[str, Any]]) -> None:
+    """Hold a trajectory against what was done: a notebook made, a cell written and run, the notebook saved."""
+    bodies = [event["body"] for event in events]
+    opened, *others = [body["route"] for body in bodies if body["kind"] == "page.open"]
+    assert opened.endswith("/lab")
+    assert others == []
+    (moved,) = [body for body in bodies if body["kind"] == "page.navigate"]
+    assert (moved["route"].rpartition("/lab")[2], moved["cause"]) == ("/tree/:id", "push")
+    card, cell, save = [body["element"] for body in bodies if body["kind"] == "pointer.click"]
+    assert (card["role"], card["name"].startswith("Python 3")) == ("button", True)
+    assert cell["role"] == "textbox"
+    assert (save["role"], save["name"].startswith("Save")) == ("button", True)
+    (changed,) = [body for body in bodies if body["kind"] == "field.change"]
+    assert changed["value"] == "print(6*7)"
+    (rhythm,) = [body for body in bodies if body["kind"] == "key.rhythm"]
+    assert rhythm["keys"] == "c" * 10 + "e"
+    # Each action has its outline, with what was acted on in it, drawn before the page changed.
+    for at, body in enumerate(bodies):
+        if body["kind"] == "pointer.click" and body["element"]["role"] == "button":
+            before = bodies[at - 1]
+            assert before["kind"] == "page.outline"
+            assert body["element"]["name"] in [node["name"] for node in before["nodes"]]
+
+
 async def test_jupyterlab_is_told_and_a_second_app_that_was_not_granted_leaves_no_trace(tmp_path: Path) -> None:
     salaries = TICKETS.replace("Tickets", "Salaries").replace("zero", "Salary of Ada").encode()
     server = tmp_path / "server"
@@ -152,8 +176,7 @@ async def test_jupyterlab_is_told_and_a_second_app_that_was_not_granted_leaves_n
                 await hands.click("[data-command='docmanager:save'], [data-jp-item-name=save] jp-button")
                 events = await kept(house)
                 everything = json.dumps(events) + await running.storage()
-    print(json.dumps(events, indent=1)[:200])
-    Path("/tmp/w6/jl.json").write_text(json.dumps(events, indent=1))
+    reads_like_a_notebook_was_run(events)
     assert "alar" not in everything
     assert "ungranted" not in everything
     assert TOKEN not in everything
