@@ -109,7 +109,9 @@ class Draw {
   }
 
   #below(element: Element, depth: number): WireNode[] {
-    const first = firstBelow(element);
+    const assigned = element instanceof HTMLSlotElement ? element.assignedElements() : [];
+    if (assigned.length > 0) return this.#assigned(assigned, depth);
+    const first = (shadowOf(element) ?? element).firstElementChild;
     const way = this.ways.get(element);
     const pivot = way !== undefined && way.parentNode === first?.parentNode ? way : first;
     if (pivot === null) return [];
@@ -129,6 +131,16 @@ class Draw {
     return [...before.reverse(), ...after].flat();
   }
 
+  /** What a slot was given stands side by side in the host, but between others perhaps. */
+  #assigned(elements: readonly Element[], depth: number): WireNode[] {
+    const host = elements[0]?.parentElement;
+    const way = host ? this.ways.get(host) : undefined;
+    const led = way !== undefined && elements.includes(way) ? this.draw(way, depth) : [];
+    const shown = elements.slice(0, MAX_CHILDREN);
+    const drawn = shown.map((each) => (each === way ? led : this.draw(each, depth)));
+    return way !== undefined && !shown.includes(way) ? [...drawn.flat(), ...led] : drawn.flat();
+  }
+
   #isFull(): boolean {
     return (
       this.#drawn >= MAX_NODES ||
@@ -136,12 +148,6 @@ class Draw {
       (this.#visited % 16 === 15 && performance.now() > this.#end)
     );
   }
-}
-
-/** What stands in an element for a reader: its shadow tree, what a slot was given, its children. */
-function firstBelow(element: Element): Element | null {
-  const assigned = element instanceof HTMLSlotElement ? element.assignedElements()[0] : undefined;
-  return assigned ?? (shadowOf(element) ?? element).firstElementChild;
 }
 
 function isLeftOut(element: Element): boolean {
