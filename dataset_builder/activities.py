@@ -134,9 +134,7 @@ class _Window:
         counts = self._counts
         counts["pages"] += 1
         if isinstance(body, FieldChange | KeyRhythm | FormSubmit):
-            counts["fields"] += 1
-            role = body.element.role
-            counts["searches"] += role == "searchbox"
+            counts["searches" if body.element.role == "searchbox" else "fields"] += 1
         elif isinstance(body, PageOpen | PageNavigate):
             counts["searches"] += any(word in body.route.lower() for word in SEARCH_WORDS)
 
@@ -167,10 +165,11 @@ def classify(counts: Counter[str]) -> tuple[str, int]:
     """Name the activity of a window, and how sure that is in percent: how far its own sign outweighs the others."""
     edits, pages = counts["edits"], counts["pages"]
     if pages > edits:
-        if counts["searches"]:
-            return "searching", _percent(2 * counts["searches"], pages)
-        if counts["fields"]:
-            return "form-filling", _percent(2 * counts["fields"], pages)
+        searches, fields = counts["searches"], counts["fields"]
+        if searches > fields:
+            return "searching", _percent(searches, searches + fields + 1)
+        if fields:
+            return "form-filling", _percent(fields, searches + fields + 1)
         return "reviewing", _percent(pages - counts["fields"], pages + 2)
     if not edits:
         return "reviewing", _percent(counts["looks"] + counts["saves"], counts["events"] + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -114,6 +115,8 @@ class Card(msgspec.Struct, frozen=True):
     problems: tuple[CardProblem, ...]
     gaps: tuple[Gap, ...]
     files: tuple[WrittenFile, ...]
+    figures: dict[str, dict[str, float]] = {}
+    """What was measured on the dataset since it was built, by what measured it."""
 
 
 def licence_of(manifest: StudyManifest) -> str:
@@ -159,6 +162,12 @@ def write_card(card: Card, out: Path) -> None:
     """Write ``dataset.json``."""
     data = msgspec.json.format(msgspec.json.encode(card), indent=2)
     (out / CARD).write_bytes(data + b"\n")
+
+
+def add_figures(out: Path, name: str, figures: Mapping[str, float]) -> None:
+    """Add figures to a dataset's card, in place of those of the same name. DatasetError: if it is no dataset."""
+    card = read_card(out)
+    write_card(msgspec.structs.replace(card, figures={**card.figures, name: dict(figures)}), out)
 
 
 def read_card(out: Path) -> Card:

@@ -69,9 +69,13 @@ def attempt(job: Job, task: str, item: bytes) -> bytes:
     try:
         return b"\x00" + job.run(task, item)
     except DatasetError as error:
-        return b"\x01" + msgspec.msgpack.encode(_Failure(error.code, error.message, error.hint))
+        return _failed(error)
     except OSError as error:
         return b"\x02" + msgspec.msgpack.encode(_Failure("", error.strerror or str(error), errno=error.errno or 0))
+
+
+def _failed(error: DatasetError) -> bytes:
+    return b"\x01" + msgspec.msgpack.encode(_Failure(error.code, error.message, error.hint))
 
 
 def outcome(result: bytes) -> bytes:
@@ -106,7 +110,7 @@ class Team:
             helper.stop()
 
     def run(self, task: str, item: bytes) -> bytes:
-        """Let whoever is free do an item. DatasetError: if a helper is gone (code ``engine-failed``)."""
+        """Let whoever is free do an item; that a helper is gone becomes a result too (code ``engine-failed``)."""
         seat = self._seats.get()
         try:
             return seat(task, item)
@@ -171,12 +175,9 @@ class _Helper:
             with self._busy:
                 _send(process.stdin, msgspec.msgpack.encode((task, item)))
                 return _receive(process.stdout)
-        except (OSError, EOFError, ValueError) as error:
-            raise DatasetError(
-                "a helping process ended while it worked",
-                code="engine-failed",
-                hint="Build again, it goes on from here.",
-            ) from error
+        except (OSError, EOFError, ValueError):
+            hint = "Build again: it goes on from here."
+            return _failed(DatasetError("a helper ended while it worked", code="engine-failed", hint=hint))
 
 
 def _send(pipe: IO[bytes], data: bytes) -> None:

@@ -62,6 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train a small next-edit model on a dataset.")
     parser.add_argument("dataset", type=Path, help="what `overt dataset build` wrote")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--card", action="store_true", help="add the figures to the dataset's card, dataset.json")
     options = parser.parse_args()
     parts = {split: questions(options.dataset / "next_edit" / f"{split}.jsonl") for split in ("train", "test")}
     if not all(parts.values()):
@@ -71,7 +72,12 @@ def main() -> None:
     train = [made for question in parts["train"] if (made := prepare(question, grams)) is not None]
     for epoch in range(EPOCHS):
         print(f"epoch {epoch + 1}: loss {model.learn(train):.3f}", file=sys.stderr)
-    print(json.dumps({"train_examples": len(train), **score(parts["test"], grams, model)}))
+    figures = {"train_examples": len(train), **score(parts["test"], grams, model)}
+    if options.card:
+        from dataset_builder.card import add_figures  # noqa: PLC0415 - the rest needs NumPy alone
+
+        add_figures(options.dataset, "train_next_edit", figures)
+    print(json.dumps(figures))
 
 
 def score(test: list[Question], grams: Grams, model: Model) -> dict[str, Any]:

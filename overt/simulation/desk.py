@@ -41,10 +41,11 @@ CERTAIN = 95
 
 
 class Timed(msgspec.Struct, frozen=True):
-    """What happened, and how long after what was before (ms)."""
+    """What happened, and how long after what was before (ms); ``doing`` is what the person was about."""
 
     gap_ms: int
     body: Body
+    doing: str = ""
 
 
 class File:
@@ -67,6 +68,8 @@ class Desk:
         self.person = person
         self.source = source
         self.steps: list[Timed] = []
+        self.doing = ""
+        """What the person is about, by the names of the table ``activities``: the truth that its rules are held to."""
         self.edits = 0
         self._waited = 0.0
         self._files = 0
@@ -80,7 +83,7 @@ class Desk:
 
     def put(self, body: Body) -> None:
         """Something happens now."""
-        self.steps.append(Timed(round(self._waited), body))
+        self.steps.append(Timed(round(self._waited), body, self.doing))
         self._waited = 0.0
 
     # Files

@@ -23,6 +23,21 @@ VERSION = "0.1.0"
 
 _PLAIN_LINE = re.compile(r"^( *)(?!def |class |@|\"|#)\S.*$", re.MULTILINE)
 
+_DOING = {
+    "_write_block": "writing",
+    "_write_comment": "writing",
+    "_ask_agent": "writing",
+    "_mend_line": "debugging",
+    "_remove_something": "debugging",
+    "_undo": "debugging",
+    "_rename_by_hand": "refactoring",
+    "_rename_by_command": "refactoring",
+    "_move_lines": "refactoring",
+    "_indent_lines": "refactoring",
+    "_read": "reviewing",
+}
+"""What a person is about in each task."""
+
 
 class Developer:
     """One session of about so many edits, with what is planted in it."""
@@ -65,6 +80,7 @@ class Developer:
                     self._plant(file, plants.pop())
                 weights = [weight for weight, _task in self._tasks]
                 task = self._source.choices([task for _weight, task in self._tasks], weights)[0]
+                desk.doing = _DOING[task.__name__]
                 desk.wait(3_000, 1.0)
                 task(file)
                 if self._source.random() < 0.35:
@@ -81,6 +97,7 @@ class Developer:
 
     def _open(self, plants: list[Plant]) -> File:
         """Open a module of which some blocks are still to be written."""
+        self.desk.doing = "reviewing"
         module = make_module(self._source)
         kept = [block for block in module.blocks if self._source.random() < 0.6] or [module.blocks[0]]
         self._waiting = [block for block in module.blocks if block not in kept and len(block) <= MAX_BLOCK_CHARS]
@@ -99,6 +116,7 @@ class Developer:
     def _plant(self, file: File, plant: Plant) -> None:
         """Write a planted line at the top of the file."""
         desk = self.desk
+        desk.doing = "writing"
         desk.go(file, 0)
         if plant.how in {"pasted", "initial"}:
             desk.type(file, "\n")

@@ -77,9 +77,11 @@ class Support:
 
     def _ticket(self) -> None:
         """Find a ticket, read it, and mostly answer it."""
+        self.desk.doing = "reviewing"
         self._look()
         if self._source.random() < 0.25:
             self._search()
+        self.desk.doing = "reviewing"
         row = self._source.randrange(tickets.ROWS) + 1
         for _ in range(self._source.randint(1, 3) if self._source.random() < BACK_AND_FORTH else 0):
             self._click(tickets.row_link(row, self._subjects[row - 1]))
@@ -101,12 +103,14 @@ class Support:
         self._subjects = [tickets.subject(self._source) for _ in range(tickets.ROWS)]
 
     def _search(self) -> None:
+        self.desk.doing = "searching"
         words = tickets.subject(self._source).split()[0].lower()
         self._fill(tickets.SEARCH_FIELD, words, FieldContent.WORDS)
         self._go(tickets.SEARCH)
         self._look()
 
     def _answer(self) -> None:
+        self.desk.doing = "form-filling"
         self._click(tickets.button("Assign to me", 2))
         self._click(tickets.button("Reply", 1))
         self._go(tickets.REPLY)

@@ -8,16 +8,19 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import weblinx
 from click.testing import CliRunner
 
 from dataset_builder.build import build
+from dataset_builder.next_edit import CURSOR, REGION_END, REGION_START, START_OF_FILE, Example
 from dataset_builder.planted import find_planted, read_truth
-from dataset_builder.read import DocumentLife, documents
+from dataset_builder.read import DocumentLife, documents, edits
 from dataset_builder.view_crowd_code import CROWD_CODE
 from dataset_builder.views import View, write_view
 from event_model.events import FILLER, SelectionChange
@@ -75,6 +78,47 @@ def _lives(root: Path) -> dict[tuple[str, str], DocumentLife]:
 
 def _replace(text: str, position: int, deleted: int, inserted: str) -> str:
     return text[:position] + inserted + text[position + deleted :]
+
+
+def _read_zeta(text: str) -> str:
+    """Read an editable region as zeta's editor does: one marker of each kind, and a line end at both sides within."""
+    text = text.replace(CURSOR, "")
+    assert text.count(REGION_START) == text.count(REGION_END) == 1
+    assert text.count(START_OF_FILE) <= 1
+    begin, end = text.index(REGION_START) + len(REGION_START), text.index(REGION_END)
+    assert (text[begin], text[end - 1]) == ("\n", "\n")
+    return text[begin + 1 : max(begin + 1, end - 1)]
+
+
+def test_zeta_reads_every_example_and_the_edit_is_the_one_that_was_made(root: Path) -> None:
+    """What the reader takes out stands in the document before the edit, and soon after it."""
+    read = 0
+    by_name = {(life.session, life.document, life.life): life for life in _lives(root).values()}
+    states: dict[tuple[str, int, int], list[tuple[int, str]]] = {}
+    for path in (root / "d/next_edit").glob("*.jsonl"):
+        for line in path.read_text().splitlines()[:40]:
+            example = msgspec.json.decode(line, type=Example)
+            assert example.input.count(CURSOR) == 1
+            assert CURSOR not in example.output
+            before, after = _read_zeta(example.input), _read_zeta(example.output)
+            assert before != after
+            name = example.session, example.document, example.life
+            if name not in by_name or FILLER in by_name[name].final_text or "<SECRET" in line or "<EMAIL" in line:
+                continue
+            if name not in states:
+                states[name] = list(_states(root, by_name[name]))
+            at = next(number for number, (index, _text) in enumerate(states[name]) if index == example.index)
+            assert before in (states[name][at - 1][1] if at else by_name[name].initial_text)
+            assert any(after in text for _index, text in states[name][at : at + 200])
+            read += 1
+    assert read > 20
+
+
+def _states(root: Path, life: DocumentLife) -> Iterator[tuple[int, str]]:
+    text = life.initial_text
+    for change in edits(root / "d", life):
+        text = _replace(text, change.position, change.deleted, change.inserted)
+        yield change.index, text
 
 
 def _read_crowd_code(path: Path) -> list[dict[str, str]]:
@@ -141,7 +185,7 @@ def test_progsnap2_keeps_its_rules_and_replays(root: Path, view: Any) -> None:
         tables = {name: _sheet(folder / split / name) for name in PROGSNAP2_TABLES}
         assert {row["Property"] for row in tables["DatasetMetadata.csv"]} == PROGSNAP2_PROPERTIES
         states = {row["CodeStateID"]: row["Code"] for row in tables["CodeStates/CodeState.csv"]}
-        edits = {row["EventID"]: row for row in tables["LinkTables/EditText.csv"]}
+        texts_of = {row["EventID"]: row for row in tables["LinkTables/EditText.csv"]}
         rows = tables["MainTable.csv"]
         assert [row["EventID"] for row in rows] == [row["Order"] for row in rows] == [str(n) for n in range(len(rows))]
         for row in rows:
@@ -150,7 +194,7 @@ def test_progsnap2_keeps_its_rules_and_replays(root: Path, view: Any) -> None:
             if row["EventType"] == "File.Create":
                 texts[section] = ""
             elif row["EventType"] == "File.Edit":
-                at, edit_text = int(row["SourceLocation"].removeprefix("Text:")), edits[row["EventID"]]
+                at, edit_text = int(row["SourceLocation"].removeprefix("Text:")), texts_of[row["EventID"]]
                 gone = edit_text["DeleteText"]
                 assert texts[section][at : at + len(gone)] == gone
                 texts[section] = _replace(texts[section], at, len(gone), edit_text["InsertText"])

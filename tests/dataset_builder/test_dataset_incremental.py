@@ -191,6 +191,34 @@ def test_ray_gives_the_same_bytes(alice: Contributor, receiver: Path, run: Any, 
     assert _files(tmp_path / "by-ray") == _files(out)
 
 
+class _Dying:
+    """In a helper: says through a pipe that it has begun, and dies. In the build's own process: waits for that."""
+
+    def __init__(self, pid: int, pipe: str) -> None:
+        self._here = os.getpid() == pid
+        self._pipe = pipe
+
+    def run(self, task: str, item: bytes) -> bytes:
+        with Path(self._pipe).open("rb" if self._here else "wb") as pipe:
+            if not self._here:
+                os._exit(1)
+            pipe.read()
+        return item
+
+
+def make_dying(pid: int, pipe: str) -> _Dying:
+    return _Dying(pid, pipe)
+
+
+def test_a_helper_that_dies_is_named(tmp_path: Path) -> None:
+    pipe = tmp_path / "begun"
+    os.mkfifo(pipe)
+    with Workshop(Recipe(make_dying, os.getpid(), str(pipe)), Engine(workers=2)) as workshop:
+        with pytest.raises(DatasetError) as caught:
+            list(workshop.map("x", [b"1", b"2"]))
+        assert (caught.value.code, caught.value.hint) == ("engine-failed", "Build again: it goes on from here.")
+
+
 class _Failing:
     def run(self, task: str, item: bytes) -> bytes:
         if task == "full":

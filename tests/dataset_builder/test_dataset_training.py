@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from dataset_builder.card import read_card
 from overt.cli import overt
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "train_next_edit.py"
@@ -33,7 +34,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_small_model_learns_from_the_examples(dataset: Path) -> None:
-    command = [sys.executable, str(EXAMPLE), str(dataset)]
+    command = [sys.executable, str(EXAMPLE), str(dataset), "--card"]
     run = subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
     found = json.loads(run.stdout.splitlines()[-1])
     losses = [float(line.rpartition(" ")[2]) for line in run.stderr.splitlines()]
@@ -41,3 +42,4 @@ def test_a_small_model_learns_from_the_examples(dataset: Path) -> None:
     assert found["held_out_examples"] > 20
     assert found["model"] > found["n_gram"]
     assert found["model"] <= found["reachable"]
+    assert read_card(dataset).figures["train_next_edit"] == found
