@@ -93,6 +93,38 @@ def test_arrays_refuse_what_events_refuse(
     assert _as_rows(EventArrays(changed)) == expected
 
 
+_STEP, _JUMP, _DELETED, _LENGTH = range(4)
+
+
+@pytest.mark.parametrize(
+    ("slot", "values"),
+    [
+        (_JUMP, [1 << 54, 80]),
+        (_JUMP, [MAX_VALUE, 80]),
+        (_JUMP, [80, MAX_VALUE]),
+        (_JUMP, [MAX_VALUE - 1, MAX_VALUE]),
+        (_DELETED, [1 << 53, 9]),
+        (_LENGTH, [MAX_VALUE, 9]),
+        (_LENGTH, [8, 9]),
+        (_LENGTH, [9, 8]),
+        (_STEP, [1 << 54]),
+        (_STEP, [(1 << 54) - 1]),
+    ],
+)
+def test_numbers_outside_the_schema_are_refused(slot: int, values: list[int]) -> None:
+    bodies = [opened("abc"), edit(50, 9, "x" * 9), edit(150, 9, "y" * 9), edit(0, 0, "", document=9)]
+    columns = _columns(tuple(events_of(bodies)))
+    kinds = [list(kind) for kind in columns.columns]
+    assert [len(column) for column in kinds[EDIT]] == [1, 2, 2, 2]
+    EventArrays(columns)
+    kinds[EDIT][slot] = values
+    changed = msgspec.structs.replace(columns, columns=kinds)
+    with pytest.raises(SegmentError):
+        make_events(changed)
+    with pytest.raises(SegmentError):
+        EventArrays(changed)
+
+
 def test_events_that_can_be_no_segment_make_no_arrays() -> None:
     events = events_of([opened("abc"), edit(3, 0, "d"), edit(4, 0, "e")])
     with pytest.raises(SegmentError):

@@ -178,6 +178,12 @@ def test_a_burst_keeps_what_stood_there_before() -> None:
     assert (burst.head, burst.caret) == ("", 9)
 
 
+def test_a_burst_goes_on_behind_what_it_changed() -> None:
+    played = play(opened("abcdefghij"), edit(0, 0, "x"), edit(5, 0, "y"))
+    (burst,) = played.bursts
+    assert (burst.before, burst.after, burst.tail) == ("abcd", "xabcdy", "efghij")
+
+
 def test_a_burst_ends_when_another_document_is_edited() -> None:
     """Otherwise what is told as history could have happened after the edit to predict began."""
     played = play(opened("a"), opened("b", document=2), *typed("xy"), edit(0, 0, "z", document=2), edit(2, 0, "w"))
