@@ -166,7 +166,7 @@ def test_crowd_code_holds_what_its_escapes_can_t(tmp_path: Path) -> None:
     """Backslashes before letters, quotes, line ends of all kinds, wide characters, and a change of files in between."""
     first = 'a = "\\n\\\\t"\r\n\tb\n\\\n\U0001f600\\r'
     bodies = [start(), opened(first), opened("other", document=2, path="b.rs"), edit(len(first), 0, '\\n"\t'),
-              edit(5, 0, "!", document=2), edit(3, 4, "\U0001f600,\\t"), SelectionChange(DocumentId(1), 1, 4),
+              edit(5, 0, "!", document=2), edit(3, 4, "\U0001f600,\\t"), SelectionChange(DocumentId(1), 1, 4), edit(12, 1, "z"),
               closed(), closed(2)]  # fmt: skip
     Contributor(tmp_path / "r", 1).seal(events_of(bodies))
     build(source=tmp_path / "r", manifest=manifest(), secret=RECIPIENT, out=tmp_path / "d", salt=SALT)
