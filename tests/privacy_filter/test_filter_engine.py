@@ -12,6 +12,9 @@ from privacy_filter.detectors.layered import ENGINE_VARIABLE, KINGFISHER
 
 pytest.importorskip("kingfisher_sdk", reason="the extra kingfisher is not installed")
 
+# One process compiles the rules, which takes some seconds.
+pytestmark = pytest.mark.xdist_group("kingfisher")
+
 APP = "Endpoint=https://shop-7.azconfig.io;Id=Qx4T-l8-s0:Zk2vRw9uYb3nHs6dLp1m;"
 TEXT = APP + "Secret=" + "h7Jq2vZx8Lw4Rk9Tn3Bs" + "6Yd1Fg5Mc0Pa+Ue/Io2WzXy="
 """Of a form that Kingfisher has a rule for; whether overt's own rules know it too does not matter here."""
