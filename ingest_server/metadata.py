@@ -1,7 +1,8 @@
 """What the receiver asks of its notes: a small protocol, behind which any database may stand.
 
 A change that has returned is durable. Whoever changes something about a participant holds that participant's claim,
-so a segment, a withdrawal and a deletion never overtake one another, whatever replica takes them.
+so a segment, a withdrawal and a deletion never overtake one another, whatever replica takes them. What segments need
+works in the thread that calls it; the rest is for the event loop.
 """
 
 from __future__ import annotations
@@ -10,11 +11,35 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
+from event_model.errors import StoreUnwritable
 from event_model.ids import Pseudonym, RecordId, StudyId
 from event_model.merkle import Node
-from ingest_server.rows import ConsentRow, DeletionRow, Enrolment, LogRow, Participant, SegmentRow, Standing
+from ingest_server.rows import (
+    ConsentRow,
+    DeletionRow,
+    Enrolment,
+    LogRow,
+    Participant,
+    Place,
+    SegmentRow,
+    SegmentSave,
+    Standing,
+)
 
 T = TypeVar("T")
+
+
+class Claims(Protocol):
+    """Participants that are held for oneself."""
+
+    @property
+    def free(self) -> Sequence[bool]:
+        """Whether each that was asked for is held; one that is not belongs to someone else at present."""
+        ...
+
+    def release(self) -> None:
+        """Let go of all."""
+        ...
 
 
 class Metadata(Protocol):
@@ -24,8 +49,15 @@ class Metadata(Protocol):
         """Hold a participant for oneself, across all replicas."""
         ...
 
-    async def standing(self, participant: Participant, record: RecordId, epoch: int, number: int) -> Standing:
-        """Read what a segment is checked against."""
+    def claim_free(self, participants: Sequence[Participant]) -> Claims:
+        """Hold those that nobody else holds, across all replicas, without waiting for the others.
+
+        Each may be named once.
+        """
+        ...
+
+    def standings(self, places: Sequence[Place]) -> list[Standing]:
+        """Read what each of some segments is checked against."""
         ...
 
     async def consent(self, participant: Participant, record: RecordId) -> ConsentRow | None:
@@ -39,8 +71,8 @@ class Metadata(Protocol):
         """
         ...
 
-    async def save_segment(self, participant: Participant, row: SegmentRow, *, replaces: bool = False) -> None:
-        """Keep a segment's row; ``replaces``: in place of a tombstone."""
+    def save_segments(self, saves: Sequence[SegmentSave]) -> list[StoreUnwritable | None]:
+        """Keep rows of segments, durably, in one transaction; say of each what kept it from being written, or None."""
         ...
 
     async def deletion(self, digest: str) -> DeletionRow | None:

@@ -1,13 +1,12 @@
 """Where the sealed bytes lie: a small protocol, and a directory behind it.
 
 A ``put`` or ``erase`` that has returned survives a power cut. ``obstore`` writes and renames without fsync, so the
-directory store writes by itself: the file and its fsync, the rename, then the fsync of every directory that changed.
+directory store writes by itself (see ``durable_files``).
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,15 +19,13 @@ from obstore.store import LocalStore
 
 from event_model.errors import StoreUnwritable
 from event_model.ids import Pseudonym, StudyId
+from ingest_server.durable_files import DurableFiles, sync_directory
 
 _OBJECTS_UNWRITABLE = "The receiver's object store failed; see that it runs, has space and can be written."
 
 
 WRITERS = 8
-"""Objects written at once by one process: each waits for two fsyncs, which the file system does together."""
-
-PART_SUFFIX = ".part"
-"""What is being written has this after its key; it becomes the object by a rename."""
+"""Single objects written at once by one process."""
 
 
 def participant_prefix(study: StudyId, pseudonym: Pseudonym) -> str:
@@ -46,6 +43,10 @@ class Objects(Protocol):
 
     async def put(self, key: str, data: bytes) -> None:
         """Keep an object, durably, in place of any of the same key."""
+        ...
+
+    def put_all(self, objects: Sequence[tuple[str, bytes]]) -> list[StoreUnwritable | None]:
+        """Keep many, each as ``put`` does, in the calling thread; say of each what kept it out, or None."""
         ...
 
     async def get(self, key: str) -> bytes | None:
@@ -68,16 +69,23 @@ class DirectoryObjects:
         """Open the directory, and make it if need be, for its owner alone."""
         with object_store_errors():
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _sync_directory(root.parent)
+            sync_directory(root.parent)
             self._store = LocalStore(root, mkdir=True)
+            self._files = DurableFiles(root)
         self._root = root
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="objects")
-        self._settled: set[Path] = set()
-        """Directories whose own entry is known to be on disk: only their content needs an fsync."""
 
     async def put(self, key: str, data: bytes) -> None:
         """Keep an object, durably, in place of any of the same key."""
-        await asyncio.get_running_loop().run_in_executor(self._writers, self._put, key, data)
+        (failure,) = await asyncio.get_running_loop().run_in_executor(self._writers, self.put_all, [(key, data)])
+        if failure is not None:
+            raise failure
+
+    def put_all(self, objects: Sequence[tuple[str, bytes]]) -> list[StoreUnwritable | None]:
+        """Keep many, each as ``put`` does, in the calling thread; say of each what kept it out, or None."""
+        if not objects:
+            return []
+        return [None if error is None else _unwritable(error) for error in self._files.write(objects)]
 
     async def get(self, key: str) -> bytes | None:
         """Read an object; None if there is none."""
@@ -90,17 +98,6 @@ class DirectoryObjects:
     async def keys(self, prefix: str) -> list[str]:
         """List the keys under a folder, sorted."""
         return await asyncio.to_thread(self._keys, prefix)
-
-    def _put(self, key: str, data: bytes) -> None:
-        with object_store_errors():
-            path = self._root / key
-            if path.parent not in self._settled:
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Its name is listed like any other: what a crash leaves half written is found, and erased with the rest.
-            part = f"{path}{PART_SUFFIX}"
-            _write_file(part, data)
-            os.replace(part, path)  # noqa: PTH105 - a path object for each would cost as much as the call
-            self._sync_directories(path.parent)
 
     def _get(self, key: str) -> bytes | None:
         with object_store_errors():
@@ -119,19 +116,12 @@ class DirectoryObjects:
             # Also for those that were already gone: an earlier attempt may have died before its fsync.
             for folder in {(self._root / key).parent for key in keys}:
                 if folder.is_dir():
-                    _sync_directory(folder)
+                    sync_directory(folder)
 
     def _keys(self, prefix: str) -> list[str]:
         with object_store_errors():
             pages = obstore.list(self._store, prefix.rstrip("/"))
             return sorted(item["path"] for page in pages for item in page)
-
-    def _sync_directories(self, folder: Path) -> None:
-        _sync_directory(folder)
-        while folder != self._root and folder not in self._settled:
-            _sync_directory(folder.parent)
-            self._settled.add(folder)
-            folder = folder.parent
 
 
 @contextmanager
@@ -140,25 +130,10 @@ def object_store_errors() -> Iterator[None]:
     try:
         yield
     except (OSError, BaseError) as error:
-        raise StoreUnwritable("the object store failed", hint=_OBJECTS_UNWRITABLE) from error
+        raise _unwritable(error) from error
 
 
-def _write_file(path: str, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_directory(path: Path) -> None:
-    if os.name == "nt":  # Windows can't open a directory for this; NTFS journals the entry itself.
-        return
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _unwritable(error: Exception) -> StoreUnwritable:
+    failure = StoreUnwritable("the object store failed", hint=_OBJECTS_UNWRITABLE)
+    failure.__cause__ = error
+    return failure

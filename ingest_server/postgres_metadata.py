@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sql
@@ -13,8 +12,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from event_model.errors import StoreUnwritable
 from ingest_server.migrations import migrate
-from ingest_server.rows import Participant
-from ingest_server.sql_metadata import CLAIM_POLL_S, SqlMetadata, claim_stripe, database_errors, writing
+from ingest_server.sql_metadata import SqlMetadata, database_errors, writing
 
 CLAIM_CONNECTIONS = 16
 """Claims held at once by one process, each on a connection; PostgreSQL allows 100 connections by default."""
@@ -51,7 +49,6 @@ class PostgresMetadata(SqlMetadata):
         StoreUnwritable: if that fails, or the server runs with ``fsync`` off.
         """
         self._claims = _engine(url, size=CLAIM_CONNECTIONS)
-        self._permits = asyncio.Semaphore(CLAIM_CONNECTIONS)
         engine = _engine(url, size=WORK_CONNECTIONS)
         with database_errors(), writing(engine) as connection:
             if connection.exec_driver_sql("SHOW fsync").scalar_one() != "on":
@@ -62,20 +59,6 @@ class PostgresMetadata(SqlMetadata):
             migrate(connection)
         super().__init__(engine)
 
-    @asynccontextmanager
-    async def claim(self, participant: Participant) -> AsyncIterator[None]:
-        """Hold a participant for oneself, across all replicas."""
-        stripe = claim_stripe(participant)
-        # Within the process one waits in line; only another replica is polled for, so that no thread is ever blocked
-        # that the claim's holder needs. A permit stands for a connection: none is waited for inside a thread.
-        async with self._stripes[stripe], self._permits:
-            with database_errors():
-                connection = await self._acquire(stripe)
-            try:
-                yield
-            finally:
-                await asyncio.shield(asyncio.to_thread(_release, connection))
-
     def close(self) -> None:
         """Give back connections."""
         self._claims.dispose()
@@ -84,31 +67,25 @@ class PostgresMetadata(SqlMetadata):
     def _lock_logs(self, connection: sql.Connection) -> None:
         connection.execute(sql.select(sql.func.pg_advisory_xact_lock(LOCK_CLASS, _LOGS_LOCK)))
 
-    async def _acquire(self, stripe: int) -> sql.Connection:
-        while True:
-            attempt = asyncio.ensure_future(asyncio.to_thread(self._try_claim, stripe))
-            try:
-                connection = await asyncio.shield(attempt)
-            except asyncio.CancelledError:
-                # The thread goes on: what it gets must not be held by a request that was given up.
-                attempt.add_done_callback(_abandon)
-                raise
-            if connection is not None:
-                return connection
-            await asyncio.sleep(CLAIM_POLL_S)
-
-    def _try_claim(self, stripe: int) -> sql.Connection | None:
+    def _take(self, stripes: Sequence[int]) -> tuple[set[int], Callable[[], None]]:
+        if not stripes:
+            return set(), _nothing
         connection = self._claims.connect()
         try:
-            query = sql.select(sql.func.pg_try_advisory_xact_lock(LOCK_CLASS, stripe))
-            claimed: bool = connection.execute(query).scalar_one()
-        except SQLAlchemyError:
-            connection.close()
+            found = connection.exec_driver_sql(_TRY_LOCKS, {"lock_class": LOCK_CLASS, "stripes": list(stripes)})
+            taken = {stripe for stripe, free in found if free}
+        except BaseException:
+            _release(connection)
             raise
-        if claimed:
-            return connection
-        connection.close()
-        return None
+        if not taken:
+            _release(connection)
+            return taken, _nothing
+        return taken, lambda: _release(connection)
+
+
+_TRY_LOCKS = (
+    "SELECT stripe, pg_try_advisory_xact_lock(%(lock_class)s, stripe) FROM unnest(%(stripes)s::int[]) AS stripe"
+)
 
 
 def _release(connection: sql.Connection) -> None:
@@ -118,11 +95,8 @@ def _release(connection: sql.Connection) -> None:
         connection.close()
 
 
-def _abandon(attempt: asyncio.Future[sql.Connection | None]) -> None:
-    if not attempt.cancelled() and attempt.exception() is None:
-        connection = attempt.result()
-        if connection is not None:
-            _release(connection)
+def _nothing() -> None:
+    """Stand for claims that nothing was claimed for."""
 
 
 def _engine(url: str, *, size: int) -> sql.Engine:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
+import psycopg
 import sqlalchemy as sql
+
+Rows = list[tuple[Any, ...]]
+
+DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
+"""What the drivers raise where SQLAlchemy does not stand between."""
 
 
 class Prepared:
@@ -17,9 +26,27 @@ class Prepared:
         """What stands in the statement itself; the place of what must be given is held by None."""
         self._order: list[str] | None = getattr(compiled, "positiontup", None)
 
-    def run(self, connection: sql.Connection, **values: Any) -> sql.CursorResult[Any]:
-        """Execute with these values."""
-        values = {**self._fixed, **values}
+    def run_each(self, connection: sql.Connection, each: Sequence[Mapping[str, Any]]) -> None:
+        """Execute with each of these values."""
+        if each:
+            connection.exec_driver_sql(self._text, [self._arguments(values) for values in each])
+
+    def rows_of_each(self, connection: sql.Connection, each: Sequence[Mapping[str, Any]]) -> list[Rows]:
+        """Give the rows for each of these values, in one trip where the database can; it raises the driver's errors."""
+        if not connection.in_transaction():
+            connection.begin()
+        driver: Any = connection.connection.driver_connection
+        # Without a pipeline (SQLite) a statement is a function call.
+        with getattr(driver, "pipeline", nullcontext)():
+            cursors = [driver.cursor() for _ in each]
+            for cursor, values in zip(cursors, each, strict=True):
+                cursor.execute(self._text, self._arguments(values))
+        found = [cursor.fetchall() for cursor in cursors]
+        for cursor in cursors:
+            cursor.close()
+        return found
+
+    def _arguments(self, values: Mapping[str, Any]) -> Any:
         if self._order is None:
-            return connection.exec_driver_sql(self._text, values)
-        return connection.exec_driver_sql(self._text, tuple(values[name] for name in self._order))
+            return {**self._fixed, **values}
+        return tuple(values[name] if name in values else self._fixed[name] for name in self._order)

@@ -16,7 +16,7 @@ class Participant(msgspec.Struct, frozen=True):
 
 
 class ConsentRow(msgspec.Struct, frozen=True):
-    """A consent record as it came, and what a segment is checked against; ``document`` is empty for a tombstone."""
+    """A consent record as it came, and what its document says; ``document`` is empty for a tombstone."""
 
     record: RecordId
     state: ConsentState
@@ -71,6 +71,31 @@ class LogRow(msgspec.Struct, frozen=True):
     occasion: str
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where a segment belongs, and the consent record that it names."""
+
+    participant: Participant
+    record: RecordId
+    epoch: int
+    number: int
+
+
+class SegmentSave(msgspec.Struct, frozen=True):
+    """A segment's row to keep; ``replaces``: in place of a tombstone."""
+
+    participant: Participant
+    row: SegmentRow
+    replaces: bool = False
+
+
+class ConsentTerms(msgspec.Struct, frozen=True):
+    """What of a consent record a segment is checked against."""
+
+    state: ConsentState
+    study_version: int
+    expires_ms: int
+
+
 class Standing(msgspec.Struct, frozen=True):
     """What is known when a segment arrives.
 
@@ -78,7 +103,7 @@ class Standing(msgspec.Struct, frozen=True):
     the newest number of the epoch.
     """
 
-    consent: ConsentRow | None
+    consent: ConsentTerms | None
     segment: SegmentRow | None
     before: SegmentRow | None
     newest: int | None

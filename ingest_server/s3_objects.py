@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 import obstore
 from obstore.store import S3Store
 
+from event_model.errors import StoreUnwritable
 from ingest_server.objects import object_store_errors
 
 if TYPE_CHECKING:  # They exist for the type checker alone.
@@ -27,6 +29,9 @@ RETRY_TIMEOUT_S = 20
 
 MAX_RETRIES = 2
 """Tries after the first; the device tries again too."""
+
+PARALLEL_PUTS = 16
+"""Objects sent at once: an object store answers each after some ten milliseconds."""
 
 PARALLEL_ERASURES = 16
 """Objects erased at once: a deletion of thousands ends in time, and other requests still get through."""
@@ -53,6 +58,7 @@ class S3Objects:
         options: ClientConfig = {"timeout": timedelta(seconds=REQUEST_TIMEOUT_S)}
         if endpoint is not None and urlsplit(endpoint).hostname in _LOOPBACK:
             options["allow_http"] = True
+        self._putters = ThreadPoolExecutor(PARALLEL_PUTS, thread_name_prefix="objects")
         given: S3Config = {}
         if endpoint is not None:
             given["endpoint"] = endpoint
@@ -73,6 +79,18 @@ class S3Objects:
         with object_store_errors():
             # In one request: parts of an upload that broke off would stay in the bucket.
             await obstore.put_async(self._store, key, data, use_multipart=False)
+
+    def put_all(self, objects: Sequence[tuple[str, bytes]]) -> list[StoreUnwritable | None]:
+        """Keep many, each as ``put`` does, in the calling thread; say of each what kept it out, or None."""
+        return list(self._putters.map(self._put_one, objects))
+
+    def _put_one(self, named: tuple[str, bytes]) -> StoreUnwritable | None:
+        try:
+            with object_store_errors():
+                obstore.put(self._store, *named, use_multipart=False)
+        except StoreUnwritable as error:
+            return error
+        return None
 
     async def get(self, key: str) -> bytes | None:
         """Read an object; None if there is none."""

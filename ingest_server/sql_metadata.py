@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import sqlalchemy as sql
@@ -17,14 +19,18 @@ from event_model.ids import Pseudonym, RecordId, StudyId
 from event_model.merkle import Node
 from ingest_server import sql_log, tables
 from ingest_server.group_commit import GroupCommit, GroupRead
-from ingest_server.prepared import Prepared
+from ingest_server.metadata import Claims
+from ingest_server.prepared import DRIVER_ERRORS, Prepared
 from ingest_server.rows import (
     ConsentRow,
+    ConsentTerms,
     DeletionRow,
     Enrolment,
     LogRow,
     Participant,
+    Place,
     SegmentRow,
+    SegmentSave,
     Standing,
 )
 
@@ -34,7 +40,7 @@ CLAIM_STRIPES = 1024
 """Participants share this many claims: enough that two at a time rarely meet, few enough to be lock files."""
 
 CLAIM_POLL_S = 0.005
-"""How often another process's claim is looked at again; a claim lasts two fsyncs, some 5 to 10 ms."""
+"""How often somebody else's claim is looked at again; a claim lasts a few fsyncs, some 10 ms."""
 
 _METADATA_FAILED = "The receiver's database failed; see that it runs, has space and can be written."
 
@@ -45,30 +51,59 @@ class SqlMetadata:
     def __init__(self, engine: sql.Engine) -> None:
         """``engine`` must commit durably."""
         self._engine = engine
-        self._stripes = [asyncio.Lock() for _ in range(CLAIM_STRIPES)]
+        self._stripes = _Stripes()
         self._writer = GroupCommit(lambda: writing(self._engine))
         self._reader = GroupRead(self._engine.connect)
         self._consent_query = Prepared(_CONSENT_QUERY, engine.dialect)
         self._standing_query = Prepared(_STANDING_QUERY, engine.dialect)
         self._insert_segment = Prepared(_SEGMENT_INSERT, engine.dialect)
 
-    async def standing(self, participant: Participant, record: RecordId, epoch: int, number: int) -> Standing:
-        """Read what a segment is checked against."""
-        mine = {"study": participant.study, "pseudonym": participant.pseudonym}
+    def claim_free(self, participants: Sequence[Participant]) -> Claims:
+        """Hold those that nobody else holds, across all replicas, without waiting for the others."""
+        stripes = [claim_stripe(participant) for participant in participants]
+        mine = [stripe for stripe in stripes if self._stripes.take(stripe)]
+        taken: set[int] = set()
+        try:
+            with database_errors():
+                taken, give_back = self._take(mine)
+        finally:
+            for stripe in mine:
+                if stripe not in taken:
+                    self._stripes.release(stripe)
+        return _Held([stripe in taken for stripe in stripes], taken, self._stripes, give_back)
 
-        def read(connection: sql.Connection) -> Standing:
-            consent = self._consent_query.run(connection, **mine, record=record).mappings().first()
-            found = self._standing_query.run(connection, **mine, epoch=epoch, number=number).mappings()
-            rows = {row["number"]: _segment_row(row) for row in found}
-            seen = [each for each in rows.values() if each.digest]
-            return Standing(
-                consent=None if consent is None else _consent_row(consent),
-                segment=rows.get(number),
-                before=max((each for each in seen if each.number < number), key=_number, default=None),
-                newest=max((each.number for each in seen), default=None),
-            )
+    def _take(self, stripes: Sequence[int]) -> tuple[set[int], Callable[[], None]]:
+        """Take those stripes that no other replica holds, and say how they are given back."""
+        raise NotImplementedError
 
-        return await self._read(read)
+    @asynccontextmanager
+    async def claim(self, participant: Participant) -> AsyncIterator[None]:
+        """Hold a participant for oneself, across all replicas."""
+        while not (claims := await self._try_claim(participant)).free[0]:  # noqa: ASYNC110 - no event comes of a replica
+            await asyncio.sleep(CLAIM_POLL_S)
+        try:
+            yield
+        finally:
+            await asyncio.shield(asyncio.to_thread(claims.release))
+
+    async def _try_claim(self, participant: Participant) -> Claims:
+        attempt = asyncio.ensure_future(asyncio.to_thread(self.claim_free, [participant]))
+        try:
+            return await asyncio.shield(attempt)
+        except asyncio.CancelledError:
+            # The thread goes on: what it gets must not be held by a request that was given up.
+            attempt.add_done_callback(_abandon)
+            raise
+
+    def standings(self, places: Sequence[Place]) -> list[Standing]:
+        """Read what each of some segments is checked against."""
+        if not places:
+            return []
+        named = [_place_values(place) for place in places]
+        with database_errors(), self._engine.connect() as connection:
+            consents = self._consent_query.rows_of_each(connection, named)
+            segments = self._standing_query.rows_of_each(connection, named)
+        return [_standing(*found) for found in zip(places, consents, segments, strict=True)]
 
     async def consent(self, participant: Participant, record: RecordId) -> ConsentRow | None:
         """Read one consent record."""
@@ -90,18 +125,27 @@ class SqlMetadata:
 
         await self._write(change)
 
-    async def save_segment(self, participant: Participant, row: SegmentRow, *, replaces: bool = False) -> None:
-        """Keep a segment's row; ``replaces``: in place of a tombstone."""
-        values = _segment_values(participant, row)
+    def save_segments(self, saves: Sequence[SegmentSave]) -> list[StoreUnwritable | None]:
+        """Keep rows of segments, durably, in one transaction; say of each what kept it from being written, or None."""
+        try:
+            with writing(self._engine) as connection:
+                self._insert(connection, saves)
+        except IntegrityError as error:  # One of them has a row already: which, shows when each is tried alone.
+            if len(saves) == 1:
+                return [_unwritable(error)]
+            return [outcome for save in saves for outcome in self.save_segments([save])]
+        except (OSError, SQLAlchemyError, *DRIVER_ERRORS) as error:
+            return [_unwritable(error)] * len(saves)
+        return [None] * len(saves)
 
-        def change(connection: sql.Connection) -> None:
-            if replaces:
-                table = tables.SEGMENTS
-                same = _mine(table, participant) & (table.c.epoch == row.epoch) & (table.c.number == row.number)
+    def _insert(self, connection: sql.Connection, saves: Sequence[SegmentSave]) -> None:
+        table = tables.SEGMENTS
+        for save in saves:
+            if save.replaces:
+                row = save.row
+                same = _mine(table, save.participant) & (table.c.epoch == row.epoch) & (table.c.number == row.number)
                 connection.execute(sql.delete(table).where(same, table.c.erased))
-            self._insert_segment.run(connection, **values)
-
-        await self._write(change)
+        self._insert_segment.run_each(connection, [_segment_values(save.participant, save.row) for save in saves])
 
     async def deletion(self, digest: str) -> DeletionRow | None:
         """Read how far a deletion request has come."""
@@ -179,7 +223,7 @@ class SqlMetadata:
         except IntegrityError:  # another replica was quicker
             return False
         except (OSError, SQLAlchemyError) as error:
-            raise StoreUnwritable("the receiver's database failed", hint=_METADATA_FAILED) from error
+            raise _unwritable(error) from error
 
     async def revoke(self, study: StudyId, invitation: str, entry: Callable[[str], LogRow]) -> None:
         """Shut out who used an invitation: no record is given any more, and no other will be; tell the log of whom."""
@@ -265,10 +309,64 @@ def database_errors() -> Iterator[None]:
     """Turn whatever a database raises into StoreUnwritable."""
     try:
         yield
-    except (OSError, SQLAlchemyError) as error:
-        raise StoreUnwritable("the receiver's database failed", hint=_METADATA_FAILED) from error
+    except (OSError, SQLAlchemyError, *DRIVER_ERRORS) as error:
+        raise _unwritable(error) from error
 
 
+def _unwritable(error: Exception) -> StoreUnwritable:
+    failure = StoreUnwritable("the receiver's database failed", hint=_METADATA_FAILED)
+    failure.__cause__ = error
+    return failure
+
+
+class _Stripes:
+    """Which claims are held within this process; from any thread."""
+
+    def __init__(self) -> None:
+        self._held: set[int] = set()
+        self._lock = threading.Lock()
+
+    def take(self, stripe: int) -> bool:
+        with self._lock:
+            if stripe in self._held:
+                return False
+            self._held.add(stripe)
+            return True
+
+    def release(self, stripe: int) -> None:
+        with self._lock:
+            self._held.discard(stripe)
+
+
+class _Held:
+    """Claims on several participants at once."""
+
+    def __init__(
+        self, free: Sequence[bool], taken: Iterable[int], stripes: _Stripes, give_back: Callable[[], None]
+    ) -> None:
+        self._free = free
+        self._taken = tuple(taken)
+        self._stripes = stripes
+        self._give_back = give_back
+
+    @property
+    def free(self) -> Sequence[bool]:
+        return self._free
+
+    def release(self) -> None:
+        try:
+            self._give_back()
+        finally:
+            for stripe in self._taken:
+                self._stripes.release(stripe)
+
+
+def _abandon(attempt: asyncio.Future[Claims]) -> None:
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().release()
+
+
+@lru_cache(maxsize=65_536)
 def claim_stripe(participant: Participant) -> int:
     """Name the claim that a participant falls under."""
     digest = hashlib.sha256(f"{participant.study}/{participant.pseudonym}".encode()).digest()
@@ -304,8 +402,38 @@ def _consent_values(participant: Participant, row: ConsentRow) -> dict[str, Any]
 
 
 def _segment_row(row: sql.RowMapping) -> SegmentRow:
-    values = {name: row[name] for name in SegmentRow.__struct_fields__}
-    return SegmentRow(**{**values, "erased": bool(values["erased"])})
+    return _segment_of([row[name] for name in SegmentRow.__struct_fields__])
+
+
+def _segment_of(values: Sequence[Any]) -> SegmentRow:
+    named = dict(zip(SegmentRow.__struct_fields__, values, strict=True))
+    return SegmentRow(**{**named, "erased": bool(named["erased"])})
+
+
+def _place_values(place: Place) -> dict[str, Any]:
+    mine = place.participant
+    return {
+        "study": mine.study,
+        "pseudonym": mine.pseudonym,
+        "record": place.record,
+        "epoch": place.epoch,
+        "number": place.number,
+    }
+
+
+def _standing(place: Place, consents: Sequence[Sequence[Any]], segments: Sequence[Sequence[Any]]) -> Standing:
+    rows = [_segment_of(values) for values in segments]
+    seen = [each for each in rows if each.digest]
+    consent = None
+    if consents:
+        state, study_version, expires_ms = consents[0]
+        consent = ConsentTerms(ConsentState(state), study_version, expires_ms)
+    return Standing(
+        consent=consent,
+        segment=next((each for each in rows if each.number == place.number), None),
+        before=max((each for each in seen if each.number < place.number), key=_number, default=None),
+        newest=max((each.number for each in seen), default=None),
+    )
 
 
 def _number(row: SegmentRow) -> int:
@@ -348,14 +476,15 @@ def _prepared_queries() -> tuple[sql.Select[Any], sql.Select[Any], sql.Insert]:
     epoch: sql.BindParameter[Any] = sql.bindparam("epoch")
     number: sql.BindParameter[Any] = sql.bindparam("number")
     consents, table = tables.CONSENTS, tables.SEGMENTS
-    consent = sql.select(consents).where(
+    consent = sql.select(consents.c.state, consents.c.study_version, consents.c.expires_ms).where(
         consents.c.study == study, consents.c.pseudonym == pseudonym, consents.c.record == record
     )
     mine = (table.c.study == study) & (table.c.pseudonym == pseudonym) & (table.c.epoch == epoch)
     newest = sql.select(sql.func.max(table.c.number)).where(mine, table.c.digest != "")
     before = newest.where(table.c.number < number)
     wanted = (table.c.number == number, *(table.c.number == each.scalar_subquery() for each in (newest, before)))
-    return consent, sql.select(table).where(mine, sql.or_(*wanted)), sql.insert(table)
+    columns = [table.c[name] for name in SegmentRow.__struct_fields__]
+    return consent, sql.select(*columns).where(mine, sql.or_(*wanted)), sql.insert(table)
 
 
 _CONSENT_QUERY, _STANDING_QUERY, _SEGMENT_INSERT = _prepared_queries()

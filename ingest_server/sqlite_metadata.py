@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy import event
 
+from event_model.errors import StoreUnwritable
 from ingest_server.migrations import migrate
-from ingest_server.rows import Participant
-from ingest_server.sql_metadata import CLAIM_POLL_S, SqlMetadata, claim_stripe, database_errors, writing
+from ingest_server.sql_metadata import SqlMetadata, database_errors, writing
 from ingest_server.stripe_locks import StripeLocks
+
+try:
+    import pysqlite3
+except ModuleNotFoundError:  # It has no wheels for some machines.
+    _DRIVER: Any = sqlite3
+else:
+    _DRIVER = pysqlite3.dbapi2
+
+WAL_FROM = (3, 51, 3)
+"""Before this version SQLite can lose a write-ahead log that several connections reset at once."""
 
 BUSY_TIMEOUT_S = 30
 """How long a write waits for another process's before the request is answered with 503."""
@@ -35,19 +44,14 @@ class SqliteMetadata(SqlMetadata):
                 migrate(connection)
         super().__init__(engine)
 
-    @asynccontextmanager
-    async def claim(self, participant: Participant) -> AsyncIterator[None]:
-        """Hold a participant for oneself, across all replicas."""
-        stripe = claim_stripe(participant)
-        # Within the process one waits in line; only another process is polled for.
-        async with self._stripes[stripe]:
-            with database_errors():
-                while not self._locks.take(stripe):  # noqa: ASYNC110 - another process can't set an event here
-                    await asyncio.sleep(CLAIM_POLL_S)
-            try:
-                yield
-            finally:
+    def _take(self, stripes: Sequence[int]) -> tuple[set[int], Callable[[], None]]:
+        taken = {stripe for stripe in stripes if self._locks.take(stripe)}
+
+        def give_back() -> None:
+            for stripe in taken:
                 self._locks.release(stripe)
+
+        return taken, give_back
 
     def close(self) -> None:
         """Give back connections and lock files."""
@@ -55,15 +59,23 @@ class SqliteMetadata(SqlMetadata):
         self._locks.close()
 
 
+def uses_wal() -> bool:
+    """Say whether the SQLite at hand may write ahead: one fsync a commit in place of four, and readers never wait."""
+    version: tuple[int, int, int] = _DRIVER.sqlite_version_info
+    return version >= WAL_FROM
+
+
 def _sqlite_engine(path: Path) -> sql.Engine:
-    engine = sql.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = sql.create_engine(f"sqlite:///{path}", module=_DRIVER, connect_args={"timeout": BUSY_TIMEOUT_S})
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
         # Transactions are begun by us: the driver's own BEGIN can't be IMMEDIATE and fails under several writers.
         connection.isolation_level = None
-        # A rollback journal, not WAL: SQLite before 3.51.3 can lose a WAL that several connections reset at once.
-        connection.execute("PRAGMA journal_mode=TRUNCATE").close()
+        mode = "wal" if uses_wal() else "truncate"
+        (actual,) = connection.execute(f"PRAGMA journal_mode={mode}").fetchone()
+        if actual != mode:
+            raise StoreUnwritable(f"the database can't be opened with a journal of mode {mode}", hint=_OTHER_VERSION)
         connection.execute("PRAGMA synchronous=FULL").close()
         connection.execute("PRAGMA secure_delete=ON").close()
 
@@ -73,3 +85,6 @@ def _sqlite_engine(path: Path) -> sql.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+_OTHER_VERSION = "Another process may have it open with another version of SQLite; run the same one everywhere."

@@ -1,0 +1,323 @@
+"""The way of a sealed segment through the receiver, many at a time.
+
+Three places in a row, each with its own line: signatures are checked; what is expected and allowed is stored as an
+object; its row is committed, and the receipt signed. What waits at a place shares its trip to the disk or the database,
+so that a receipt costs a share of an fsync. Whoever is between the second and the third is claimed for oneself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import Iterable, Mapping, Sequence, Set
+from contextlib import suppress
+
+import msgspec
+
+from consent_ledger.record import ConsentState
+from event_model.clock import Clock
+from event_model.envelope import Envelope, EnvelopeHeader, parse_envelope
+from event_model.errors import CryptoError, FormatError, OvertError, ReceiverError
+from event_model.ids import StudyId
+from event_model.keys import SigningKey
+from event_model.receipts import SegmentReceipt, sign_segment_receipt
+from ingest_server.answers import ALLOWS, Answer, Outcome, content_refused
+from ingest_server.metadata import Claims, Metadata
+from ingest_server.objects import Objects, segment_key
+from ingest_server.request_proof import RequestProof, check_request
+from ingest_server.rows import ConsentTerms, Participant, Place, SegmentRow, SegmentSave, Standing
+from ingest_server.work_line import WorkLine
+
+CHECKERS = 2
+"""Threads that check signatures: they don't hold the interpreter meanwhile."""
+
+CHECKED_TOGETHER = 16
+"""So many are handed to a thread at once: a hand-over costs as much as a check."""
+
+STORED_TOGETHER = 64
+"""Segments in one trip to the object store: at most 256 MiB that wait for each other."""
+
+STORERS = 2
+"""Trips to the object store under way: the next is written while the last waits for the disk."""
+
+RETRY_S = 0.005
+"""How soon it is looked again whether a participant who was claimed is free; a claim lasts some 10 ms."""
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """A segment as it came, under the address that it was sent to."""
+
+    participant: Participant
+    epoch: int
+    number: int
+    data: bytes
+    proof: RequestProof
+
+
+class _Item:
+    """An upload on its way, and who waits for its answer."""
+
+    __slots__ = ("envelope", "future", "outcome", "row", "standing", "upload")
+
+    envelope: Envelope
+    standing: Standing
+    row: SegmentRow
+
+    def __init__(self, upload: Upload, future: asyncio.Future[Answer]) -> None:
+        self.upload = upload
+        self.future = future
+        self.outcome: Answer | Exception | None = None
+
+    @property
+    def place(self) -> Place:
+        at = self.upload
+        return Place(at.participant, self.envelope.header.consent_record, at.epoch, at.number)
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """Objects that are durable, and the claims under which their rows are to be written."""
+
+    items: list[_Item]
+    claims: Claims
+
+
+class SegmentIntake:
+    """Takes segments in."""
+
+    def __init__(
+        self,
+        recipients: Mapping[StudyId, Set[str]],
+        *,
+        key: SigningKey,
+        objects: Objects,
+        metadata: Metadata,
+        clock: Clock,
+    ) -> None:
+        """``recipients`` gives the ids of the keys that each study's segments may be sealed to."""
+        self._recipients = recipients
+        self._key = key
+        self._objects = objects
+        self._metadata = metadata
+        self._clock = clock
+        self._checking: WorkLine[_Item] = WorkLine("check", self._check, at_once=CHECKERS, most=CHECKED_TOGETHER)
+        self._storing: WorkLine[_Item] = WorkLine("store", self._store, at_once=STORERS, most=STORED_TOGETHER)
+        self._saving: WorkLine[_Stored] = WorkLine("save", self._save, at_once=1, most=STORED_TOGETHER)
+        self._lock = threading.Lock()
+        self._claimed: list[_Item] = []
+        """Those whose participant somebody else holds at present."""
+
+    async def take(self, upload: Upload) -> Answer:
+        """Take a sealed segment and give its receipt. ReceiverError: 401, 403, 409, 410, 422."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._checking.add([_Item(upload, future)])
+        return await future
+
+    def _check(self, items: list[_Item]) -> None:
+        now_ms = self._clock.wall_ms()
+        for item in items:
+            item.outcome = _checked(item, now_ms)
+        self._storing.add(_going_on(items))
+
+    def _store(self, items: list[_Item]) -> None:
+        items, later = _split(items)
+        self._wait_for_claims(later)
+        try:
+            claims = self._metadata.claim_free([item.upload.participant for item in items])
+        except Exception as error:  # Whatever it is, each waiting request must hear of it.
+            _fail(items, error)
+            return
+        self._wait_for_claims([item for item, free in zip(items, claims.free, strict=True) if not free])
+        items = [item for item, free in zip(items, claims.free, strict=True) if free]
+        stored: list[_Item] = []
+        try:
+            stored = self._store_claimed(items)
+        except Exception as error:
+            _fail(items, error)
+        if stored:
+            self._saving.add([_Stored(stored, claims)])
+        else:
+            self._release(claims)
+
+    def _store_claimed(self, items: list[_Item]) -> list[_Item]:
+        for item, standing in zip(items, self._metadata.standings([item.place for item in items]), strict=True):
+            item.standing = standing
+            try:
+                item.outcome = self._judge(item)
+            except ReceiverError as error:
+                item.outcome = error
+        items = _going_on(items)
+        for item, failure in zip(items, self._objects.put_all([_object(item) for item in items]), strict=True):
+            item.outcome = failure
+        return _going_on(items)
+
+    def _save(self, batches: list[_Stored]) -> None:
+        items = [item for batch in batches for item in batch.items]
+        saves = [SegmentSave(item.upload.participant, item.row, item.standing.segment is not None) for item in items]
+        try:
+            failures: Sequence[Exception | None] = self._metadata.save_segments(saves)
+        except Exception as error:  # Whatever it is, each waiting request must hear of it.
+            failures = [error] * len(items)
+        # First: whoever hears of a receipt sends the next segment at once.
+        for batch in batches:
+            self._release(batch.claims)
+        for item, failure in zip(items, failures, strict=True):
+            item.outcome = failure or Answer(Outcome.CREATED, self._receipt(item.upload.participant, item.row))
+        _going_on(items)
+
+    def _release(self, claims: Claims) -> None:
+        # If it fails they end with their connection; what was done under them is told by their requests.
+        with suppress(OvertError):
+            claims.release()
+        if any(claims.free):
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Put those in line again whose participant somebody else held."""
+        with self._lock:
+            waiting, self._claimed = self._claimed, []
+        self._storing.add(waiting)
+
+    def _wait_for_claims(self, items: Sequence[_Item]) -> None:
+        if not items:
+            return
+        with self._lock:
+            self._claimed += items
+        # A claim of this line wakes them when it ends; that of a replica, or of another kind of request, does not.
+        loop = items[0].future.get_loop()
+        with suppress(RuntimeError):  # The loop has ended, and nobody waits any more.
+            loop.call_soon_threadsafe(loop.call_later, RETRY_S, self._look_again)
+
+    def _judge(self, item: _Item) -> Answer | None:
+        """Say whether a segment is expected and allowed; an answer, if it is here already. ReceiverError: if not."""
+        standing, header, digest = item.standing, item.envelope.header, item.envelope.digest
+        if standing.segment is not None and not _replaceable(standing, digest):
+            return Answer(Outcome.UNCHANGED, self._receipt_again(item.upload.participant, standing.segment, digest))
+        self._check_consent(standing.consent, header)
+        _check_chain(standing, header)
+        item.row = SegmentRow(
+            epoch=header.epoch,
+            number=header.number,
+            first_seq=header.first_seq,
+            count=header.count,
+            digest=digest,
+            size=item.envelope.size,
+            record=header.consent_record,
+            received_ms=self._clock.wall_ms(),
+        )
+        return None
+
+    def _check_consent(self, consent: ConsentTerms | None, header: EnvelopeHeader) -> None:
+        if consent is None:
+            raise ReceiverError("no consent record for this", status=403, code="consent-missing")
+        if consent.state is ConsentState.EXPIRED or consent.expires_ms <= self._clock.wall_ms():
+            raise ReceiverError("this consent has expired", status=403, code="consent-expired")
+        if consent.state not in ALLOWS:
+            raise ReceiverError("this consent was withdrawn", status=403, code="consent-withdrawn")
+        recipients = self._recipients[header.study]
+        if header.study_version != consent.study_version or header.recipient not in recipients:
+            raise content_refused()
+
+    def _receipt_again(self, participant: Participant, row: SegmentRow, digest: str) -> bytes:
+        if row.erased:
+            raise ReceiverError("this segment was erased on request", status=410, code="segment-erased")
+        if row.digest != digest:
+            raise ReceiverError("other bytes are stored under this number", status=409, code="segment-conflict")
+        return self._receipt(participant, row)
+
+    def _receipt(self, participant: Participant, row: SegmentRow) -> bytes:
+        receipt = SegmentReceipt(
+            study=participant.study,
+            pseudonym=participant.pseudonym,
+            epoch=row.epoch,
+            number=row.number,
+            digest=row.digest,
+            received_ms=row.received_ms,
+        )
+        return sign_segment_receipt(receipt, self._key)
+
+
+def _checked(item: _Item, now_ms: int) -> ReceiverError | None:
+    """Read an envelope and check both signatures, the request's and its own; say what is wrong with it."""
+    upload = item.upload
+    digest = hashlib.sha256(upload.data).digest()
+    try:
+        check_request(upload.proof, upload.participant, digest, now_ms=now_ms)
+        envelope = parse_envelope(upload.data, digest=digest)
+        envelope.verify()
+    except ReceiverError as error:
+        return error
+    except (FormatError, CryptoError) as error:
+        return content_refused(error)
+    header = envelope.header
+    if Participant(header.study, header.pseudonym) != upload.participant:
+        return content_refused()
+    if (header.epoch, header.number) != (upload.epoch, upload.number):
+        return content_refused()
+    item.envelope = envelope
+    return None
+
+
+def _object(item: _Item) -> tuple[str, bytes]:
+    at = item.upload
+    return segment_key(at.participant.study, at.participant.pseudonym, at.epoch, at.number), at.data
+
+
+def _going_on(items: Sequence[_Item]) -> list[_Item]:
+    """Answer those that have an outcome, and give the others."""
+    told = [item for item in items if item.outcome is not None]
+    if told:
+        with suppress(RuntimeError):  # The loop has ended, and nobody waits any more.
+            told[0].future.get_loop().call_soon_threadsafe(_tell, told)
+    return [item for item in items if item.outcome is None]
+
+
+def _tell(items: Iterable[_Item]) -> None:
+    for item in items:
+        if item.future.done():  # Whoever gave up is not told, and what was done stands.
+            continue
+        if isinstance(item.outcome, Answer):
+            item.future.set_result(item.outcome)
+        elif item.outcome is not None:
+            item.future.set_exception(item.outcome)
+
+
+def _fail(items: Sequence[_Item], error: Exception) -> None:
+    for item in items:
+        item.outcome = item.outcome or error
+    _going_on(items)
+
+
+def _split(items: Iterable[_Item]) -> tuple[list[_Item], list[_Item]]:
+    """Take the first of each participant; the others wait for it."""
+    first: dict[Participant, _Item] = {}
+    later = [item for item in items if first.setdefault(item.upload.participant, item) is not item]
+    return list(first.values()), later
+
+
+def _replaceable(standing: Standing, digest: str) -> bool:
+    """Say whether this number may take new bytes.
+
+    Only a tombstone with nothing behind it, and not for the erased bytes: the sender forgot a part of a segment whose
+    receipt it never saw, had erased what may have come, and sends what is left.
+    """
+    row = standing.segment
+    last = standing.newest is None or row is None or standing.newest <= row.number
+    return row is not None and row.erased and row.digest != digest and last
+
+
+def _check_chain(standing: Standing, header: EnvelopeHeader) -> None:
+    """Check that a segment follows the one before it.
+
+    Numbers may be skipped, since a segment that was damaged on the device is never sent; digests may not.
+    """
+    before = standing.before
+    if standing.newest is not None and standing.newest > header.number:
+        raise content_refused()
+    if header.prev_digest != ("" if before is None else before.digest):
+        raise content_refused()
+    if before is None:
+        return
+    follows = header.number == before.number + 1
+    if header.first_seq < before.next_seq or (follows and header.first_seq != before.next_seq):
+        raise content_refused()
