@@ -25,6 +25,7 @@ from event_model.signed import MAX_DOCUMENT_BYTES, open_document
 from ingest_server.answers import Answer
 from ingest_server.enrolment import Enrolments
 from ingest_server.http import json_answer, problem, read_body
+from ingest_server.intake import WorkerIntake
 from ingest_server.janitor import Janitor
 from ingest_server.log_routes import LogRoutes
 from ingest_server.log_service import StudyLogs
@@ -53,10 +54,12 @@ def create_app(
     objects: Objects | None = None,
     metadata: Metadata | None = None,
     log: Log | None = None,
+    workers: WorkerIntake | None = None,
 ) -> Starlette:
     """Build the receiver as an ASGI application.
 
     Objects and notes lie under ``settings.data`` unless other stores are handed in; ``log`` is told of each request.
+    ``workers`` work on the same stores; without them this process stores segments itself.
     StoreUnwritable: if the stores can't be opened.
     """
     notes = metadata or SqliteMetadata(settings.data / "receiver.sqlite3")
@@ -65,8 +68,9 @@ def create_app(
     owners = {signed.payload.id: signed.key for signed in settings.studies}
     enrolments = Enrolments(owners, metadata=notes, clock=clock, invited_only=settings.invited_only)
     receiver = Receiver(
-        settings.studies, key=settings.key, objects=things, metadata=notes, clock=clock, enrolments=enrolments
-    )
+        settings.studies, key=settings.key, objects=things, metadata=notes, clock=clock, enrolments=enrolments,
+        intake=workers,
+    )  # fmt: skip
     logs = StudyLogs(study_roles(settings), key=settings.key, metadata=notes, clock=clock)
     limit = RateLimit(per_minute=settings.rate_per_minute, burst=min(RATE_BURST, settings.rate_per_minute))
     metrics = Metrics()
@@ -76,6 +80,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         sweeping = None
+        if workers is not None:
+            await workers.start()
         if settings.sweep_every_s is not None:
             janitor = Janitor(settings.retention_days, objects=things, metadata=notes, clock=clock)
             sweeping = asyncio.create_task(janitor.keep_sweeping(settings.sweep_every_s, log or log_to_stderr))
@@ -84,6 +90,8 @@ def create_app(
             sweeping.cancel()
             with suppress(asyncio.CancelledError):
                 await sweeping
+        if workers is not None:
+            await workers.close()
         notes.close()
 
     table = [

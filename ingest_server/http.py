@@ -18,17 +18,18 @@ async def read_body(request: Request, limit: int) -> bytes:
     if len(declared) > 15 or int(declared) > limit:
         await _drain(request)
         raise _too_large(limit)
-    data = bytearray()
+    chunks, size = [], 0
     try:
         async with asyncio.timeout(BODY_DEADLINE_S):
             async for chunk in request.stream():
-                data += chunk
-                if len(data) > limit:
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > limit:
                     await _drain(request)
                     raise _too_large(limit)
     except TimeoutError as error:
         raise ReceiverError("the body took too long", status=408, code="body-timeout") from error
-    return bytes(data)
+    return b"".join(chunks)
 
 
 async def _drain(request: Request) -> None:

@@ -38,6 +38,19 @@ class Metrics:
         )
         self.bytes = Counter("overt_body_bytes", "Body bytes taken.", ("route",), registry=self._registry)
         self.under_way = Gauge("overt_requests_under_way", "Requests not yet answered.", registry=self._registry)
+        self._labelled: dict[tuple[str, str, int], tuple[Counter, Histogram, Counter]] = {}
+
+    def answered(self, route: str, method: str, status: int, *, seconds: float, size: int) -> None:
+        """Count an answer: its route's template, and the body's bytes."""
+        found = self._labelled.get((route, method, status))
+        if found is None:  # Looking labels up costs as much as all the counting.
+            requests = self.requests.labels(route, method, str(status))
+            found = requests, self.seconds.labels(route), self.bytes.labels(route)
+            self._labelled[route, method, status] = found
+        requests, times, sizes = found
+        requests.inc()
+        times.observe(seconds)
+        sizes.inc(size)
 
     def text(self) -> bytes:
         """Write them in Prometheus' text format."""
@@ -83,9 +96,7 @@ class Watched:
     def _note(self, scope: Scope, status: int, size: int, seconds: float) -> None:
         route = self._routes.get(scope.get("endpoint"), UNKNOWN)
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._metrics.requests.labels(route, method, str(status)).inc()
-        self._metrics.seconds.labels(route).observe(seconds)
-        self._metrics.bytes.labels(route).inc(size)
+        self._metrics.answered(route, method, status, seconds=seconds, size=size)
         if self._log is not None:
             self._log(
                 {"event": "request", "route": route, "method": method, "status": status, "bytes": size,

@@ -31,13 +31,14 @@ class Prepared:
         if each:
             connection.exec_driver_sql(self._text, [self._arguments(values) for values in each])
 
-    def rows_of_each(self, connection: sql.Connection, each: Sequence[Mapping[str, Any]]) -> list[Rows]:
+    def rows_of_each(self, connection: sql.PoolProxiedConnection, each: Sequence[Mapping[str, Any]]) -> list[Rows]:
         """Give the rows for each of these values, in one trip where the database can; it raises the driver's errors."""
-        if not connection.in_transaction():
-            connection.begin()
-        driver: Any = connection.connection.driver_connection
-        # Without a pipeline (SQLite) a statement is a function call.
-        with getattr(driver, "pipeline", nullcontext)():
+        driver: Any = connection.driver_connection
+        # SQLite has no pipeline, since a statement is a function call there; in a transaction it locks the file once.
+        pipeline = getattr(driver, "pipeline", None)
+        if pipeline is None:
+            driver.execute("BEGIN").close()
+        with nullcontext() if pipeline is None else pipeline():
             cursors = [driver.cursor() for _ in each]
             for cursor, values in zip(cursors, each, strict=True):
                 cursor.execute(self._text, self._arguments(values))

@@ -1,15 +1,14 @@
 """The way of a sealed segment through the receiver, many at a time.
 
-Three places in a row, each with its own line: signatures are checked; what is expected and allowed is stored as an
-object; its row is committed, and the receipt signed. What waits at a place shares its trip to the disk or the database,
-so that a receipt costs a share of an fsync. Whoever is between the second and the third is claimed for oneself.
+Signatures are checked; what is expected and allowed is stored as an object; its row is committed, and the receipt
+signed. All that wait go through each step together, so that a receipt costs a share of an fsync. Whoever is being
+stored is claimed for oneself meanwhile. Nothing here knows of an event loop: see ``intake`` and ``segment_worker``.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 
@@ -18,30 +17,20 @@ import msgspec
 from consent_ledger.record import ConsentState
 from event_model.clock import Clock
 from event_model.envelope import Envelope, EnvelopeHeader, parse_envelope
-from event_model.errors import CryptoError, FormatError, OvertError, ReceiverError
+from event_model.errors import CryptoError, FormatError, OvertError, ReceiverError, StoreUnwritable
 from event_model.ids import StudyId
 from event_model.keys import SigningKey
 from event_model.receipts import SegmentReceipt, sign_segment_receipt
 from ingest_server.answers import ALLOWS, Answer, Outcome, content_refused
-from ingest_server.metadata import Claims, Metadata
+from ingest_server.metadata import Metadata
 from ingest_server.objects import Objects, segment_key
 from ingest_server.request_proof import RequestProof, check_request
 from ingest_server.rows import ConsentTerms, Participant, Place, SegmentRow, SegmentSave, Standing
-from ingest_server.work_line import WorkLine
 
-CHECKERS = 2
-"""Threads that check signatures: they don't hold the interpreter meanwhile."""
+TOGETHER = 64
+"""Segments that go through together: at most 256 MiB that wait for each other."""
 
-CHECKED_TOGETHER = 16
-"""So many are handed to a thread at once: a hand-over costs as much as a check."""
-
-STORED_TOGETHER = 64
-"""Segments in one trip to the object store: at most 256 MiB that wait for each other."""
-
-STORERS = 2
-"""Trips to the object store under way: the next is written while the last waits for the disk."""
-
-RETRY_S = 0.005
+RETRY_S = 0.003
 """How soon it is looked again whether a participant who was claimed is free; a claim lasts some 10 ms."""
 
 
@@ -56,17 +45,16 @@ class Upload(msgspec.Struct, frozen=True):
 
 
 class _Item:
-    """An upload on its way, and who waits for its answer."""
+    """An upload on its way; ``outcome`` is what its sender is to be told."""
 
-    __slots__ = ("envelope", "future", "outcome", "row", "standing", "upload")
+    __slots__ = ("envelope", "outcome", "row", "standing", "upload")
 
     envelope: Envelope
     standing: Standing
     row: SegmentRow
 
-    def __init__(self, upload: Upload, future: asyncio.Future[Answer]) -> None:
+    def __init__(self, upload: Upload) -> None:
         self.upload = upload
-        self.future = future
         self.outcome: Answer | Exception | None = None
 
     @property
@@ -75,15 +63,8 @@ class _Item:
         return Place(at.participant, self.envelope.header.consent_record, at.epoch, at.number)
 
 
-class _Stored(msgspec.Struct, frozen=True):
-    """Objects that are durable, and the claims under which their rows are to be written."""
-
-    items: list[_Item]
-    claims: Claims
-
-
-class SegmentIntake:
-    """Takes segments in."""
+class SegmentStore:
+    """Takes segments in; in the thread that calls it."""
 
     def __init__(
         self,
@@ -100,93 +81,59 @@ class SegmentIntake:
         self._objects = objects
         self._metadata = metadata
         self._clock = clock
-        self._checking: WorkLine[_Item] = WorkLine("check", self._check, at_once=CHECKERS, most=CHECKED_TOGETHER)
-        self._storing: WorkLine[_Item] = WorkLine("store", self._store, at_once=STORERS, most=STORED_TOGETHER)
-        self._saving: WorkLine[_Stored] = WorkLine("save", self._save, at_once=1, most=STORED_TOGETHER)
-        self._lock = threading.Lock()
-        self._claimed: list[_Item] = []
-        """Those whose participant somebody else holds at present."""
 
-    async def take(self, upload: Upload) -> Answer:
-        """Take a sealed segment and give its receipt. ReceiverError: 401, 403, 409, 410, 422."""
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._checking.add([_Item(upload, future)])
-        return await future
+    def take(self, uploads: Sequence[Upload]) -> list[Answer | Exception]:
+        """Take sealed segments; give each one's receipt, or what it is refused for.
 
-    def _check(self, items: list[_Item]) -> None:
+        ReceiverError: 401, 403, 409, 410, 422. StoreUnwritable: if what it needs can't be written.
+        """
+        items = [_Item(upload) for upload in uploads]
         now_ms = self._clock.wall_ms()
         for item in items:
             item.outcome = _checked(item, now_ms)
-        self._storing.add(_going_on(items))
+        waiting = _open(items)
+        while waiting:
+            first, later = _split(waiting)
+            claimed = self._take_free(first)
+            waiting = claimed + later
+            if len(claimed) == len(first):
+                time.sleep(RETRY_S)
+        return [item.outcome or StoreUnwritable("the segment was not stored") for item in items]
 
-    def _store(self, items: list[_Item]) -> None:
-        items, later = _split(items)
-        self._wait_for_claims(later)
+    def _take_free(self, items: list[_Item]) -> list[_Item]:
+        """Store those that nobody else is at, and give the others."""
         try:
             claims = self._metadata.claim_free([item.upload.participant for item in items])
         except Exception as error:  # Whatever it is, each waiting request must hear of it.
             _fail(items, error)
-            return
-        self._wait_for_claims([item for item, free in zip(items, claims.free, strict=True) if not free])
-        items = [item for item, free in zip(items, claims.free, strict=True) if free]
-        stored: list[_Item] = []
+            return []
+        mine = [item for item, free in zip(items, claims.free, strict=True) if free]
         try:
-            stored = self._store_claimed(items)
+            self._store(mine)
         except Exception as error:
-            _fail(items, error)
-        if stored:
-            self._saving.add([_Stored(stored, claims)])
-        else:
-            self._release(claims)
+            _fail(mine, error)
+        finally:
+            # If it fails they end with their connection; what was done under them is told by their requests.
+            with suppress(OvertError):
+                claims.release()
+        return [item for item, free in zip(items, claims.free, strict=True) if not free]
 
-    def _store_claimed(self, items: list[_Item]) -> list[_Item]:
+    def _store(self, items: list[_Item]) -> None:
         for item, standing in zip(items, self._metadata.standings([item.place for item in items]), strict=True):
             item.standing = standing
             try:
                 item.outcome = self._judge(item)
             except ReceiverError as error:
                 item.outcome = error
-        items = _going_on(items)
+        items = _open(items)
         for item, failure in zip(items, self._objects.put_all([_object(item) for item in items]), strict=True):
             item.outcome = failure
-        return _going_on(items)
-
-    def _save(self, batches: list[_Stored]) -> None:
-        items = [item for batch in batches for item in batch.items]
-        saves = [SegmentSave(item.upload.participant, item.row, item.standing.segment is not None) for item in items]
-        try:
-            failures: Sequence[Exception | None] = self._metadata.save_segments(saves)
-        except Exception as error:  # Whatever it is, each waiting request must hear of it.
-            failures = [error] * len(items)
-        # First: whoever hears of a receipt sends the next segment at once.
-        for batch in batches:
-            self._release(batch.claims)
-        for item, failure in zip(items, failures, strict=True):
-            item.outcome = failure or Answer(Outcome.CREATED, self._receipt(item.upload.participant, item.row))
-        _going_on(items)
-
-    def _release(self, claims: Claims) -> None:
-        # If it fails they end with their connection; what was done under them is told by their requests.
-        with suppress(OvertError):
-            claims.release()
-        if any(claims.free):
-            self._look_again()
-
-    def _look_again(self) -> None:
-        """Put those in line again whose participant somebody else held."""
-        with self._lock:
-            waiting, self._claimed = self._claimed, []
-        self._storing.add(waiting)
-
-    def _wait_for_claims(self, items: Sequence[_Item]) -> None:
+        items = _open(items)
         if not items:
             return
-        with self._lock:
-            self._claimed += items
-        # A claim of this line wakes them when it ends; that of a replica, or of another kind of request, does not.
-        loop = items[0].future.get_loop()
-        with suppress(RuntimeError):  # The loop has ended, and nobody waits any more.
-            loop.call_soon_threadsafe(loop.call_later, RETRY_S, self._look_again)
+        saves = [SegmentSave(item.upload.participant, item.row, item.standing.segment is not None) for item in items]
+        for item, failed in zip(items, self._metadata.save_segments(saves), strict=True):
+            item.outcome = failed or Answer(Outcome.CREATED, self._receipt(item.upload.participant, item.row))
 
     def _judge(self, item: _Item) -> Answer | None:
         """Say whether a segment is expected and allowed; an answer, if it is here already. ReceiverError: if not."""
@@ -263,29 +210,14 @@ def _object(item: _Item) -> tuple[str, bytes]:
     return segment_key(at.participant.study, at.participant.pseudonym, at.epoch, at.number), at.data
 
 
-def _going_on(items: Sequence[_Item]) -> list[_Item]:
-    """Answer those that have an outcome, and give the others."""
-    told = [item for item in items if item.outcome is not None]
-    if told:
-        with suppress(RuntimeError):  # The loop has ended, and nobody waits any more.
-            told[0].future.get_loop().call_soon_threadsafe(_tell, told)
+def _open(items: Iterable[_Item]) -> list[_Item]:
+    """Give those that have no outcome yet."""
     return [item for item in items if item.outcome is None]
-
-
-def _tell(items: Iterable[_Item]) -> None:
-    for item in items:
-        if item.future.done():  # Whoever gave up is not told, and what was done stands.
-            continue
-        if isinstance(item.outcome, Answer):
-            item.future.set_result(item.outcome)
-        elif item.outcome is not None:
-            item.future.set_exception(item.outcome)
 
 
 def _fail(items: Sequence[_Item], error: Exception) -> None:
     for item in items:
         item.outcome = item.outcome or error
-    _going_on(items)
 
 
 def _split(items: Iterable[_Item]) -> tuple[list[_Item], list[_Item]]:

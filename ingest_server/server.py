@@ -8,16 +8,18 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import uvicorn
 from starlette.applications import Starlette
 
 from event_model.clock import Clock
 from event_model.errors import ReceiverError
 from ingest_server.app import create_app
-from ingest_server.metadata import Metadata
-from ingest_server.objects import Objects
+from ingest_server.intake import WorkerIntake
 from ingest_server.operations import Log
+from ingest_server.segment_worker import WorkerSpec
 from ingest_server.settings import ReceiverSettings
+from ingest_server.stores import StoreSettings
 
 Tls = tuple[Path, Path]
 """A certificate chain and its private key, PEM files."""
@@ -38,19 +40,30 @@ def serve(
     port: int = 0,
     ready: Callable[[str], None] | None = None,
     clock: Clock | None = None,
-    objects: Objects | None = None,
-    metadata: Metadata | None = None,
+    stores: StoreSettings | None = None,
+    workers: int = 0,
     log: Log | None = None,
     tls: Tls | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; requests under way are finished first, then the signal takes its course.
 
     ``ready`` is called with the base URL once connections are accepted; port 0 takes a free one. ``tls`` names a
-    certificate chain and its key. ReceiverError: if the address can't be bound or the certificate is no good.
-    StoreUnwritable: if the data directory can't be opened.
+    certificate chain and its key. So many ``workers`` store segments, in processes beside this one; with 0 it does so
+    itself. ReceiverError: if the address can't be bound or the certificate is no good. StoreUnwritable: if the stores
+    can't be opened.
     """
-    app = create_app(settings, clock, objects=objects, metadata=metadata, log=log)
+    stores = stores or StoreSettings(str(settings.data))
+    objects, metadata = stores.open()
+    app = create_app(
+        settings, clock, objects=objects, metadata=metadata, log=log,
+        workers=WorkerIntake(_spec(settings, stores), workers) if workers else None,
+    )  # fmt: skip
     asyncio.run(serve_app(app, host=host, port=port, ready=ready, tls=tls))
+
+
+def _spec(settings: ReceiverSettings, stores: StoreSettings) -> bytes:
+    studies = tuple(signed.raw for signed in settings.studies)
+    return msgspec.msgpack.encode(WorkerSpec(stores, studies, settings.key.seed.reveal()))
 
 
 async def serve_app(

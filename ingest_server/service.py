@@ -28,11 +28,12 @@ from event_model.receipts import (
 from event_model.signed import Signed, open_document, sign_document
 from ingest_server.answers import ALLOWS, Answer, Outcome, content_refused
 from ingest_server.enrolment import Enrolments
+from ingest_server.intake import Intake, OwnIntake
 from ingest_server.log_service import log_row
 from ingest_server.metadata import Metadata
 from ingest_server.objects import Objects, participant_prefix, segment_key
 from ingest_server.rows import ConsentRow, LogRow, Participant, may_follow
-from ingest_server.segments import SegmentIntake, Upload
+from ingest_server.segments import SegmentStore, Upload
 
 _UNTIMELY = frozenset({"consent-expired", "study-ended", "clock-implausible"})
 
@@ -49,20 +50,20 @@ class Receiver:
         metadata: Metadata,
         clock: Clock,
         enrolments: Enrolments | None = None,
+        intake: Intake | None = None,
     ) -> None:
+        """``intake`` stores segments; without one, this process does."""
         self._enrolments = enrolments
         self._manifests: dict[StudyId, dict[str, Signed[StudyManifest]]] = {}
-        self._recipients: dict[StudyId, set[str]] = {}
         for signed in studies:
-            study = signed.payload
-            self._manifests.setdefault(study.id, {})[signed.digest] = signed
-            # Of all versions: what was captured under one may be sealed to the keys of the next.
-            self._recipients.setdefault(study.id, set()).update(key.key_id for key in study.recipient_keys)
+            self._manifests.setdefault(signed.payload.id, {})[signed.digest] = signed
         self._key = key
         self._objects = objects
         self._metadata = metadata
         self._clock = clock
-        self._segments = SegmentIntake(self._recipients, key=key, objects=objects, metadata=metadata, clock=clock)
+        manifests = [signed for versions in self._manifests.values() for signed in versions.values()]
+        store = SegmentStore(recipients_of(manifests), key=key, objects=objects, metadata=metadata, clock=clock)
+        self._intake = intake or OwnIntake(store.take)
 
     @property
     def studies(self) -> dict[StudyId, tuple[int, ...]]:
@@ -95,7 +96,7 @@ class Receiver:
     async def put_segment(self, upload: Upload) -> Answer:
         """Take a sealed segment and give its receipt. ReceiverError: 401, 403, 404, 409, 410, 422."""
         self._known(upload.participant.study)
-        return await self._segments.take(upload)
+        return await self._intake.take(upload)
 
     async def delete(self, participant: Participant, data: bytes) -> Answer:
         """Erase what a signed request names and give the receipt. ReceiverError: 404, 422."""
@@ -192,6 +193,17 @@ class Receiver:
             completed_ms=completed_ms,
         )
         return sign_document(DELETION_RECEIPT, receipt, self._key)
+
+
+def recipients_of(studies: Iterable[Signed[StudyManifest]]) -> dict[StudyId, set[str]]:
+    """Name the keys that each study's segments may be sealed to.
+
+    Of all versions: what was captured under one may be sealed to the keys of the next.
+    """
+    found: dict[StudyId, set[str]] = {}
+    for signed in studies:
+        found.setdefault(signed.payload.id, set()).update(key.key_id for key in signed.payload.recipient_keys)
+    return found
 
 
 def _consent_answer(outcome: Outcome, row: ConsentRow) -> Answer:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -100,7 +100,7 @@ class SqlMetadata:
         if not places:
             return []
         named = [_place_values(place) for place in places]
-        with database_errors(), self._engine.connect() as connection:
+        with database_errors(), closing(self._engine.raw_connection()) as connection:
             consents = self._consent_query.rows_of_each(connection, named)
             segments = self._standing_query.rows_of_each(connection, named)
         return [_standing(*found) for found in zip(places, consents, segments, strict=True)]
@@ -406,8 +406,8 @@ def _segment_row(row: sql.RowMapping) -> SegmentRow:
 
 
 def _segment_of(values: Sequence[Any]) -> SegmentRow:
-    named = dict(zip(SegmentRow.__struct_fields__, values, strict=True))
-    return SegmentRow(**{**named, "erased": bool(named["erased"])})
+    typed = [*values[:-1], bool(values[-1])]
+    return SegmentRow(*typed)
 
 
 def _place_values(place: Place) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from consent_ledger.ledger import Ledger
 from event_model.clock import Clock, SystemClock
 from event_model.errors import AuditError, OvertError, StoreConflict, UploadError
 from event_model.ids import StudyId
-from event_model.keys import Secret
+from event_model.keys import Secret, study_signing_key
 from event_model.receipts import DELETION_REQUEST, DeletionRequest
 from event_model.signed import Signed, open_document
 from local_store.model import SegmentInfo, SegmentState
@@ -242,6 +242,7 @@ class _Run:
             request,
             transport=self._transport(url),
             key=manifest.payload.receiver_key,
+            signer=study_signing_key(self._installation, study),
             jitter=self._jitter,
             clock=self._clock,
             sleep=self._sleep,

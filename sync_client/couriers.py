@@ -15,8 +15,9 @@ from event_model.clock import Clock
 from event_model.errors import StoreDamaged, UploadError
 from event_model.ids import RecordId
 from event_model.invitations import HEADER, to_header
-from event_model.keys import Secret, VerifyKey
+from event_model.keys import Secret, SigningKey, VerifyKey, study_signing_key
 from event_model.receipts import DeletionRequest
+from event_model.request_signatures import sign_request
 from event_model.signed import Signed
 from local_store.model import SegmentInfo, SegmentState
 from local_store.store import Store
@@ -80,12 +81,16 @@ async def carry_deletion(
     *,
     transport: Transport,
     key: VerifyKey,
+    signer: SigningKey,
     jitter: Callable[[], float],
     clock: Clock,
     sleep: Sleep,
     keep: Callable[[bytes], None] = lambda _: None,
 ) -> Stop:
-    """Send a deletion request until its receipt is here, or the run's tries are used up; ``keep`` gets the receipt."""
+    """Send a deletion request until its receipt is here, or the run's tries are used up; ``keep`` gets the receipt.
+
+    ``key`` is the receiver's, which signs the receipt; ``signer`` is one's own for the study, which signs the requests.
+    """
     asked = request.payload
     path = f"/v1/studies/{asked.study}/participants/{asked.pseudonym}/deletions"
     plan = StudyPlan((request,), consent_known=True, consent_helps=False, jitter=jitter)
@@ -93,7 +98,8 @@ async def carry_deletion(
         if isinstance(step, Wait):
             await sleep(step.milliseconds / 1000)
             continue
-        answer = await transport.send("POST", path, request.raw, may_go=lambda: True)
+        headers = sign_request("POST", path, request.raw, signer, now_s=clock.wall_ms() // 1000)
+        answer = await transport.send("POST", path, request.raw, may_go=lambda: True, headers=headers)
         if reaction_to(answer.status) is Reaction.ACCEPTED and _is_deletion_receipt(answer.body, request, key):
             keep(answer.body)
             plan.accepted()
@@ -145,6 +151,7 @@ class SegmentCourier:
         self._tell = tell
         self._clock = clock
         self._sleep = sleep
+        self._signer = study_signing_key(installation, grant.study)
         self._path = f"/v1/studies/{grant.study}/participants/{grant.record.pseudonym}"
 
     async def carry(self, jitter: Callable[[], float]) -> Stop:
@@ -207,11 +214,12 @@ class SegmentCourier:
             plan.answered(answer, self._clock.wall_ms())
 
     async def _send(self, path: str, body: bytes, *, invitation: bytes | None = None) -> Answer:
-        headers = {} if invitation is None else {HEADER: to_header(invitation)}
+        target = f"{self._path}/{path}"
+        headers = sign_request("PUT", target, body, self._signer, now_s=self._clock.wall_ms() // 1000)
+        if invitation is not None:
+            headers[HEADER] = to_header(invitation)
         async with self._sending.held(self._grant.study) if self._sending else nullcontext():
-            return await self._transport.send(
-                "PUT", f"{self._path}/{path}", body, may_go=self._still_given, headers=headers
-            )
+            return await self._transport.send("PUT", target, body, may_go=self._still_given, headers=headers)
 
     def _is_receipt(self, body: bytes, info: SegmentInfo, data: bytes) -> bool:
         try:

@@ -34,13 +34,15 @@ SWEEP_EVERY_S = 3600.0
 @click.option("--log-requests", is_flag=True, help="One line of JSON per request on standard error; no identities.")
 @click.option("--rate", default=3000, show_default=True, type=click.IntRange(min=1),
               help="Requests a minute of one installation.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(min=0, max=64),
+              help="Processes that store segments; 0: none beside it. By default one per processor.")  # fmt: skip
 @click.option("--janitor", is_flag=True, help="Erase what is over its retention, and what crashes left, every hour.")
 @click.option("--invited-only", is_flag=True, help="Take part only with an invitation (`overt study invite`).")
 @json_option
 def serve(
     studies: tuple[Path, ...], key: Path, data: Path, roles: tuple[Path, ...], host: str, port: int,
     database: str | None, bucket: str | None, s3_endpoint: str | None,
-    tls_cert: Path | None, tls_key: Path | None, rate: int,
+    tls_cert: Path | None, tls_key: Path | None, rate: int, workers: int | None,
     *, log_requests: bool, janitor: bool, invited_only: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Run a receiver: it takes sealed segments and keeps what it cannot read.
@@ -51,7 +53,7 @@ def serve(
     Several machines can share a PostgreSQL database and an S3 bucket: give --database and --bucket.
     """
     try:
-        from ingest_server import operations, postgres_metadata, s3_objects, server  # noqa: PLC0415 - an extra that the device side does not install
+        from ingest_server import intake, operations, server, stores  # noqa: PLC0415 - an extra that the device side does not install
     except ModuleNotFoundError as error:
         raise ReceiverError(
             f"the receiver's packages are missing ({error.name})", status=0, code="extra-missing",
@@ -82,8 +84,8 @@ def serve(
     )  # fmt: skip
     server.serve(
         settings, host=host, port=port, clock=SystemClock(), ready=ready,
-        objects=s3_objects.S3Objects(bucket, endpoint=s3_endpoint) if bucket else None,
-        metadata=postgres_metadata.PostgresMetadata(database) if database else None,
+        stores=stores.StoreSettings(str(data), database or None, bucket or None, s3_endpoint or None),
+        workers=intake.default_workers() if workers is None else workers,
         log=operations.log_to_stderr if log_requests else None,
         tls=None if tls_cert is None or tls_key is None else (tls_cert, tls_key),
     )  # fmt: skip

@@ -12,6 +12,7 @@ from ingest_server.metadata import Metadata
 from ingest_server.objects import DirectoryObjects, Objects
 from ingest_server.postgres_metadata import PostgresMetadata
 from ingest_server.s3_objects import S3Objects
+from ingest_server.sql_metadata import writing
 from ingest_server.sqlite_metadata import SqliteMetadata
 from tests.ingest_server.servers import ACCESS_KEY, REGION, SECRET_KEY, S3Server, make_bucket
 
@@ -41,16 +42,17 @@ class LocalBackend:
         return DirectoryObjects(self._folder)
 
     def take_database_down(self) -> None:
-        """Put a folder where SQLite's journal has to be: no transaction can begin to write."""
-        self._journal.unlink(missing_ok=True)
-        self._journal.mkdir()
+        """Take away the table that rows are written to: the database answers each write with an error."""
+        self._alter("segments", "away")
 
     def bring_database_up(self) -> None:
-        self._journal.rmdir()
+        self._alter("away", "segments")
 
-    @property
-    def _journal(self) -> Path:
-        return self._folder / "receiver.sqlite3-journal"
+    def _alter(self, name: str, to: str) -> None:
+        metadata = SqliteMetadata(self._folder / "receiver.sqlite3")
+        with writing(metadata._engine) as connection:
+            connection.exec_driver_sql(f"ALTER TABLE {name} RENAME TO {to}")
+        metadata.close()
 
 
 class RemoteBackend:

@@ -13,7 +13,7 @@ from ingest_server.app import create_app
 from ingest_server.settings import ReceiverSettings
 from tests.ingest_server import servers
 from tests.ingest_server.backends import Backend, LocalBackend, RemoteBackend
-from tests.ingest_server.kit import NOW, RECEIVER_KEY, Person, make_manifest
+from tests.ingest_server.kit import NOW, RECEIVER_KEY, Person, SignedRequests, make_manifest
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +48,9 @@ async def receiver(settings: ReceiverSettings, clock: ManualClock):
     transport = httpx.ASGITransport(app=app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://receiver") as client,
+        httpx.AsyncClient(
+            transport=transport, base_url="http://receiver", auth=SignedRequests(clock.wall_ms)
+        ) as client,
     ):
         yield client
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Generator, Sequence
 
+import httpx
 import msgspec
 
 from consent_ledger.manifest import (
@@ -23,6 +25,7 @@ from event_model.ids import RecordId, StudyId
 from event_model.keys import RecipientSecretKey, Secret, SigningKey, encode_key, pseudonym_of
 from event_model.levels import Level
 from event_model.receipts import DELETION_REQUEST, DeletionRequest
+from event_model.request_signatures import sign_request
 from event_model.signed import Signed, sign_document
 
 NOW = 1_767_225_600_000
@@ -32,6 +35,29 @@ RECEIVER_KEY = SigningKey(Secret(b"\x11" * 32))
 OWNER = SigningKey(Secret(b"\x12" * 32))
 CUSTODIAN = RecipientSecretKey(Secret(b"\x13" * 96))
 NOTICE = "What you type in one folder is kept for a year."
+
+
+_KEYS: dict[str, SigningKey] = {}
+"""The keys of all that take part in a test, by pseudonym."""
+
+
+class SignedRequests(httpx.Auth):
+    """Signs each request with the key of the participant that it is about, if that is one of ours."""
+
+    requires_request_body = True
+
+    def __init__(self, now_ms: Callable[[], int] = lambda: NOW, *, key: SigningKey | None = None) -> None:
+        self._now_ms = now_ms
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        target = request.url.raw_path.decode()
+        found = re.search(r"/participants/([^/]+)/", target)
+        key = self._key or (_KEYS.get(found[1]) if found else None)
+        if key is not None:
+            signed = sign_request(request.method, target, request.content, key, now_s=self._now_ms() // 1000)
+            request.headers.update(signed)
+        yield request
 
 
 def make_manifest(**changes: object) -> Signed[StudyManifest]:
@@ -67,6 +93,7 @@ class Person:
         """Take part with this key, and a consent given then."""
         self.key = key
         self.pseudonym = pseudonym_of(self.key.verify_key)
+        _KEYS[self.pseudonym] = key
         self.path = f"/v1/studies/{self.study}/participants/{self.pseudonym}"
         self.record = self.give("1" * 32, given_ms=given_ms)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consent_ledger.manifest import read_manifest
 from event_model.clock import ManualClock
+from event_model.errors import StoreUnwritable
 from event_model.keys import Secret, SigningKey
 from ingest_server.objects import DirectoryObjects
 from ingest_server.server import ReceiverSettings, create_app, serve_app
@@ -45,13 +47,19 @@ class Steps:
     def around(self, owner: type, name: str) -> None:
         method = getattr(owner, name)
 
-        async def stepping(*arguments: object, **named: object) -> object:
+        def stepping(*arguments: object, **named: object) -> object:
+            self.step()
+            result = method(*arguments, **named)
+            self.step()
+            return result
+
+        async def stepping_on_the_loop(*arguments: object, **named: object) -> object:
             self.step()
             result = await method(*arguments, **named)
             self.step()
             return result
 
-        setattr(owner, name, stepping)
+        setattr(owner, name, stepping_on_the_loop if inspect.iscoroutinefunction(method) else stepping)
 
     def answering(self, app: ASGIApp) -> ASGIApp:
         """Step before each part of an answer."""
@@ -71,10 +79,11 @@ class DeadlyObjects(DirectoryObjects):
 
     fault = ""
 
-    async def put(self, key: str, data: bytes) -> None:
-        await super().put(key, data)
-        if self.fault == KILL_AFTER_OBJECT:
+    def put_all(self, objects: Sequence[tuple[str, bytes]]) -> list[StoreUnwritable | None]:
+        outcomes = super().put_all(objects)
+        if objects and self.fault == KILL_AFTER_OBJECT:
             os.kill(os.getpid(), signal.SIGKILL)
+        return outcomes
 
     async def erase(self, keys: Sequence[str]) -> None:
         if self.fault == KILL_WHILE_ERASING:
@@ -104,8 +113,8 @@ def main(data: str, manifest: str, key: str, now_ms: str, fault: str = "") -> No
     served: ASGIApp = deadly if fault == KILL_BEFORE_ANSWER else app
     if fault.startswith(KILL_AT_STEP):
         steps = Steps(int(fault.removeprefix(KILL_AT_STEP)))
-        steps.around(DeadlyObjects, "put")
-        for name in ("save_consent", "save_segment"):
+        steps.around(DeadlyObjects, "put_all")
+        for name in ("save_consent", "save_segments"):
             steps.around(SqliteMetadata, name)
         served = steps.answering(app)
     asyncio.run(serve_app(served, host="127.0.0.1", port=0, ready=lambda url: print(url, flush=True)))  # type: ignore[arg-type]

@@ -10,8 +10,8 @@ from consent_ledger.record import ConsentState
 from event_model.errors import StoreUnwritable
 from event_model.ids import Pseudonym, RecordId, StudyId
 from ingest_server.metadata import Metadata
-from ingest_server.rows import ConsentRow, LogRow, Participant, SegmentRow
-from ingest_server.sqlite_metadata import SqliteMetadata
+from ingest_server.rows import ConsentRow, LogRow, Participant, Place, SegmentRow, SegmentSave, Standing
+from ingest_server.sqlite_metadata import SqliteMetadata, uses_wal
 from tests.ingest_server.backends import Backend
 
 ALICE = Participant(StudyId("study-a"), Pseudonym("a" * 32))
@@ -23,6 +23,11 @@ def segment(number: int, *, digest: str | None = None) -> SegmentRow:
     return SegmentRow(1, number, number * 10, 10, digest or f"{number:064x}", 100, RECORD, 1)
 
 
+def standing_of(metadata: Metadata, participant: Participant, epoch: int, number: int) -> Standing:
+    (found,) = metadata.standings([Place(participant, RECORD, epoch, number)])
+    return found
+
+
 @pytest.fixture
 def metadata(backend: Backend):
     opened = backend.metadata()
@@ -32,18 +37,18 @@ def metadata(backend: Backend):
 
 async def test_standing_names_the_row_before_and_the_newest(metadata: Metadata) -> None:
     for number in (1, 2, 3):
-        await metadata.save_segment(ALICE, segment(number))
-    await metadata.save_segment(BOB, segment(7))
-    standing = await metadata.standing(ALICE, RECORD, 1, 3)
+        assert metadata.save_segments([SegmentSave(ALICE, segment(number))]) == [None]
+    assert metadata.save_segments([SegmentSave(BOB, segment(7))]) == [None]
+    standing = standing_of(metadata, ALICE, 1, 3)
     assert (standing.segment, standing.before, standing.newest) == (segment(3), segment(2), 3)
     assert standing.consent is None
-    assert (await metadata.standing(ALICE, RECORD, 2, 0)).newest is None
+    assert standing_of(metadata, ALICE, 2, 0).newest is None
 
 
 async def test_bury_leaves_tombstones_that_keep_the_chain(metadata: Metadata) -> None:
-    await metadata.save_segment(ALICE, segment(1))
+    assert metadata.save_segments([SegmentSave(ALICE, segment(1))]) == [None]
     assert await metadata.bury(ALICE, "d1", [(1, 1), (1, 2)]) == 1
-    standing = await metadata.standing(ALICE, RECORD, 1, 2)
+    standing = standing_of(metadata, ALICE, 1, 2)
     assert standing.before is not None
     assert standing.before.erased
     assert standing.before.digest == segment(1).digest
@@ -62,7 +67,7 @@ async def test_bury_leaves_tombstones_that_keep_the_chain(metadata: Metadata) ->
 async def test_bury_all_withdraws_known_and_named_records(metadata: Metadata) -> None:
     await metadata.save_consent(ALICE, ConsentRow(RECORD, ConsentState.GIVEN, 1, 10**15, b"{}"))
     await metadata.save_consent(BOB, ConsentRow(RECORD, ConsentState.GIVEN, 1, 10**15, b"{}"))
-    await metadata.save_segment(ALICE, segment(1))
+    assert metadata.save_segments([SegmentSave(ALICE, segment(1))]) == [None]
     unseen = RecordId("f" * 32)
     assert await metadata.bury_all(ALICE, "d1", unseen) == 1
     for record in (RECORD, unseen):
@@ -72,17 +77,16 @@ async def test_bury_all_withdraws_known_and_named_records(metadata: Metadata) ->
     kept = await metadata.consent(BOB, RECORD)
     assert kept is not None
     assert kept.state is ConsentState.GIVEN
-    assert (await metadata.standing(ALICE, RECORD, 1, 2)).newest is None
+    assert standing_of(metadata, ALICE, 1, 2).newest is None
 
 
-async def test_a_row_is_never_written_twice(metadata: Metadata) -> None:
-    outcomes = await asyncio.gather(
-        *(metadata.save_segment(ALICE, segment(1, digest=f"{n:064x}")) for n in range(8)),
-        *(metadata.save_segment(ALICE, segment(2 + n)) for n in range(8)),
-        return_exceptions=True,
-    )
+async def test_a_row_is_never_written_twice_and_breaks_no_other_of_its_batch(metadata: Metadata) -> None:
+    twice = [SegmentSave(ALICE, segment(1, digest=f"{n:064x}")) for n in range(8)]
+    others = [SegmentSave(ALICE, segment(2 + n)) for n in range(8)]
+    outcomes = metadata.save_segments([*twice, *others])
     assert [type(outcome) for outcome in outcomes[:8]].count(StoreUnwritable) == 7
     assert outcomes[8:] == [None] * 8
+    assert standing_of(metadata, ALICE, 1, 9).segment == segment(9)
 
 
 async def test_a_claim_excludes_others_also_from_another_process(backend: Backend) -> None:
@@ -107,7 +111,7 @@ async def test_a_claim_excludes_others_also_from_another_process(backend: Backen
     there.close()
 
 
-async def test_changes_that_wait_share_a_commit_and_a_broken_one_breaks_alone(tmp_path: Path) -> None:
+async def test_a_batch_of_rows_shares_a_commit(tmp_path: Path) -> None:
     metadata = SqliteMetadata(tmp_path / "r.sqlite3")
     commits = 0
 
@@ -116,8 +120,8 @@ async def test_changes_that_wait_share_a_commit_and_a_broken_one_breaks_alone(tm
         nonlocal commits
         commits += 1
 
-    await asyncio.gather(*(metadata.save_segment(ALICE, segment(number)) for number in range(50)))
-    assert commits <= 2
+    assert metadata.save_segments([SegmentSave(ALICE, segment(number)) for number in range(50)]) == [None] * 50
+    assert commits == 1
     metadata.close()
 
 
@@ -134,5 +138,5 @@ def test_the_database_syncs_fully_and_overwrites_what_is_deleted(tmp_path: Path)
             connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
             for name in ("synchronous", "secure_delete", "journal_mode")
         ]
-    assert settings == [2, 1, "truncate"]
+    assert settings == [2, 1, "wal" if uses_wal() else "truncate"]
     metadata.close()

@@ -1,0 +1,262 @@
+"""Where uploads wait to be stored: in this process, or in workers beside it.
+
+A worker is a process that does nothing else, one batch after the other. In threads of the process that reads requests
+the same work takes twice the time: each of its many system calls would stand in line for the interpreter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Protocol
+
+import msgspec
+
+from event_model.errors import OvertError, ReceiverError, StoreUnwritable
+from ingest_server.answers import Answer, Outcome
+from ingest_server.request_proof import RequestProof
+from ingest_server.rows import Participant
+from ingest_server.segments import TOGETHER, Upload
+from ingest_server.sql_metadata import claim_stripe
+
+READY = 0
+"""The number under which a worker says that it works."""
+
+LENGTH_BYTES = 4
+BUFFER_BYTES = 4 << 20
+"""What a worker's socket holds: a batch of segments of 64 KB."""
+
+STOP_S = 30.0
+"""How long a worker may take to finish its last batch."""
+
+
+class Intake(Protocol):
+    """Takes one segment at a time, and stores what waits together."""
+
+    async def take(self, upload: Upload) -> Answer:
+        """Give an upload's receipt. ReceiverError, StoreUnwritable: if it is refused, or can't be stored."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is under way."""
+        ...
+
+
+class OwnIntake:
+    """Stores in a thread of this process."""
+
+    def __init__(self, store: Callable[[Sequence[Upload]], list[Answer | Exception]]) -> None:
+        self._store = store
+        self._waiting: list[tuple[Upload, asyncio.Future[Answer]]] = []
+        self._task: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="segments")
+
+    async def take(self, upload: Upload) -> Answer:
+        """Give an upload's receipt. ReceiverError, StoreUnwritable: if it is refused, or can't be stored."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((upload, future))
+        if self._task is None:
+            self._task = asyncio.create_task(self._drain())
+        return await future
+
+    async def close(self) -> None:
+        """Finish what is under way."""
+        if self._task is not None:
+            await self._task
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
+                uploads = [upload for upload, _ in batch]
+                outcomes = await asyncio.get_running_loop().run_in_executor(self._thread, self._store, uploads)
+                for (_, future), outcome in zip(batch, outcomes, strict=True):
+                    settle(future, outcome)
+        finally:
+            self._task = None
+
+
+class Reply(msgspec.Struct, frozen=True, array_like=True):
+    """A worker's outcome for the upload of this number: a body, or a refusal's status, code and message."""
+
+    number: int
+    status: int
+    body: bytes = b""
+    code: str = ""
+
+
+class WorkerIntake:
+    """Hands uploads to workers; those of one participant always to the same."""
+
+    def __init__(self, spec: bytes, workers: int) -> None:
+        """``spec`` is what a worker reads first: see ``segment_worker``."""
+        self._workers = [_Worker(spec) for _ in range(workers)]
+
+    async def take(self, upload: Upload) -> Answer:
+        """Give an upload's receipt. ReceiverError, StoreUnwritable: if it is refused, or can't be stored."""
+        return await self._workers[claim_stripe(upload.participant) % len(self._workers)].take(upload)
+
+    async def start(self) -> None:
+        """Start all workers; uploads that come earlier wait."""
+        await asyncio.gather(*(worker.start() for worker in self._workers))
+
+    async def close(self) -> None:
+        """Let the workers finish what they have, and end them."""
+        await asyncio.gather(*(worker.close() for worker in self._workers))
+
+
+class _Worker(asyncio.Protocol):
+    """One worker process, started anew when it died; whoever waited for it is told to come back."""
+
+    def __init__(self, spec: bytes) -> None:
+        self._spec = spec
+        self._process: subprocess.Popen[bytes] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._starting = asyncio.Lock()
+        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._last = 0
+        self._received = bytearray()
+
+    async def start(self) -> None:
+        async with self._starting:
+            if self._transport is not None:
+                return
+            here, there = socket.socketpair()
+            for end in (here, there):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+            with there:
+                self._process = await asyncio.to_thread(_spawn, there)
+            self._received.clear()
+            here.setblocking(False)  # noqa: FBT003 - the socket's own name for it
+            self._transport, _ = await asyncio.get_running_loop().create_connection(lambda: self, sock=here)
+            ready = self._waiting[READY] = asyncio.get_running_loop().create_future()
+            self._transport.write(framed(self._spec))
+            try:
+                await ready
+            finally:
+                self._waiting.pop(READY, None)
+
+    async def take(self, upload: Upload) -> Answer:
+        if self._transport is None:
+            await self.start()
+        assert self._transport is not None
+        self._last += 1
+        number = self._last
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        head = _ENCODER.encode((number, upload.participant, upload.epoch, upload.number, upload.proof))
+        # In two writes: the body, which is nearly all of it, is not copied to stand behind its head.
+        self._transport.write(framed_head(head, len(upload.data)))
+        self._transport.write(upload.data)
+        try:
+            return await future
+        finally:
+            self._waiting.pop(number, None)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        for message in unframed(self._received):
+            for reply in _REPLIES.decode(message):
+                future = self._waiting.get(reply.number)
+                if future is not None:
+                    settle(future, _outcome(reply))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._transport = None
+        lost = StoreUnwritable("a worker of the receiver died", hint="It is started anew by the next request.")
+        for future in self._waiting.values():
+            settle(future, lost)
+        if self._process is not None:
+            self._process.poll()
+
+    async def close(self) -> None:
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+        process = self._process
+        if process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(process.wait, STOP_S)
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _spawn(inbox: socket.socket) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "ingest_server.segment_worker"]
+    return subprocess.Popen(command, stdin=inbox, stdout=subprocess.DEVNULL)
+
+
+def framed(message: bytes) -> bytes:
+    """Write a message behind its length."""
+    return len(message).to_bytes(LENGTH_BYTES, "big") + message
+
+
+def framed_head(head: bytes, body_bytes: int) -> bytes:
+    """Write the beginning of a message that goes on with a body: its length, its head's length, its head."""
+    length = LENGTH_BYTES + len(head) + body_bytes
+    return length.to_bytes(LENGTH_BYTES, "big") + framed(head)
+
+
+def read_upload(message: bytes) -> tuple[int, Upload]:
+    """Read a message with head and body, and its number."""
+    start = LENGTH_BYTES + int.from_bytes(message[:LENGTH_BYTES], "big")
+    number, participant, epoch, at, proof = _HEADS.decode(memoryview(message)[LENGTH_BYTES:start])
+    return number, Upload(participant, epoch, at, message[start:], proof)
+
+
+def unframed(buffer: bytearray) -> list[bytes]:
+    """Take the whole messages off the front of a buffer."""
+    messages, at = [], 0
+    while len(buffer) - at >= LENGTH_BYTES:
+        end = at + LENGTH_BYTES + int.from_bytes(buffer[at : at + LENGTH_BYTES], "big")
+        if end > len(buffer):
+            break
+        messages.append(bytes(memoryview(buffer)[at + LENGTH_BYTES : end]))
+        at = end
+    if at:
+        del buffer[:at]
+    return messages
+
+
+def reply_of(number: int, outcome: Answer | Exception) -> Reply:
+    """Write an outcome for the way between worker and server."""
+    if isinstance(outcome, Answer):
+        return Reply(number, outcome.outcome.value, outcome.body)
+    if isinstance(outcome, ReceiverError):
+        return Reply(number, outcome.status, outcome.message.encode(), outcome.code)
+    return Reply(number, 0, outcome.message.encode() if isinstance(outcome, OvertError) else b"the receiver failed")
+
+
+def settle(future: asyncio.Future[Answer], outcome: Answer | Exception) -> None:
+    """Tell who waits, if anyone still does; what was done stands."""
+    if future.done():
+        return
+    if isinstance(outcome, Answer):
+        future.set_result(outcome)
+    else:
+        future.set_exception(outcome)
+
+
+def _outcome(reply: Reply) -> Answer | Exception:
+    if reply.code:
+        return ReceiverError(reply.body.decode(), status=reply.status, code=reply.code)
+    if reply.status == 0:
+        return StoreUnwritable(reply.body.decode())
+    return Answer(Outcome(reply.status), reply.body)
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_HEADS = msgspec.msgpack.Decoder(tuple[int, Participant, int, int, RequestProof])
+_REPLIES = msgspec.msgpack.Decoder(list[Reply])
+
+
+def default_workers() -> int:
+    """Say how many workers a server starts: twice the processors, since each waits for the disk half its time."""
+    # Windows has no socket pairs that a child can inherit as its input.
+    return 0 if os.name == "nt" else min(8, 2 * (os.cpu_count() or 1))
