@@ -174,7 +174,8 @@ class _Routes:
         return _answer(await self._receiver.delete(participant, data))
 
     async def _signed_body(self, request: Request, participant: Participant) -> bytes:
-        """Read a document that a participant's own key has to sign the request for. ReceiverError: 401, 408, 413."""
+        """Read a document whose request a participant's own key has signed. ReceiverError: 401, 404, 408, 413."""
+        self._receiver.known(participant.study)
         data = await read_body(request, MAX_DOCUMENT_BYTES)
         digest = hashlib.sha256(data).digest()
         check_request(proof_of(request.scope), participant, digest, now_ms=self._clock.wall_ms())

@@ -189,7 +189,7 @@ class _Worker(asyncio.Protocol):
 
 def _spawn(inbox: socket.socket) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "ingest_server.segment_worker"]
-    return subprocess.Popen(command, stdin=inbox, stdout=subprocess.DEVNULL)
+    return subprocess.Popen(command, stdin=inbox.fileno(), stdout=subprocess.DEVNULL)
 
 
 def framed(message: bytes) -> bytes:

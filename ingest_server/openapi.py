@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from event_model.ids import STUDY_ID_PATTERN
+from event_model.request_signatures import MAX_HEADER_CHARACTERS
 
 _STATUSES = {
     200: "It was there already: the same answer as the first time.",
     201: "Taken, and durable.",
     400: "A number in the query is missing or malformed, or the request broke off.",
+    401: "The request is not signed by this participant's key as it has to be.",
     403: "No consent stands for this, or these members may not state it.",
     404: "No such study, place or address here.",
     405: "No such method here.",
@@ -44,6 +46,24 @@ _STUDY = {"name": "study", "in": "path", "required": True, "example": "typing-20
 _PSEUDONYM = {"name": "pseudonym", "in": "path", "required": True, "example": "k5zq3xg7d2m4w6ay" * 2,
               "schema": {"type": "string", "pattern": "^[a-z2-7]{32}$"}}  # fmt: skip
 
+
+def _header(name: str, about: str, example: str) -> dict[str, Any]:
+    schema = {"type": "string", "maxLength": MAX_HEADER_CHARACTERS}
+    return {"name": name, "in": "header", "required": True, "description": about, "example": example, "schema": schema}
+
+
+_SIGNED = (
+    _header("Content-Digest", "RFC 9530: SHA-256.", "sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:"),
+    _header(
+        "Signature-Input",
+        "RFC 9421: the three components in this order; keyid is the installation's key for the study, base64url.",
+        'overt=("@method" "@request-target" "content-digest");created=1767225600;keyid="Zm9v";alg="ed25519"',
+    ),
+    _header("Signature", "RFC 9421: Ed25519 over the signature base.", "overt=:YmFy:"),
+)
+
+_SEGMENT_PROBLEMS = (401, 403, 404, 409, 410)
+
 _EXAMPLES: dict[str, Any] = {
     "problem": {"code": "content-refused", "message": "this content is not accepted"},
     "document": {"type": "segment-receipt", "payload": {"study": "typing-2026"}, "key": "Zm9v", "signature": "YmFy"},
@@ -72,16 +92,16 @@ def document() -> dict[str, Any]:
             "/openapi.json": {"get": _get("openapi", "This description", {"type": "object"}, ())},
             "/v1/receiver": {"get": _get("describe", "The key that signs receipts, and the studies", _DESCRIPTION, ())},
             f"{participant}/consent": {
-                "parameters": [_STUDY, _PSEUDONYM],
-                "put": _put("putConsent", "Take a consent record", "application/json", (403, 404)),
+                "parameters": [_STUDY, _PSEUDONYM, *_SIGNED],
+                "put": _put("putConsent", "Take a consent record", "application/json", (401, 403, 404)),
             },
             f"{participant}/segments/{{epoch}}/{{number}}": {
-                "parameters": [_STUDY, _PSEUDONYM, _index("epoch"), _index("number")],
-                "put": _put("putSegment", "Take a sealed segment", "application/octet-stream", (403, 404, 409, 410)),
+                "parameters": [_STUDY, _PSEUDONYM, _index("epoch"), _index("number"), *_SIGNED],
+                "put": _put("putSegment", "Take a sealed segment", "application/octet-stream", _SEGMENT_PROBLEMS),
             },
             f"{participant}/deletions": {
-                "parameters": [_STUDY, _PSEUDONYM],
-                "post": _put("delete", "Erase what a signed request names", "application/json", (404,)),
+                "parameters": [_STUDY, _PSEUDONYM, *_SIGNED],
+                "post": _put("delete", "Erase what a signed request names", "application/json", (401, 404)),
             },
             "/v1/studies/{study}/manifest": {
                 "parameters": [_STUDY],

@@ -45,6 +45,8 @@ class Prepared:
         found = [cursor.fetchall() for cursor in cursors]
         for cursor in cursors:
             cursor.close()
+        if pipeline is None:
+            driver.execute("COMMIT").close()
         return found
 
     def _arguments(self, values: Mapping[str, Any]) -> Any:

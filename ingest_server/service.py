@@ -79,7 +79,7 @@ class Receiver:
 
     async def put_consent(self, participant: Participant, data: bytes, invitation: str | None = None) -> Answer:
         """Take a consent record, given or withdrawn, with the header that invites. ReceiverError: 403, 404, 422."""
-        self._known(participant.study)
+        self.known(participant.study)
         record = self._read_consent(participant, data)
         async with self._metadata.claim(participant):
             before = await self._metadata.consent(participant, record.record)
@@ -95,12 +95,12 @@ class Receiver:
 
     async def put_segment(self, upload: Upload) -> Answer:
         """Take a sealed segment and give its receipt. ReceiverError: 401, 403, 404, 409, 410, 422."""
-        self._known(upload.participant.study)
+        self.known(upload.participant.study)
         return await self._intake.take(upload)
 
     async def delete(self, participant: Participant, data: bytes) -> Answer:
         """Erase what a signed request names and give the receipt. ReceiverError: 404, 422."""
-        self._known(participant.study)
+        self.known(participant.study)
         request = _read_deletion(participant, data)
         async with self._metadata.claim(participant):
             begun = await self._metadata.deletion(request.digest)
@@ -136,7 +136,8 @@ class Receiver:
         entry = LogEntry(kind=kind, study=participant.study, at_ms=self._clock.wall_ms(), subject=subject)
         return log_row(entry, f"{kind.value} {participant.pseudonym} {after.record}")
 
-    def _known(self, study: StudyId) -> dict[str, Signed[StudyManifest]]:
+    def known(self, study: StudyId) -> dict[str, Signed[StudyManifest]]:
+        """Give the versions of a study that is served, by digest. ReceiverError: 404."""
         versions = self._manifests.get(study)
         if versions is None:
             raise ReceiverError("no such study here", status=404, code="study-unknown")
@@ -162,7 +163,7 @@ class Receiver:
         )
 
     def _check_given(self, record: ConsentRecord) -> None:
-        manifest = self._known(record.study).get(record.manifest_digest)
+        manifest = self.known(record.study).get(record.manifest_digest)
         if manifest is None:
             raise content_refused()
         given = msgspec.structs.replace(record, state=ConsentState.GIVEN, changed_ms=None)

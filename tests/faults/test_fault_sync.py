@@ -20,7 +20,7 @@ from event_model.keys import pseudonym_of, study_signing_key
 from event_model.segment import decode_segment
 from local_store.custody import open_custody
 from tests.faults.fault_effort import effort
-from tests.ingest_server.kit import CUSTODIAN, RECEIVER_KEY, Person, make_manifest
+from tests.ingest_server.kit import CUSTODIAN, RECEIVER_KEY, Person, client_at, make_manifest
 from tests.ingest_server.receiver_process import KILL_AT_STEP, running
 from tests.sync_client.device import Device, manifest_for
 from tests.sync_client.front import Front, endless, forward
@@ -105,7 +105,7 @@ def test_a_full_disk_gives_no_receipt_whichever_write_it_meets(tmp_path: Path, l
     person = Person(make_manifest())
     data = tmp_path / "data"
     sealed = person.envelope(0, payload=bytes(50_000) if limit == 100_000 else b"small")
-    with running(data, person.manifest.raw, RECEIVER_KEY, NOW) as (url, process), httpx.Client(base_url=url) as client:
+    with running(data, person.manifest.raw, RECEIVER_KEY, NOW) as (url, process), client_at(url) as client:
         assert client.put(f"{person.path}/consent", content=person.consent()).status_code == 201
         before = resource.prlimit(process, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
         answer = client.put(person.segment_path(0), content=sealed)

@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from consent_ledger.manifest import StudyManifest
@@ -13,7 +12,7 @@ from ingest_server.app import create_app
 from ingest_server.settings import ReceiverSettings
 from tests.ingest_server import servers
 from tests.ingest_server.backends import Backend, LocalBackend, RemoteBackend
-from tests.ingest_server.kit import NOW, RECEIVER_KEY, Person, SignedRequests, make_manifest
+from tests.ingest_server.kit import NOW, RECEIVER_KEY, Person, client_of, make_manifest
 
 
 @pytest.fixture(scope="session")
@@ -45,12 +44,9 @@ def settings(tmp_path: Path, manifest: Signed[StudyManifest]) -> ReceiverSetting
 async def receiver(settings: ReceiverSettings, clock: ManualClock):
     """A client of the receiver's application, without a socket between."""
     app = create_app(settings, clock)
-    transport = httpx.ASGITransport(app=app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=transport, base_url="http://receiver", auth=SignedRequests(clock.wall_ms)
-        ) as client,
+        client_of(app, clock.wall_ms) as client,
     ):
         yield client
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 
 import httpx
 import msgspec
+from starlette.types import ASGIApp
 
 from consent_ledger.manifest import (
     Controller,
@@ -58,6 +59,17 @@ class SignedRequests(httpx.Auth):
             signed = sign_request(request.method, target, request.content, key, now_s=self._now_ms() // 1000)
             request.headers.update(signed)
         yield request
+
+
+def client_of(app: ASGIApp, now_ms: Callable[[], int] = lambda: NOW) -> httpx.AsyncClient:
+    """Make a client of an application, without a socket between, that signs as devices do."""
+    transport = httpx.ASGITransport(app=app)
+    return httpx.AsyncClient(transport=transport, base_url="http://receiver", auth=SignedRequests(now_ms))
+
+
+def client_at(url: str) -> httpx.Client:
+    """Make a client of a receiver's process that signs as devices do."""
+    return httpx.Client(base_url=url, auth=SignedRequests())
 
 
 def make_manifest(**changes: object) -> Signed[StudyManifest]:

@@ -16,7 +16,7 @@ from event_model.receipts import DELETION_RECEIPT, DELETION_REQUEST, SEGMENT_REC
 from event_model.signed import Signed, open_document, sign_document
 from ingest_server.app import create_app
 from ingest_server.settings import ReceiverSettings
-from tests.ingest_server.kit import CUSTODIAN, NOW, OWNER, RECEIVER_KEY, Person, SignedRequests, make_manifest
+from tests.ingest_server.kit import CUSTODIAN, NOW, OWNER, RECEIVER_KEY, Person, client_of, make_manifest
 
 Client = httpx.AsyncClient
 
@@ -410,9 +410,7 @@ async def test_what_was_on_hold_when_a_new_version_was_agreed_to_still_comes(
     app = create_app(ReceiverSettings(data=tmp_path / "data", studies=versions, key=RECEIVER_KEY), clock)
     old, new = Person(versions[0]), Person(versions[1])
     new.record = new.give("2" * 32)
-    async with Client(
-        transport=httpx.ASGITransport(app=app), base_url="http://receiver", auth=SignedRequests()
-    ) as receiver:
+    async with client_of(app) as receiver:
         await join(receiver, old)
         await join(receiver, new)
         # Sealed to the key of the version agreed to last, under the record of the version it was captured under.
@@ -434,10 +432,7 @@ async def test_two_replicas_on_the_same_data_store_once(
     settings: ReceiverSettings, person: Person, clock: ManualClock
 ) -> None:
     apps = [create_app(settings, clock) for _ in range(2)]
-    clients = [
-        Client(transport=httpx.ASGITransport(app=app), base_url="http://receiver", auth=SignedRequests())
-        for app in apps
-    ]
+    clients = [client_of(app) for app in apps]
     await join(clients[0], person)
     sealed = person.envelope(0)
     answers = await asyncio.gather(*(clients[n % 2].put(person.segment_path(0), content=sealed) for n in range(16)))

@@ -13,11 +13,12 @@ import psycopg
 import pytest
 
 from consent_ledger.manifest import StudyManifest
+from event_model.clock import SystemClock
 from event_model.signed import Signed
 from ingest_server.objects import segment_key
 from ingest_server.s3_objects import S3Objects
 from overt.keyfiles import write_signing_key
-from tests.ingest_server.kit import OWNER, RECEIVER_KEY, Person, sign_manifest
+from tests.ingest_server.kit import OWNER, RECEIVER_KEY, Person, SignedRequests, sign_manifest
 from tests.ingest_server.servers import ACCESS_KEY, REGION, SECRET_KEY, S3Server, make_bucket
 
 
@@ -50,7 +51,9 @@ async def test_serve_works_on_postgresql_and_s3(
         try:
             assert process.stdout is not None
             address = json.loads(process.stdout.readline())["listening"]
-            async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+            async with httpx.AsyncClient(
+                base_url=address, trust_env=False, auth=SignedRequests(SystemClock().wall_ms)
+            ) as client:
                 answer = await client.post(f"{person.path}/deletions", content=person.deletion())
         finally:
             process.terminate()

@@ -18,7 +18,7 @@ from ingest_server.postgres_metadata import PostgresMetadata
 from ingest_server.s3_objects import S3Objects
 from ingest_server.settings import ReceiverSettings
 from tests.ingest_server.backends import Backend
-from tests.ingest_server.kit import RECEIVER_KEY, Person, SignedRequests
+from tests.ingest_server.kit import RECEIVER_KEY, Person, client_of
 from tests.ingest_server.servers import free_ports
 
 Client = httpx.AsyncClient
@@ -31,7 +31,7 @@ async def replicas(backend: Backend, settings: ReceiverSettings, clock: ManualCl
         for _ in range(2):
             app = create_app(settings, clock, objects=backend.objects(), metadata=backend.metadata())
             await stack.enter_async_context(app.router.lifespan_context(app))
-            client = Client(transport=httpx.ASGITransport(app=app), base_url="http://receiver", auth=SignedRequests())
+            client = client_of(app)
             clients.append(await stack.enter_async_context(client))
         yield clients
 
@@ -69,9 +69,7 @@ async def test_no_receipt_while_the_object_store_is_down(
     gone = S3Objects("none", endpoint=f"http://127.0.0.1:{free_ports(1)[0]}", access_key="a", secret_key="b")
     metadata = backend.metadata()
     app = create_app(settings, clock, objects=gone, metadata=metadata)
-    async with Client(
-        transport=httpx.ASGITransport(app=app), base_url="http://receiver", auth=SignedRequests()
-    ) as client:
+    async with client_of(app) as client:
         await client.put(f"{person.path}/consent", content=person.consent())
         answer = await client.put(person.segment_path(0), content=person.envelope(0))
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
@@ -113,9 +111,7 @@ async def test_no_receipt_when_the_database_goes_down_between_the_two_writes(
 
     objects.put_all = put_then_lose_the_database  # type: ignore[method-assign]
     app = create_app(settings, clock, objects=objects, metadata=metadata)
-    async with Client(
-        transport=httpx.ASGITransport(app=app), base_url="http://receiver", auth=SignedRequests()
-    ) as client:
+    async with client_of(app) as client:
         assert (await client.put(f"{person.path}/consent", content=person.consent())).status_code == 201
         sealed = person.envelope(0)
         answer = await client.put(person.segment_path(0), content=sealed)

@@ -14,7 +14,7 @@ from event_model.errors import ReceiverError
 from event_model.receipts import DELETION_RECEIPT, DeletionReceipt
 from event_model.signed import open_document
 from ingest_server.server import ReceiverSettings, serve
-from tests.ingest_server.kit import NOW, RECEIVER_KEY, Person, SignedRequests
+from tests.ingest_server.kit import NOW, RECEIVER_KEY, Person, SignedRequests, client_at
 from tests.ingest_server.receiver_process import (
     KILL_AFTER_OBJECT,
     KILL_BEFORE_ANSWER,
@@ -39,12 +39,12 @@ def test_killed_between_object_and_answer_it_stores_once(
 ) -> None:
     data = tmp_path / "data"
     chain = person.chain(2)
-    with start(data, person, fault) as (url, _), httpx.Client(base_url=url, auth=SignedRequests()) as client:
+    with start(data, person, fault) as (url, _), client_at(url) as client:
         assert client.put(f"{person.path}/consent", content=person.consent()).status_code == 201
         with pytest.raises(httpx.HTTPError):
             client.put(person.segment_path(0), content=chain[0])
     assert len(objects(data)) == 1
-    with start(data, person) as (url, _), httpx.Client(base_url=url, auth=SignedRequests()) as client:
+    with start(data, person) as (url, _), client_at(url) as client:
         assert client.put(person.segment_path(0), content=chain[0]).status_code == status
         assert client.put(person.segment_path(0), content=chain[0]).status_code == 200
         assert client.put(person.segment_path(1), content=chain[1]).status_code == 201
@@ -55,13 +55,13 @@ def test_an_object_without_a_row_gives_way_to_other_bytes(tmp_path: Path, person
     data = tmp_path / "data"
     with (
         start(data, person, KILL_AFTER_OBJECT) as (url, _),
-        httpx.Client(base_url=url, auth=SignedRequests()) as client,
+        client_at(url) as client,
     ):
         client.put(f"{person.path}/consent", content=person.consent())
         with pytest.raises(httpx.HTTPError):
             client.put(person.segment_path(0), content=person.envelope(0))
     rewritten = person.envelope(0, payload=b"what is left")
-    with start(data, person) as (url, _), httpx.Client(base_url=url, auth=SignedRequests()) as client:
+    with start(data, person) as (url, _), client_at(url) as client:
         assert client.put(person.segment_path(0), content=rewritten).status_code == 201
     assert [path.read_bytes() for path in objects(data)] == [rewritten]
 
@@ -72,7 +72,7 @@ def test_a_deletion_that_died_half_way_is_finished_by_the_next_attempt(tmp_path:
     chain = person.chain(3)
     with (
         start(data, person, KILL_WHILE_ERASING) as (url, _),
-        httpx.Client(base_url=url, auth=SignedRequests()) as client,
+        client_at(url) as client,
     ):
         client.put(f"{person.path}/consent", content=person.consent())
         for number, sealed in enumerate(chain):
@@ -80,7 +80,7 @@ def test_a_deletion_that_died_half_way_is_finished_by_the_next_attempt(tmp_path:
         with pytest.raises(httpx.HTTPError):
             client.post(f"{person.path}/deletions", content=body)
     assert len(objects(data)) == 2
-    with start(data, person) as (url, _), httpx.Client(base_url=url, auth=SignedRequests()) as client:
+    with start(data, person) as (url, _), client_at(url) as client:
         assert client.put(person.segment_path(0), content=chain[0]).status_code == 403
         answer = client.post(f"{person.path}/deletions", content=body)
     receipt = open_document(DELETION_RECEIPT, answer.content, DeletionReceipt, key=RECEIVER_KEY.verify_key).payload
@@ -108,7 +108,7 @@ async def test_sixteen_at_once_over_sixteen_connections_are_stored_once(tmp_path
 def test_half_a_body_is_not_stored_and_the_receiver_goes_on(tmp_path: Path, person: Person) -> None:
     data = tmp_path / "data"
     sealed = person.envelope(0)
-    with start(data, person) as (url, _), httpx.Client(base_url=url, auth=SignedRequests()) as client:
+    with start(data, person) as (url, _), client_at(url) as client:
         client.put(f"{person.path}/consent", content=person.consent())
         port = httpx.URL(url).port
         assert port is not None

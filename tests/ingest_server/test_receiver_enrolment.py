@@ -19,7 +19,7 @@ from event_model.signed import sign_document
 from ingest_server.app import create_app
 from ingest_server.settings import ReceiverSettings
 from tests.ingest_server.backends import Backend
-from tests.ingest_server.kit import NOW, OWNER, Person, SignedRequests
+from tests.ingest_server.kit import NOW, OWNER, Person, client_of
 
 Client = httpx.AsyncClient
 FORGER = SigningKey(Secret(b"\x71" * 32))
@@ -31,7 +31,7 @@ async def client(backend: Backend, settings: ReceiverSettings, clock: ManualCloc
     app = create_app(settings, clock, objects=backend.objects(), metadata=backend.metadata())
     async with (
         app.router.lifespan_context(app),
-        Client(transport=httpx.ASGITransport(app=app), base_url="http://receiver", auth=SignedRequests()) as made,
+        client_of(app) as made,
     ):
         yield made
 

@@ -18,7 +18,7 @@ from ingest_server.metadata import Metadata
 from ingest_server.objects import Objects, segment_key
 from ingest_server.settings import ReceiverSettings
 from tests.ingest_server.backends import Backend
-from tests.ingest_server.kit import Person, SignedRequests
+from tests.ingest_server.kit import Person, client_of
 
 DAYS = 365
 
@@ -40,9 +40,7 @@ async def rig(backend: Backend, settings: ReceiverSettings, clock: ManualClock) 
     janitor = Janitor(settings.retention_days, objects=objects, metadata=metadata, clock=clock)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=app), base_url="http://receiver", auth=SignedRequests()
-        ) as client,
+        client_of(app, clock.wall_ms) as client,
     ):
         yield Rig(client, objects, metadata, janitor)
 

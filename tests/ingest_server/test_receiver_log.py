@@ -23,7 +23,7 @@ from event_model.study_shares import check_proof
 from ingest_server.app import create_app
 from ingest_server.settings import ReceiverSettings
 from tests.ingest_server.backends import Backend
-from tests.ingest_server.kit import NOW, OWNER, RECEIVER_KEY, Person, SignedRequests
+from tests.ingest_server.kit import NOW, OWNER, RECEIVER_KEY, Person, client_of
 
 Client = httpx.AsyncClient
 
@@ -50,7 +50,7 @@ async def replicas(
         for _ in range(2):
             app = create_app(settings, clock, objects=backend.objects(), metadata=backend.metadata())
             await stack.enter_async_context(app.router.lifespan_context(app))
-            client = Client(transport=httpx.ASGITransport(app=app), base_url="http://receiver", auth=SignedRequests())
+            client = client_of(app)
             clients.append(await stack.enter_async_context(client))
         yield clients
 

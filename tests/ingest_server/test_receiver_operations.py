@@ -16,7 +16,7 @@ from ingest_server.app import create_app
 from ingest_server.objects import DirectoryObjects
 from ingest_server.rate_limit import RateLimit
 from ingest_server.settings import ReceiverSettings
-from tests.ingest_server.kit import NOW, RECEIVER_KEY, Person, SignedRequests
+from tests.ingest_server.kit import NOW, RECEIVER_KEY, Person, client_of
 from tests.ingest_server.receiver_process import running
 
 
@@ -25,9 +25,7 @@ async def test_figures_and_lines_name_routes_and_nobody(
 ) -> None:
     lines: list[bytes] = []
     app = create_app(settings, clock, log=lambda line: lines.append(msgspec.json.encode(dict(line))))
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=app), base_url="http://receiver", auth=SignedRequests()
-    ) as client:
+    async with client_of(app) as client:
         await client.put(f"{person.path}/consent", content=person.consent())
         await client.put(person.segment_path(7), content=person.envelope(7))
         await client.put(person.segment_path(8), content=b"rubbish")
@@ -58,9 +56,7 @@ async def test_ready_only_while_both_stores_answer(
 
     objects = Broken(tmp_path / "o")
     app = create_app(settings, clock, objects=objects)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=app), base_url="http://receiver", auth=SignedRequests()
-    ) as client:
+    async with client_of(app) as client:
         assert (await client.get("/readyz")).json() == {"status": "ready"}
         objects.down = True
         assert (await client.get("/readyz")).status_code == 503
@@ -71,9 +67,7 @@ async def test_one_installation_that_asks_too_often_waits_and_others_do_not(
     settings: ReceiverSettings, clock: ManualClock, person: Person, stranger: Person
 ) -> None:
     app = create_app(msgspec.structs.replace(settings, rate_per_minute=3), clock)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=app), base_url="http://receiver", auth=SignedRequests()
-    ) as client:
+    async with client_of(app) as client:
         for _ in range(3):
             assert (await client.put(f"{person.path}/consent", content=person.consent())).status_code in (200, 201)
         answer = await client.put(f"{person.path}/consent", content=person.consent())

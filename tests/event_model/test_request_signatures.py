@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import datetime
+import hashlib
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from http_message_signatures import HTTPMessageSigner, HTTPMessageVerifier, algorithms
+from http_message_signatures.resolvers import MappingKeyResolver
+
+from event_model.errors import SignatureError
+from event_model.keys import Secret, SigningKey, encode_key
+from event_model.request_signatures import MAX_SKEW_S, SignedHeaders, sign_request, verify_request
+
+SEED = b"\x21" * 32
+KEY = SigningKey(Secret(SEED))
+NOW_S = 1_767_225_600
+TARGET = "/v1/studies/study-a/participants/abc/segments/1/7"
+BODY = b"sealed"
+
+
+class Message:
+    """A request as the general library wants it."""
+
+    def __init__(self, headers: dict[str, str], method: str = "PUT", target: str = TARGET) -> None:
+        self.method, self.url, self.headers = method, f"https://receiver.example{target}", headers
+
+
+def resolver() -> MappingKeyResolver:
+    name = encode_key(KEY.verify_key.raw)
+    public = Ed25519PublicKey.from_public_bytes(KEY.verify_key.raw)
+    return MappingKeyResolver(
+        public_keys={name: public}, private_keys={name: Ed25519PrivateKey.from_private_bytes(SEED)}
+    )
+
+
+def headers_of(signed: dict[str, str]) -> SignedHeaders:
+    low = {name.lower(): value for name, value in signed.items()}
+    return SignedHeaders(low.get("content-digest", ""), low.get("signature-input", ""), low.get("signature", ""))
+
+
+def verify(
+    signed: dict[str, str], *, method: str = "PUT", target: str = TARGET, body: bytes = BODY, now_s: int = NOW_S
+):
+    return verify_request(method, target, hashlib.sha256(body).digest(), headers_of(signed), now_s=now_s)
+
+
+def test_a_signed_request_names_its_key() -> None:
+    assert verify(sign_request("PUT", TARGET, BODY, KEY, now_s=NOW_S)) == KEY.verify_key
+
+
+def test_a_general_verifier_accepts_what_we_sign() -> None:
+    now_s = int(datetime.datetime.now(datetime.UTC).timestamp())
+    message = Message(sign_request("PUT", TARGET, BODY, KEY, now_s=now_s))
+    HTTPMessageVerifier(signature_algorithm=algorithms.ED25519, key_resolver=resolver()).verify(message, body=BODY)
+
+
+def test_we_accept_what_a_general_signer_signs() -> None:
+    message = Message({})
+    HTTPMessageSigner(signature_algorithm=algorithms.ED25519, key_resolver=resolver()).sign(
+        message,
+        key_id=encode_key(KEY.verify_key.raw),
+        created=datetime.datetime.fromtimestamp(NOW_S, datetime.UTC),
+        covered_component_ids=("@method", "@request-target"),
+        body=BODY,
+    )
+    assert verify(message.headers) == KEY.verify_key
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"method": "POST"},
+        {"target": TARGET[:-1] + "8"},
+        {"target": TARGET + "?x=1"},
+        {"body": b"other"},
+        {"now_s": NOW_S + MAX_SKEW_S + 1},
+        {"now_s": NOW_S - MAX_SKEW_S - 1},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_what_is_altered_is_refused(changed: dict[str, object]) -> None:
+    signed = sign_request("PUT", TARGET, BODY, KEY, now_s=NOW_S)
+    with pytest.raises(SignatureError):
+        verify(signed, **changed)  # type: ignore[arg-type]
+
+
+def test_a_digest_that_is_altered_with_the_body_is_refused() -> None:
+    signed = sign_request("PUT", TARGET, BODY, KEY, now_s=NOW_S)
+    other = sign_request("PUT", TARGET, b"other", KEY, now_s=NOW_S)
+    with pytest.raises(SignatureError):
+        verify({**signed, "content-digest": other["content-digest"]}, body=b"other")
+
+
+@pytest.mark.parametrize("name", ["content-digest", "signature-input", "signature"])
+@pytest.mark.parametrize("value", ["", "x", "overt=:", "overt=::", "overt=:\N{EM DASH}:", "a" * 5000])
+def test_a_missing_or_malformed_header_is_refused(name: str, value: str) -> None:
+    signed = sign_request("PUT", TARGET, BODY, KEY, now_s=NOW_S)
+    with pytest.raises(SignatureError):
+        verify({**signed, name: value})
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (';alg="ed25519"', ';alg="hmac-sha256"'),
+        (f";created={NOW_S}", ""),
+        (f";created={NOW_S}", f";created={NOW_S};created={NOW_S + 1}"),
+        (f";created={NOW_S}", f";created={NOW_S + 1}"),
+        (f";created={NOW_S}", f";created={NOW_S};expires={NOW_S - 1}"),
+        (' "content-digest"', ""),
+        ("keyid=", "other="),
+    ],
+)
+def test_an_input_that_is_altered_is_refused(old: str, new: str) -> None:
+    signed = sign_request("PUT", TARGET, BODY, KEY, now_s=NOW_S)
+    assert old in signed["signature-input"]
+    with pytest.raises(SignatureError):
+        verify({**signed, "signature-input": signed["signature-input"].replace(old, new)})
