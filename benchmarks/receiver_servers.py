@@ -38,9 +38,10 @@ class Address(msgspec.Struct, frozen=True):
     process_id: int
 
     def cpu_s(self) -> float:
-        """Seconds of processor time that the process has used."""
-        times = psutil.Process(self.process_id).cpu_times()
-        return float(times.user + times.system)
+        """Seconds of processor time that the process and its workers have used."""
+        first = psutil.Process(self.process_id)
+        times = [each.cpu_times() for each in (first, *first.children(recursive=True))]
+        return float(sum(each.user + each.system for each in times))
 
 
 @contextmanager

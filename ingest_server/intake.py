@@ -257,6 +257,6 @@ _REPLIES = msgspec.msgpack.Decoder(list[Reply])
 
 
 def default_workers() -> int:
-    """Say how many workers a server starts: twice the processors, since each waits for the disk half its time."""
+    """Say how many workers a server starts: one for each processor; more make smaller batches, and so more fsyncs."""
     # Windows has no socket pairs that a child can inherit as its input.
-    return 0 if os.name == "nt" else min(8, 2 * (os.cpu_count() or 1))
+    return 0 if os.name == "nt" else min(8, os.cpu_count() or 1)

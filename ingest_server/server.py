@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -83,14 +84,24 @@ async def serve_app(
         ssl_keyfile=None if tls is None else tls[1],
     )
     _load(config)
-    server = uvicorn.Server(config)
+    server = _Server(config)
+    if ready is not None:
+        server.on_startup = partial(ready, _base_url(listener, scheme="http" if tls is None else "https"))
     try:
-        # The socket listens already: what connects from here on is served as soon as the loop turns.
-        if ready is not None:
-            ready(_base_url(listener, scheme="http" if tls is None else "https"))
         await server.serve(sockets=[listener])
     finally:
         listener.close()
+
+
+class _Server(uvicorn.Server):
+    """Says when it serves: what it needs has been started then, and connections are accepted."""
+
+    on_startup: Callable[[], None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.on_startup is not None and not self.should_exit:
+            self.on_startup()
 
 
 def _listen(host: str, port: int) -> socket.socket:

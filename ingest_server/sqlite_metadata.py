@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import sqlalchemy as sql
 from sqlalchemy import event
 
 from event_model.errors import StoreUnwritable
+from event_model.ids import StudyId
 from ingest_server.migrations import migrate
+from ingest_server.rows import LogRow
 from ingest_server.sql_metadata import SqlMetadata, database_errors, writing
 from ingest_server.stripe_locks import StripeLocks
 
@@ -52,6 +56,17 @@ class SqliteMetadata(SqlMetadata):
                 self._locks.release(stripe)
 
         return taken, give_back
+
+    async def complete_deletion(self, study: StudyId, digest: str, completed_ms: int, entry: LogRow) -> None:
+        """Note that the objects of a deletion are gone, and tell the log; what the rows were is overwritten then."""
+        await super().complete_deletion(study, digest, completed_ms, entry)
+        if uses_wal():
+            await asyncio.to_thread(self._empty_log)
+
+    def _empty_log(self) -> None:
+        """Take the write-ahead log over into the file and cut it: rows that are deleted must not stay in it."""
+        with database_errors(), closing(self._engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
 
     def close(self) -> None:
         """Give back connections and lock files."""

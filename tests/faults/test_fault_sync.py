@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from consent_ledger.ledger import Ledger
+from event_model.clock import SystemClock
 from event_model.envelope import open_envelope, parse_envelope
 from event_model.events import DocumentEdit
 from event_model.keys import pseudonym_of, study_signing_key
@@ -87,10 +88,13 @@ async def test_whoever_is_killed_at_whichever_step_every_event_arrives_once(
     # Over 200 runs each side is killed at each of its steps several times, alone and both in one run.
     receiver_step = 1 + run % RECEIVER_STEPS if run % 3 else 0
     device_step = 1 + chance.randrange(DEVICE_STEPS) if run % 3 != 1 else 0
-    with running(data, device.signed, RECEIVER_KEY, NOW, f"{KILL_AT_STEP}{receiver_step}") as (url, _):
+    with running(data, device.signed, RECEIVER_KEY, SystemClock().wall_ms(), f"{KILL_AT_STEP}{receiver_step}") as (
+        url,
+        _,
+    ):
         front.upstream = httpx.URL(url).port or 0
         sync(device, device_step)
-    with running(data, device.signed, RECEIVER_KEY, NOW) as (url, _):
+    with running(data, device.signed, RECEIVER_KEY, SystemClock().wall_ms()) as (url, _):
         front.upstream = httpx.URL(url).port or 0
         assert sync(device) == 0
     assert arrived(data, device) == TEXTS
@@ -131,7 +135,7 @@ async def test_an_answer_of_a_gigabyte_costs_no_memory_and_loses_nothing(
     assert ended.returncode == 7
     assert int(ended.stdout.split()[1]) < MAX_MEMORY_KIB
     data = tmp_path / "data"
-    with running(data, device.signed, RECEIVER_KEY, NOW) as (url, _):
+    with running(data, device.signed, RECEIVER_KEY, SystemClock().wall_ms()) as (url, _):
         front.upstream = httpx.URL(url).port or 0
         front.otherwise = forward
         assert sync(device) == 0

@@ -51,9 +51,8 @@ async def test_serve_works_on_postgresql_and_s3(
         try:
             assert process.stdout is not None
             address = json.loads(process.stdout.readline())["listening"]
-            async with httpx.AsyncClient(
-                base_url=address, trust_env=False, auth=SignedRequests(SystemClock().wall_ms)
-            ) as client:
+            signing = SignedRequests(SystemClock().wall_ms)
+            async with httpx.AsyncClient(base_url=address, trust_env=False, auth=signing) as client:
                 answer = await client.post(f"{person.path}/deletions", content=person.deletion())
         finally:
             process.terminate()
