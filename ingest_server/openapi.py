@@ -49,7 +49,7 @@ _PSEUDONYM = {"name": "pseudonym", "in": "path", "required": True, "example": "k
 
 def _header(name: str, about: str, example: str) -> dict[str, Any]:
     schema = {"type": "string", "maxLength": MAX_HEADER_CHARACTERS}
-    return {"name": name, "in": "header", "required": True, "description": about, "example": example, "schema": schema}
+    return {"name": name, "in": "header", "required": False, "description": about, "example": example, "schema": schema}
 
 
 _SIGNED = (

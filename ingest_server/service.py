@@ -75,7 +75,7 @@ class Receiver:
 
     def manifest(self, study: StudyId) -> bytes:
         """Give the newest version of a study's manifest, as its owner signed it. ReceiverError: 404."""
-        return max(self._known(study).values(), key=lambda signed: signed.payload.version).raw
+        return max(self.known(study).values(), key=lambda signed: signed.payload.version).raw
 
     async def put_consent(self, participant: Participant, data: bytes, invitation: str | None = None) -> Answer:
         """Take a consent record, given or withdrawn, with the header that invites. ReceiverError: 403, 404, 422."""

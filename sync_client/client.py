@@ -242,7 +242,7 @@ class _Run:
             request,
             transport=self._transport(url),
             key=manifest.payload.receiver_key,
-            signer=study_signing_key(self._installation, study),
+            signer=None if self._installation is None else study_signing_key(self._installation, study),
             jitter=self._jitter,
             clock=self._clock,
             sleep=self._sleep,

@@ -81,7 +81,7 @@ async def carry_deletion(
     *,
     transport: Transport,
     key: VerifyKey,
-    signer: SigningKey,
+    signer: SigningKey | None,
     jitter: Callable[[], float],
     clock: Clock,
     sleep: Sleep,
@@ -89,7 +89,8 @@ async def carry_deletion(
 ) -> Stop:
     """Send a deletion request until its receipt is here, or the run's tries are used up; ``keep`` gets the receipt.
 
-    ``key`` is the receiver's, which signs the receipt; ``signer`` is one's own for the study, which signs the requests.
+    ``key`` is the receiver's, which signs the receipt; ``signer`` is one's own for the study, which signs the
+    requests; without it they go as they are, since what they carry was signed when it was made.
     """
     asked = request.payload
     path = f"/v1/studies/{asked.study}/participants/{asked.pseudonym}/deletions"
@@ -98,7 +99,7 @@ async def carry_deletion(
         if isinstance(step, Wait):
             await sleep(step.milliseconds / 1000)
             continue
-        headers = sign_request("POST", path, request.raw, signer, now_s=clock.wall_ms() // 1000)
+        headers = _signed("POST", path, request.raw, signer, clock)
         answer = await transport.send("POST", path, request.raw, may_go=lambda: True, headers=headers)
         if reaction_to(answer.status) is Reaction.ACCEPTED and _is_deletion_receipt(answer.body, request, key):
             keep(answer.body)
@@ -106,6 +107,10 @@ async def carry_deletion(
         else:
             plan.answered(answer, clock.wall_ms())
     return step
+
+
+def _signed(method: str, target: str, body: bytes, signer: SigningKey | None, clock: Clock) -> dict[str, str]:
+    return {} if signer is None else sign_request(method, target, body, signer, now_s=clock.wall_ms() // 1000)
 
 
 def _is_deletion_receipt(body: bytes, request: Signed[DeletionRequest], key: VerifyKey) -> bool:
@@ -151,7 +156,7 @@ class SegmentCourier:
         self._tell = tell
         self._clock = clock
         self._sleep = sleep
-        self._signer = study_signing_key(installation, grant.study)
+        self._signer = None if installation is None else study_signing_key(installation, grant.study)
         self._path = f"/v1/studies/{grant.study}/participants/{grant.record.pseudonym}"
 
     async def carry(self, jitter: Callable[[], float]) -> Stop:
@@ -215,7 +220,7 @@ class SegmentCourier:
 
     async def _send(self, path: str, body: bytes, *, invitation: bytes | None = None) -> Answer:
         target = f"{self._path}/{path}"
-        headers = sign_request("PUT", target, body, self._signer, now_s=self._clock.wall_ms() // 1000)
+        headers = _signed("PUT", target, body, self._signer, self._clock)
         if invitation is not None:
             headers[HEADER] = to_header(invitation)
         async with self._sending.held(self._grant.study) if self._sending else nullcontext():

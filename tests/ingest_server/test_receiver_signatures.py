@@ -1,4 +1,4 @@
-"""Requests must be signed by the key of the participant that they are about."""
+"""A request's signature, if it bears any, must be of the participant that it is about."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ def objects(settings: ReceiverSettings) -> list[Path]:
     return list(settings.data.glob("segments/**/*.overt"))
 
 
-async def test_without_a_signature_nothing_is_taken(
-    bare: httpx.AsyncClient, person: Person, settings: ReceiverSettings
+@pytest.mark.parametrize("name", ["content-digest", "signature-input", "signature"])
+async def test_half_a_signature_is_none_that_counts(
+    bare: httpx.AsyncClient, person: Person, settings: ReceiverSettings, name: str
 ) -> None:
     await join(bare, person)
     for method, path, body in (
@@ -43,9 +44,19 @@ async def test_without_a_signature_nothing_is_taken(
         ("PUT", person.segment_path(0), person.envelope(0)),
         ("POST", f"{person.path}/deletions", person.deletion()),
     ):
-        answer = await bare.request(method, path, content=body)
+        headers = signed(person, body, path, method=method)
+        del headers[name]
+        answer = await bare.request(method, path, content=body, headers=headers)
         assert (answer.status_code, answer.json()) == (401, REFUSED)
     assert objects(settings) == []
+
+
+async def test_what_was_signed_before_the_key_was_lost_can_still_be_sent(
+    bare: httpx.AsyncClient, person: Person
+) -> None:
+    await join(bare, person)
+    assert (await bare.put(person.segment_path(0), content=person.envelope(0))).status_code == 201
+    assert (await bare.post(f"{person.path}/deletions", content=person.deletion())).status_code == 201
 
 
 async def test_altered_or_somebody_elses_it_is_refused_with_one_answer(
