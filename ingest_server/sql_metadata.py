@@ -469,7 +469,7 @@ def _note_deletion(connection: sql.Connection, participant: Participant, digest:
     )
 
 
-def _prepared_queries() -> tuple[sql.Select[Any], sql.Select[Any], sql.Insert]:
+def _prepared_queries() -> tuple[sql.ClauseElement, sql.ClauseElement, sql.ClauseElement]:
     study: sql.BindParameter[Any] = sql.bindparam("study")
     pseudonym: sql.BindParameter[Any] = sql.bindparam("pseudonym")
     record: sql.BindParameter[Any] = sql.bindparam("record")

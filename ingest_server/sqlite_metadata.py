@@ -20,11 +20,11 @@ from ingest_server.sql_metadata import SqlMetadata, database_errors, writing
 from ingest_server.stripe_locks import StripeLocks
 
 try:
-    import pysqlite3
+    from pysqlite3 import dbapi2
 except ModuleNotFoundError:  # It has no wheels for some machines.
     _DRIVER: Any = sqlite3
 else:
-    _DRIVER = pysqlite3.dbapi2
+    _DRIVER = dbapi2
 
 WAL_FROM = (3, 51, 3)
 """Before this version SQLite can lose a write-ahead log that several connections reset at once."""
