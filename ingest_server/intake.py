@@ -35,6 +35,9 @@ BUFFER_BYTES = 4 << 20
 STOP_S = 30.0
 """How long a worker may take to finish its last batch."""
 
+PAUSE_S = 1.0
+"""How long after a start that failed nobody tries again: it costs half a second of a processor."""
+
 
 class Intake(Protocol):
     """Takes one segment at a time, and stores what waits together."""
@@ -70,12 +73,18 @@ class OwnIntake:
         if self._task is not None:
             await self._task
 
+    def _take(self, uploads: Sequence[Upload]) -> list[Answer | Exception]:
+        try:
+            return self._store(uploads)
+        except Exception as error:  # Whatever it is, each waiting request must hear of it.
+            return [error] * len(uploads)
+
     async def _drain(self) -> None:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
                 uploads = [upload for upload, _ in batch]
-                outcomes = await asyncio.get_running_loop().run_in_executor(self._thread, self._store, uploads)
+                outcomes = await asyncio.get_running_loop().run_in_executor(self._thread, self._take, uploads)
                 for (_, future), outcome in zip(batch, outcomes, strict=True):
                     settle(future, outcome)
         finally:
@@ -118,39 +127,64 @@ class _Worker(asyncio.Protocol):
         self._spec = spec
         self._process: subprocess.Popen[bytes] | None = None
         self._transport: asyncio.Transport | None = None
-        self._starting = asyncio.Lock()
+        self._starting: asyncio.Task[None] | None = None
+        self._pause_until = 0.0
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._last = 0
         self._received = bytearray()
 
     async def start(self) -> None:
-        async with self._starting:
-            if self._transport is not None:
-                return
-            here, there = socket.socketpair()
-            for end in (here, there):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
-            with there:
-                self._process = await asyncio.to_thread(_spawn, there)
+        """Start it; all that come meanwhile share that start and how it ends. StoreUnwritable: if it fails."""
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+        # A request that is given up must not take the worker from the others.
+        await asyncio.shield(self._starting)
+
+    async def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            if loop.time() < self._pause_until:
+                raise _lost()
+            self._pause_until = loop.time() + PAUSE_S
             self._received.clear()
-            here.setblocking(False)  # noqa: FBT003 - the socket's own name for it
-            self._transport, _ = await asyncio.get_running_loop().create_connection(lambda: self, sock=here)
-            ready = self._waiting[READY] = asyncio.get_running_loop().create_future()
-            self._transport.write(framed(self._spec))
-            try:
-                await ready
-            finally:
-                self._waiting.pop(READY, None)
+            ready = self._waiting[READY] = loop.create_future()
+            await self._connect()
+            await ready
+            self._pause_until = 0.0
+        finally:
+            self._waiting.pop(READY, None)
+            self._starting = None
+
+    async def _connect(self) -> None:
+        """Start the process, at the other end of a socket pair; StoreUnwritable, if the system does not let us."""
+        ended, self._process = self._process, None
+        if ended is not None:
+            await asyncio.to_thread(ended.wait)
+        try:
+            here, there = socket.socketpair()
+            with there:
+                try:
+                    for end in (here, there):
+                        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+                    self._process = await asyncio.to_thread(_spawn, there)
+                except BaseException:
+                    here.close()
+                    raise
+        except OSError as error:
+            raise _lost() from error
+        here.setblocking(False)  # noqa: FBT003 - the socket's own name for it
+        await asyncio.get_running_loop().create_connection(lambda: self, sock=here)
 
     async def take(self, upload: Upload) -> Answer:
         if self._transport is None:
             await self.start()
-        assert self._transport is not None
+        if self._transport is None:  # It died as soon as it had said that it works.
+            raise _lost()
         self._last += 1
         number = self._last
+        head = _ENCODER.encode((number, upload.participant, upload.epoch, upload.number, upload.proof))
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
-        head = _ENCODER.encode((number, upload.participant, upload.epoch, upload.number, upload.proof))
         # In two writes: the body, which is nearly all of it, is not copied to stand behind its head.
         self._transport.write(framed_head(head, len(upload.data)))
         self._transport.write(upload.data)
@@ -158,6 +192,11 @@ class _Worker(asyncio.Protocol):
             return await future
         finally:
             self._waiting.pop(number, None)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.write(framed(self._spec))
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -170,13 +209,16 @@ class _Worker(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         self._transport = None
-        lost = StoreUnwritable("a worker of the receiver died", hint="It is started anew by the next request.")
+        lost = _lost()
         for future in self._waiting.values():
             settle(future, lost)
         if self._process is not None:
             self._process.poll()
 
     async def close(self) -> None:
+        if self._starting is not None:
+            with suppress(StoreUnwritable):
+                await self.start()
         if self._transport is not None and self._transport.can_write_eof():
             self._transport.write_eof()
         process = self._process
@@ -185,6 +227,10 @@ class _Worker(asyncio.Protocol):
                 await asyncio.to_thread(process.wait, STOP_S)
         if self._transport is not None:
             self._transport.close()
+
+
+def _lost() -> StoreUnwritable:
+    return StoreUnwritable("a worker of the receiver died", hint="It is started anew by the next request.")
 
 
 def _spawn(inbox: socket.socket) -> subprocess.Popen[bytes]:

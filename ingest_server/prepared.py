@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -10,9 +9,11 @@ from typing import Any
 import psycopg
 import sqlalchemy as sql
 
+from ingest_server.sqlite_driver import DRIVER
+
 Rows = list[tuple[Any, ...]]
 
-DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
+DRIVER_ERRORS: tuple[type[Exception], type[Exception]] = (DRIVER.Error, psycopg.Error)
 """What the drivers raise where SQLAlchemy does not stand between."""
 
 

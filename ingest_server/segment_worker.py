@@ -53,7 +53,10 @@ class _Inbox:
         return message
 
     def _more(self) -> bool:
-        data = self._source.recv(BUFFER_BYTES)
+        try:
+            data = self._source.recv(BUFFER_BYTES)
+        except ConnectionResetError:  # The server was killed while answers for it were under way.
+            return False
         self._buffer += data
         return bool(data)
 
@@ -71,8 +74,9 @@ class _Inbox:
 
 def main() -> None:
     """Work until the server is gone."""
-    # The terminal's Ctrl-C goes to all; the server says when it is over.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The terminal's Ctrl-C goes to all, and so does a service manager's SIGTERM; the server says when it is over.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
     server = socket.socket(fileno=sys.stdin.fileno())
     server.setblocking(True)  # noqa: FBT003 - the socket's own name for it
     inbox = _Inbox(server)

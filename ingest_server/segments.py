@@ -184,7 +184,7 @@ class SegmentStore:
         return sign_segment_receipt(receipt, self._key)
 
 
-def _checked(item: _Item, now_ms: int) -> ReceiverError | None:
+def _checked(item: _Item, now_ms: int) -> Exception | None:
     """Read an envelope and check both signatures, the request's and its own; say what is wrong with it."""
     upload = item.upload
     digest = hashlib.sha256(upload.data).digest()
@@ -196,6 +196,8 @@ def _checked(item: _Item, now_ms: int) -> ReceiverError | None:
         return error
     except (FormatError, CryptoError) as error:
         return content_refused(error)
+    except Exception as error:  # No upload may take those with it that came at the same time.
+        return error
     header = envelope.header
     if Participant(header.study, header.pseudonym) != upload.participant:
         return content_refused()

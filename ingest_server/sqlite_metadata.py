@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -17,14 +16,8 @@ from event_model.ids import StudyId
 from ingest_server.migrations import migrate
 from ingest_server.rows import LogRow
 from ingest_server.sql_metadata import SqlMetadata, database_errors, writing
+from ingest_server.sqlite_driver import DRIVER
 from ingest_server.stripe_locks import StripeLocks
-
-try:
-    from pysqlite3 import dbapi2
-except ModuleNotFoundError:  # It has no wheels for some machines.
-    _DRIVER: Any = sqlite3
-else:
-    _DRIVER = dbapi2
 
 WAL_FROM = (3, 51, 3)
 """Before this version SQLite can lose a write-ahead log that several connections reset at once."""
@@ -76,12 +69,12 @@ class SqliteMetadata(SqlMetadata):
 
 def uses_wal() -> bool:
     """Say whether the SQLite at hand may write ahead: one fsync a commit in place of four, and readers never wait."""
-    version: tuple[int, int, int] = _DRIVER.sqlite_version_info
+    version: tuple[int, int, int] = DRIVER.sqlite_version_info
     return version >= WAL_FROM
 
 
 def _sqlite_engine(path: Path) -> sql.Engine:
-    engine = sql.create_engine(f"sqlite:///{path}", module=_DRIVER, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = sql.create_engine(f"sqlite:///{path}", module=DRIVER, connect_args={"timeout": BUSY_TIMEOUT_S})
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:

@@ -11,8 +11,12 @@ if os.name != "nt":
     import fcntl
 
 
+KEPT_OPEN = 256
+"""Lock files that stay open; all of them would be as many descriptors as a process may have on many systems."""
+
+
 class StripeLocks:
-    """A lock file for each stripe. Its descriptor stays open: a lock then costs one system call, not four."""
+    """A lock file for each stripe. Its descriptor may stay open: a lock then costs one system call, not four."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -36,6 +40,8 @@ class StripeLocks:
         """Let go of a lock."""
         if os.name == "nt":
             self._held.pop(stripe).release()
+        elif len(self._open) > KEPT_OPEN:
+            os.close(self._open.pop(stripe))
         else:
             fcntl.flock(self._open[stripe], fcntl.LOCK_UN)
 

@@ -9,9 +9,11 @@ import sqlalchemy as sql
 from consent_ledger.record import ConsentState
 from event_model.errors import StoreUnwritable
 from event_model.ids import Pseudonym, RecordId, StudyId
+from ingest_server import stripe_locks
 from ingest_server.metadata import Metadata
 from ingest_server.rows import ConsentRow, LogRow, Participant, Place, SegmentRow, SegmentSave, Standing
 from ingest_server.sqlite_metadata import SqliteMetadata, uses_wal
+from ingest_server.stripe_locks import StripeLocks
 from tests.ingest_server.backends import Backend
 
 ALICE = Participant(StudyId("study-a"), Pseudonym("a" * 32))
@@ -133,6 +135,30 @@ async def test_rows_that_are_deleted_stay_in_no_file(tmp_path: Path) -> None:
     await metadata.complete_deletion(ALICE.study, "d1", 5, LogRow(b"{}", "o1"))
     assert not [path for path in tmp_path.glob("r.sqlite3*") if path.is_file() and marker.encode() in path.read_bytes()]
     metadata.close()
+
+
+async def test_reading_from_a_database_that_is_down_is_store_unwritable(backend: Backend) -> None:
+    metadata = backend.metadata()
+    backend.take_database_down()
+    with pytest.raises(StoreUnwritable):
+        standing_of(metadata, ALICE, 1, 1)
+    backend.bring_database_up()
+    assert standing_of(metadata, ALICE, 1, 1).newest is None
+    metadata.close()
+
+
+def test_lock_files_stay_open_only_up_to_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stripe_locks, "KEPT_OPEN", 4)
+    here, there = StripeLocks(tmp_path), StripeLocks(tmp_path)
+    for _ in range(2):
+        assert all(here.take(stripe) for stripe in range(20))
+        assert not any(there.take(stripe) for stripe in range(20))
+        for stripe in range(20):
+            here.release(stripe)
+        assert len(here._open) <= 4
+    assert all(there.take(stripe) for stripe in range(20))
+    here.close()
+    there.close()
 
 
 def test_what_can_not_be_opened_is_store_unwritable(tmp_path: Path) -> None:
