@@ -74,6 +74,7 @@ def create_app(
     logs = StudyLogs(study_roles(settings), key=settings.key, metadata=notes, clock=clock)
     limit = RateLimit(per_minute=settings.rate_per_minute, burst=min(RATE_BURST, settings.rate_per_minute))
     metrics = Metrics()
+    metrics.watch(notes)
     routes = _Routes(receiver, enrolments, key=encode_key(settings.key.verify_key.raw), limit=limit, clock=clock)
     about = OperationRoutes(notes, things, metrics)
 

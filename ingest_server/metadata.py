@@ -123,6 +123,11 @@ class Metadata(Protocol):
         """Work out something from the size of a study's log and its complete nodes."""
         ...
 
+    @property
+    def erasing(self) -> bool:
+        """Whether rows that were erased still lie in a file; emptying it is tried again until it succeeds."""
+        ...
+
     def close(self) -> None:
         """Give back connections."""
         ...

@@ -14,6 +14,8 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ingest_server.metadata import Metadata
+
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Edges of the histogram: two fsyncs take 5 ms, a stalled disk or database seconds."""
 
@@ -38,7 +40,14 @@ class Metrics:
         )
         self.bytes = Counter("overt_body_bytes", "Body bytes taken.", ("route",), registry=self._registry)
         self.under_way = Gauge("overt_requests_under_way", "Requests not yet answered.", registry=self._registry)
+        self._erasing = Gauge(
+            "overt_erasures_waiting", "1 while erased rows still lie in the database's log.", registry=self._registry
+        )
         self._labelled: dict[tuple[str, str, int], tuple[Counter, Histogram, Counter]] = {}
+
+    def watch(self, metadata: Metadata) -> None:
+        """Show whether the notes have erased rows left to overwrite."""
+        self._erasing.set_function(lambda: float(metadata.erasing))
 
     def answered(self, route: str, method: str, status: int, *, seconds: float, size: int) -> None:
         """Count an answer: its route's template, and the body's bytes."""

@@ -277,6 +277,11 @@ class SqlMetadata:
             lambda connection: view(sql_log.size_of(connection, study), sql_log.node_reader(connection, study))
         )
 
+    @property
+    def erasing(self) -> bool:
+        """Whether rows that were erased still lie in a file; a server's own log is its operator's."""
+        return False
+
     def close(self) -> None:
         """Give back connections."""
         self._engine.dispose()

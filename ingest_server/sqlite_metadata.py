@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy import event
 
+from consent_ledger.record import ConsentState
 from event_model.errors import StoreUnwritable
 from event_model.ids import StudyId
 from ingest_server.migrations import migrate
-from ingest_server.rows import LogRow
+from ingest_server.rows import ConsentRow, LogRow, Participant
 from ingest_server.sql_metadata import SqlMetadata, database_errors, writing
 from ingest_server.sqlite_driver import DRIVER
 from ingest_server.stripe_locks import StripeLocks
+from ingest_server.write_ahead_log import WriteAheadLog
 
 WAL_FROM = (3, 51, 3)
 """Before this version SQLite can lose a write-ahead log that several connections reset at once."""
@@ -40,6 +40,9 @@ class SqliteMetadata(SqlMetadata):
             with writing(engine) as connection:
                 migrate(connection)
         super().__init__(engine)
+        self._log = WriteAheadLog(engine, wait_ms=BUSY_TIMEOUT_S * 1000) if uses_wal() else None
+        if self._log is not None:
+            self._log.try_to_empty()  # A process that was killed may have left erased rows in it.
 
     def _take(self, stripes: Sequence[int]) -> tuple[set[int], Callable[[], None]]:
         taken = {stripe for stripe in stripes if self._locks.take(stripe)}
@@ -53,16 +56,32 @@ class SqliteMetadata(SqlMetadata):
     async def complete_deletion(self, study: StudyId, digest: str, completed_ms: int, entry: LogRow) -> None:
         """Note that the objects of a deletion are gone, and tell the log; what the rows were is overwritten then."""
         await super().complete_deletion(study, digest, completed_ms, entry)
-        if uses_wal():
-            await asyncio.to_thread(self._empty_log)
+        await self._empty_log()
 
-    def _empty_log(self) -> None:
-        """Take the write-ahead log over into the file and cut it: rows that are deleted must not stay in it."""
-        with database_errors(), closing(self._engine.raw_connection()) as connection:
-            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+    async def save_consent(self, participant: Participant, row: ConsentRow, entry: LogRow | None = None) -> None:
+        """Keep a consent record; what it was before is overwritten, if it is taken back."""
+        await super().save_consent(participant, row, entry)
+        if row.state is ConsentState.WITHDRAWN:
+            await self._empty_log()
+
+    async def revoke(self, study: StudyId, invitation: str, entry: Callable[[str], LogRow]) -> None:
+        """Shut out who used an invitation; what their rows were is overwritten then."""
+        await super().revoke(study, invitation, entry)
+        await self._empty_log()
+
+    @property
+    def erasing(self) -> bool:
+        """Whether rows that were erased still lie in a file; emptying it is tried again until it succeeds."""
+        return self._log is not None and self._log.blocked
+
+    async def _empty_log(self) -> None:
+        if self._log is not None:
+            await self._log.empty()
 
     def close(self) -> None:
         """Give back connections and lock files."""
+        if self._log is not None:
+            self._log.stop()
         super().close()
         self._locks.close()
 

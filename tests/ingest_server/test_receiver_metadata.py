@@ -127,16 +127,6 @@ async def test_a_batch_of_rows_shares_a_commit(tmp_path: Path) -> None:
     metadata.close()
 
 
-async def test_rows_that_are_deleted_stay_in_no_file(tmp_path: Path) -> None:
-    metadata = SqliteMetadata(tmp_path / "r.sqlite3")
-    marker = "e" * 64
-    assert metadata.save_segments([SegmentSave(ALICE, segment(1, digest=marker))]) == [None]
-    await metadata.bury_all(ALICE, "d1", None)
-    await metadata.complete_deletion(ALICE.study, "d1", 5, LogRow(b"{}", "o1"))
-    assert not [path for path in tmp_path.glob("r.sqlite3*") if path.is_file() and marker.encode() in path.read_bytes()]
-    metadata.close()
-
-
 async def test_reading_from_a_database_that_is_down_is_store_unwritable(backend: Backend) -> None:
     metadata = backend.metadata()
     backend.take_database_down()
