@@ -11,6 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from event_model.errors import StoreUnwritable
+from ingest_server.engines import dispose
 from ingest_server.migrations import migrate
 from ingest_server.sql_metadata import SqlMetadata, database_errors, writing
 
@@ -50,18 +51,16 @@ class PostgresMetadata(SqlMetadata):
         """
         self._claims = _engine(url, size=CLAIM_CONNECTIONS)
         engine = _engine(url, size=WORK_CONNECTIONS)
-        with database_errors(), writing(engine) as connection:
-            if connection.exec_driver_sql("SHOW fsync").scalar_one() != "on":
-                hint = "Set fsync = on in postgresql.conf: a receipt promises that a segment survives a power cut."
-                raise StoreUnwritable("PostgreSQL runs with fsync off", hint=hint)
-            # Replicas that start together would otherwise both make the tables, and one fail.
-            connection.execute(sql.select(sql.func.pg_advisory_xact_lock(LOCK_CLASS, _SCHEMA_LOCK)))
-            migrate(connection)
+        try:
+            _make_tables(engine)
+        except BaseException:
+            dispose(engine)
+            raise
         super().__init__(engine)
 
     def close(self) -> None:
         """Give back connections."""
-        self._claims.dispose()
+        dispose(self._claims)
         super().close()
 
     def _lock_logs(self, connection: sql.Connection) -> None:
@@ -81,6 +80,16 @@ class PostgresMetadata(SqlMetadata):
             _release(connection)
             return taken, _nothing
         return taken, lambda: _release(connection)
+
+
+def _make_tables(engine: sql.Engine) -> None:
+    with database_errors(), writing(engine) as connection:
+        if connection.exec_driver_sql("SHOW fsync").scalar_one() != "on":
+            hint = "Set fsync = on in postgresql.conf: a receipt promises that a segment survives a power cut."
+            raise StoreUnwritable("PostgreSQL runs with fsync off", hint=hint)
+        # Replicas that start together would otherwise both make the tables, and one fail.
+        connection.execute(sql.select(sql.func.pg_advisory_xact_lock(LOCK_CLASS, _SCHEMA_LOCK)))
+        migrate(connection)
 
 
 _TRY_LOCKS = (

@@ -18,6 +18,7 @@ from event_model.errors import StoreUnwritable
 from event_model.ids import Pseudonym, RecordId, StudyId
 from event_model.merkle import Node
 from ingest_server import sql_log, tables
+from ingest_server.engines import dispose
 from ingest_server.group_commit import GroupCommit, GroupRead
 from ingest_server.metadata import Claims
 from ingest_server.prepared import DRIVER_ERRORS, Prepared
@@ -284,7 +285,7 @@ class SqlMetadata:
 
     def close(self) -> None:
         """Give back connections."""
-        self._engine.dispose()
+        dispose(self._engine)
 
     def _append(self, connection: sql.Connection, study: StudyId, entry: LogRow) -> int:
         self._lock_logs(connection)

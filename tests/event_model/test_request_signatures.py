@@ -55,16 +55,33 @@ def test_a_general_verifier_accepts_what_we_sign() -> None:
     HTTPMessageVerifier(signature_algorithm=algorithms.ED25519, key_resolver=resolver()).verify(message, body=BODY)
 
 
-def test_we_accept_what_a_general_signer_signs() -> None:
+def signed_by_a_general_signer(*, expires_s: int | None = None) -> dict[str, str]:
     message = Message({})
     HTTPMessageSigner(signature_algorithm=algorithms.ED25519, key_resolver=resolver()).sign(
         message,
         key_id=encode_key(KEY.verify_key.raw),
         created=datetime.datetime.fromtimestamp(NOW_S, datetime.UTC),
+        expires=None if expires_s is None else datetime.datetime.fromtimestamp(expires_s, datetime.UTC),
         covered_component_ids=("@method", "@request-target"),
         body=BODY,
     )
-    assert verify(message.headers) == KEY.verify_key
+    return message.headers
+
+
+def test_we_accept_what_a_general_signer_signs() -> None:
+    assert verify(signed_by_a_general_signer()) == KEY.verify_key
+
+
+def test_a_signature_that_says_when_it_expires_is_refused_from_then_on() -> None:
+    signed = signed_by_a_general_signer(expires_s=NOW_S + 60)
+    assert verify(signed, now_s=NOW_S + 60) == KEY.verify_key
+    with pytest.raises(SignatureError):
+        verify(signed, now_s=NOW_S + 61)
+
+
+@pytest.mark.parametrize("skew_s", [-MAX_SKEW_S, MAX_SKEW_S])
+def test_a_clock_may_be_off_by_a_day(skew_s: int) -> None:
+    assert verify(sign_request("PUT", TARGET, BODY, KEY, now_s=NOW_S + skew_s)) == KEY.verify_key
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import psycopg
+import pytest
 
 from ingest_server.metadata import Metadata
 from ingest_server.objects import DirectoryObjects, Objects
@@ -15,6 +16,9 @@ from ingest_server.s3_objects import S3Objects
 from ingest_server.sql_metadata import writing
 from ingest_server.sqlite_metadata import SqliteMetadata
 from tests.ingest_server.servers import ACCESS_KEY, REGION, SECRET_KEY, S3Server, make_bucket
+
+REMOTE = pytest.param("postgresql+s3", marks=[pytest.mark.system, pytest.mark.xdist_group("receiver-servers")])
+"""One worker of the tests starts the servers for all that ask for this."""
 
 
 class Backend(Protocol):

@@ -11,7 +11,7 @@ from event_model.signed import Signed
 from ingest_server.app import create_app
 from ingest_server.settings import ReceiverSettings
 from tests.ingest_server import servers
-from tests.ingest_server.backends import Backend, LocalBackend, RemoteBackend
+from tests.ingest_server.backends import REMOTE, Backend, LocalBackend, RemoteBackend
 from tests.ingest_server.kit import NOW, RECEIVER_KEY, Person, client_of, make_manifest
 
 
@@ -61,8 +61,7 @@ def remote_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[s
 @pytest.fixture(
     params=[
         "sqlite+directory",
-        # One worker starts the servers for all of these.
-        pytest.param("postgresql+s3", marks=[pytest.mark.system, pytest.mark.xdist_group("receiver-servers")]),
+        REMOTE,
     ]
 )
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sql
@@ -9,12 +12,15 @@ import sqlalchemy as sql
 from consent_ledger.record import ConsentState
 from event_model.errors import StoreUnwritable
 from event_model.ids import Pseudonym, RecordId, StudyId
-from ingest_server import stripe_locks
+from ingest_server import postgres_metadata, stripe_locks
 from ingest_server.metadata import Metadata
+from ingest_server.postgres_metadata import PostgresMetadata
+from ingest_server.prepared import DRIVER_ERRORS
 from ingest_server.rows import ConsentRow, LogRow, Participant, Place, SegmentRow, SegmentSave, Standing
+from ingest_server.sql_metadata import SqlMetadata
 from ingest_server.sqlite_metadata import SqliteMetadata, uses_wal
 from ingest_server.stripe_locks import StripeLocks
-from tests.ingest_server.backends import Backend
+from tests.ingest_server.backends import REMOTE, Backend
 
 ALICE = Participant(StudyId("study-a"), Pseudonym("a" * 32))
 BOB = Participant(StudyId("study-a"), Pseudonym("b" * 32))
@@ -135,6 +141,34 @@ async def test_reading_from_a_database_that_is_down_is_store_unwritable(backend:
     backend.bring_database_up()
     assert standing_of(metadata, ALICE, 1, 1).newest is None
     metadata.close()
+
+
+def test_a_connection_that_is_in_use_when_the_notes_are_closed_is_closed_when_it_comes_back(backend: Backend) -> None:
+    metadata = backend.metadata()
+    assert isinstance(metadata, SqlMetadata)
+    engines = [metadata._engine, *([metadata._claims] if isinstance(metadata, PostgresMetadata) else [])]
+    in_use = [engine.raw_connection() for engine in engines]
+    opened: list[Any] = [connection.driver_connection for connection in in_use]
+    metadata.close()
+    for connection, driver in zip(in_use, opened, strict=True):
+        driver.execute("SELECT 1").close()
+        connection.close()
+        with pytest.raises(DRIVER_ERRORS):
+            driver.execute("SELECT 1")
+
+
+@pytest.mark.parametrize("backend", [REMOTE], indirect=True)
+def test_notes_that_can_not_be_opened_leave_no_connection(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_connection: sql.Connection) -> None:
+        raise StoreUnwritable("a newer database")
+
+    monkeypatch.setattr(postgres_metadata, "migrate", refuse)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with pytest.raises(StoreUnwritable):
+            backend.metadata()
+        gc.collect()
+    assert [warning for warning in caught if issubclass(warning.category, ResourceWarning)] == []
 
 
 def test_lock_files_stay_open_only_up_to_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

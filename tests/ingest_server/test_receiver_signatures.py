@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from event_model.request_signatures import sign_request
+from event_model.request_signatures import MAX_SKEW_S, sign_request
 from ingest_server.settings import ReceiverSettings
 from tests.ingest_server.kit import NOW, Person
 
@@ -79,6 +79,22 @@ async def test_altered_or_somebody_elses_it_is_refused_with_one_answer(
     assert (await bare.put(path, content=body, headers=twice)).json() == REFUSED
     assert objects(settings) == []
     assert (await bare.put(path, content=body, headers=good)).status_code == 201
+
+
+async def test_a_request_that_was_signed_over_a_day_ago_or_ahead_is_refused(
+    bare: httpx.AsyncClient, person: Person, settings: ReceiverSettings
+) -> None:
+    await join(bare, person)
+    for method, path, body in (
+        ("PUT", f"{person.path}/consent", person.consent()),
+        ("PUT", person.segment_path(0), person.envelope(0)),
+        ("POST", f"{person.path}/deletions", person.deletion()),
+    ):
+        for skew_s in (-MAX_SKEW_S - 1, MAX_SKEW_S + 1):
+            headers = sign_request(method, path, body, person.key, now_s=NOW // 1000 + skew_s)
+            answer = await bare.request(method, path, content=body, headers=headers)
+            assert (answer.status_code, answer.json()) == (401, REFUSED)
+    assert objects(settings) == []
 
 
 async def test_a_replayed_request_changes_nothing(

@@ -95,7 +95,15 @@ class Fleet:
                     assert before == answer.content
                     self.arrived.notify_all()
 
-    async def until(self, count: int) -> None:
+    async def until(self, count: int, sending: asyncio.Task[None]) -> None:
+        """Wait until so many have their receipt; what ``sending`` fails with is raised here."""
+        waiting = asyncio.create_task(self._wait(count))
+        await asyncio.wait([waiting, sending], return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+            await sending
+
+    async def _wait(self, count: int) -> None:
         async with self.arrived:
             await self.arrived.wait_for(lambda: len(self.receipts) >= count)
 
@@ -168,7 +176,7 @@ async def test_workers_that_are_killed_under_load_lose_nothing_and_store_nothing
         assert len(seen) == 2
         sending = asyncio.create_task(fleet.send_all(url))
         for death in range(1, DEATHS + 1):
-            await fleet.until(death * PEOPLE * EACH // (DEATHS + 2))
+            await fleet.until(death * PEOPLE * EACH // (DEATHS + 2), sending)
             # A worker that died before is started by the next upload; of those that live one dies.
             victim = max(workers_of(server), key=lambda worker: worker.create_time())
             seen.add(victim.pid)
@@ -192,7 +200,7 @@ async def test_a_server_that_is_killed_takes_its_workers_with_it_and_what_has_a_
                 await fleet.join(url)
             workers = workers_of(server)
             sending = asyncio.create_task(fleet.send_all(url))
-            await fleet.until((death + 1) * PEOPLE * EACH // 4)
+            await fleet.until((death + 1) * PEOPLE * EACH // 4, sending)
             server.kill()
             with contextlib.suppress(httpx.HTTPError):
                 await sending
