@@ -217,10 +217,11 @@ async def test_a_stop_signal_to_all_processes_lets_the_workers_finish(
     fleet = Fleet(present)
     with serving(tmp_path, present) as (url, server):
         await fleet.join(url)
-        for worker in workers_of(server):
+        workers = workers_of(server)
+        for worker in workers:
             worker.terminate()
         await fleet.send_all(url)
-        workers = workers_of(server)
+        assert [worker.is_running() and not is_over(worker) for worker in workers] == [True, True]
         server.terminate()
         await ended([server, *workers])
     assert fleet.refused == set()
