@@ -6,18 +6,22 @@ import asyncio
 import threading
 from collections.abc import Sequence
 
+import pytest
+
 from consent_ledger.manifest import StudyManifest
 from event_model.clock import ManualClock
 from event_model.errors import ReceiverError
 from event_model.request_signatures import SignedHeaders
 from event_model.signed import Signed
 from ingest_server.answers import Answer, Outcome
+from ingest_server.intake import OwnIntake
 from ingest_server.metadata import Claims
+from ingest_server.postgres_metadata import PostgresMetadata
 from ingest_server.request_proof import RequestProof
 from ingest_server.rows import ConsentRow, Participant
 from ingest_server.segments import SegmentStore, Upload
 from ingest_server.service import recipients_of
-from tests.ingest_server.backends import Backend
+from tests.ingest_server.backends import REMOTE, Backend
 from tests.ingest_server.kit import NOW, RECEIVER_KEY, Person
 
 PATIENCE_S = 60.0
@@ -67,3 +71,35 @@ async def test_a_segment_waits_for_a_deletion_that_is_under_way_and_others_do_no
     assert len(await objects.keys("segments/")) == 1
     here.close()
     there.close()
+
+
+@pytest.mark.parametrize("backend", [REMOTE], indirect=True)
+async def test_who_only_stores_segments_needs_two_connections(
+    backend: Backend, manifest: Signed[StudyManifest]
+) -> None:
+    metadata = backend.metadata()
+    assert isinstance(metadata, PostgresMetadata)
+    store = SegmentStore(
+        recipients_of([manifest]), key=RECEIVER_KEY, objects=backend.objects(), metadata=metadata,
+        clock=ManualClock(NOW),
+    )  # fmt: skip
+    people = [Person(manifest, seed) for seed in range(1, 9)]
+    for each in people:
+        record = each.record
+        row = ConsentRow(record.record_id, record.state, record.study_version, record.expires_ms, b"{}")
+        await metadata.save_consent(participant_of(each), row)
+    for number in range(2):
+        answers = store.take([upload_of(each, number) for each in people])
+        assert number or {type(answer) for answer in answers} == {Answer}
+    pools = metadata._engine.pool, metadata._claims.pool
+    assert [pool.checkedin() for pool in pools] == [1, 1]  # type: ignore[attr-defined]
+    metadata.close()
+
+
+async def test_who_waits_is_told_whatever_goes_wrong(person: Person) -> None:
+    def failing(_uploads: Sequence[Upload]) -> list[Answer | Exception]:
+        raise MemoryError
+
+    intake = OwnIntake(failing)
+    outcomes = await asyncio.gather(*(intake.take(upload_of(person, 0)) for _ in range(3)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [MemoryError] * 3
