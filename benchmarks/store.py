@@ -41,7 +41,8 @@ RATE_EVENTS = 20_000
 ACKS = 2000
 """So many single events are committed for the time an acknowledgement takes."""
 
-ROUNDS = 3
+ROUNDS = 6
+"""A disk that others use stalls now and then for milliseconds; six turns leave each system a quiet one."""
 
 OPEN_EVENTS = 1_000_000
 
