@@ -267,7 +267,8 @@ async def test_who_waits_for_a_worker_that_dies_is_told_and_the_next_finds_a_new
     waiting = [asyncio.create_task(intake.take(rig.upload(number))) for number in range(3)]
     await asyncio.sleep(0)
     first.kill()
-    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    async with asyncio.timeout(PATIENCE_S):
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [StoreUnwritable] * 3
     answers = [await intake.take(rig.upload(number)) for number in (0, 0, 1)]
     assert [answer.outcome for answer in answers] == [Outcome.CREATED, Outcome.UNCHANGED, Outcome.CREATED]
