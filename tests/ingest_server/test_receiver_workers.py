@@ -270,7 +270,8 @@ async def test_who_waits_for_a_worker_that_dies_is_told_and_the_next_finds_a_new
     async with asyncio.timeout(PATIENCE_S):
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [StoreUnwritable] * 3
-    answers = [await intake.take(rig.upload(number)) for number in (0, 0, 1)]
+    async with asyncio.timeout(PATIENCE_S):
+        answers = [await intake.take(rig.upload(number)) for number in (0, 0, 1)]
     assert [answer.outcome for answer in answers] == [Outcome.CREATED, Outcome.UNCHANGED, Outcome.CREATED]
     second = only_child()
     assert second.pid != first.pid
