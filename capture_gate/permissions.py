@@ -42,7 +42,7 @@ class Permissions:
         return min((moment for moment in moments if moment is not None), default=None)
 
     def changed(self, *, now: bool = False) -> bool:
-        """Look whether anything changed: at the time of the folder, and every 25 ms, or ``now``, at all files."""
+        """Look whether anything changed: at the time of the folder, and each LOOK_MS, or ``now``, at all files."""
         monotonic = self._clock.monotonic_ms()
         if not now and monotonic - self._looked_ms < LOOK_MS and not self._ledger.stirred():
             return False

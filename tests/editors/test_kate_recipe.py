@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.system,
     pytest.mark.xdist_group("system"),
     pytest.mark.skipif(
-        not all(map(shutil.which, NEEDED)),
+        "CI" not in os.environ and not all(map(shutil.which, NEEDED)),
         reason="apt-get install --no-install-recommends kate xvfb xdotool dbus-x11",
     ),
 ]
