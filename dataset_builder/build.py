@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,16 +19,18 @@ from dataset_builder.job import (
     INSPECT,
     REBUILD,
     WRITE,
+    ExamplesTask,
     JobPlaces,
     RebuildTask,
     WriteTask,
+    Written,
     make_job,
     read_result,
 )
-from dataset_builder.layout import EXAMPLES, date_of, examples_file, table_file
+from dataset_builder.layout import date_of, examples_file, table_file
 from dataset_builder.names import Pseudonyms
 from dataset_builder.opening import Facts
-from dataset_builder.parts import WrittenFile, describe_file, keep_private, write_examples
+from dataset_builder.parts import WrittenFile, keep_private
 from dataset_builder.plan import Plan, SessionPlan, Split, make_plan
 from dataset_builder.rebuild import SessionResult
 from dataset_builder.report import BuildReport, Reused, make_report
@@ -138,8 +140,7 @@ class _Run:
         self._inspect()
         plan = make_plan(self._facts, pseudonyms)
         results = self._rebuild(plan)
-        files = self._write_tables(new, old, manifest.id, results)
-        splits = self._write_examples(new, files, results)
+        files, splits = self._write(new, old, manifest.id, results)
         report = make_report(new, manifest, plan, results, splits, files)
         return msgspec.structs.replace(report, reused=self._reused)
 
@@ -182,28 +183,43 @@ class _Run:
             tell(len(results))
         return results
 
-    def _write_tables(
+    def _write(
         self, new: Path, old: Path, study: str, results: dict[SessionPlan, SessionResult]
-    ) -> list[WrittenFile]:
-        tasks: dict[str, list[str]] = {}
-        tables: dict[str, str] = {}
+    ) -> tuple[list[WrittenFile], dict[str, SplitCounts]]:
+        """Write the tables' files and those of the examples; give them, and count what is in each split."""
+        kept = [(session, part) for session, part in self._parts if not results[session].code]
+        names: dict[str, str] = {}
+        made_of: dict[str, list[Part]] = {}
         for table in TABLES:
-            for session, part in self._parts:
-                if not results[session].code:
-                    name = table_file(table, study, date_of(session), session.split)
-                    tasks.setdefault(name, []).append(part)
-                    tables[name] = table
-        made_from = {name: self._work.file_digest(name, parts) for name, parts in tasks.items()}
+            for session, part in kept:
+                name = table_file(table, study, date_of(session), session.split)
+                names[name] = table
+                made_of.setdefault(name, []).append((session, part))
+        made_from = {name: self._work.file_digest(name, _names(parts)) for name, parts in made_of.items()}
         files = dict(self._keep_files(new, old, made_from))
         self._reused = msgspec.structs.replace(self._reused, files=len(files))
-        todo = [WriteTask(name, tables[name], tuple(parts)) for name, parts in tasks.items() if name not in files]
-        tell = self._stage(WRITE, len(files), len(tasks) + len(Split))
+        tell = self._stage(WRITE, len(files), len(made_of) + len(Split))
+        # What takes longest first: the examples, then the files of many events.
+        order = sorted(made_of.keys() - files, key=lambda name: (-sum(s.events for s, _ in made_of[name]), name))
+        by_split = {split: [(s, part) for s, part in kept if s.split is split] for split in Split}
+        examples = ExamplesTask(tuple((examples_file(split), _names(parts)) for split, parts in by_split.items()))
+        todo = [examples, *(WriteTask(name, names[name], _names(made_of[name])) for name in order)]
+        written: dict[str, tuple[WrittenFile, int]] = {}
         for data in self._workshop.map(WRITE, [msgspec.msgpack.encode(task) for task in todo]):
-            file = msgspec.msgpack.decode(data, type=WrittenFile)
-            files[file.name] = file
-            tell(len(files))
+            result = msgspec.msgpack.decode(data, type=Written)
+            if result.duplicates:
+                pairs = zip(result.files, result.duplicates, strict=True)
+                written = {file.name: (file, duplicates) for file, duplicates in pairs}
+            else:
+                files |= {file.name: file for file in result.files}
+            tell(len(files) + len(written))
         self._files = {name: KnownFile(made_from[name], file) for name, file in files.items()}
-        return [files[name] for name in sorted(files)]
+        of_split = {split: written[examples_file(split)] for split in Split}
+        splits = {
+            split.value: _count([results[s] for s, _ in by_split[split]], file.rows, duplicates)
+            for split, (file, duplicates) in of_split.items()
+        }
+        return [files[name] for name in sorted(files)] + [file for file, _ in of_split.values()], splits
 
     def _keep_files(self, new: Path, old: Path, made_from: dict[str, str]) -> Iterator[tuple[str, WrittenFile]]:
         """Take over the files of the dataset that stands, where they are what they would be again."""
@@ -213,37 +229,27 @@ class _Run:
                 shutil.copyfile(old / name, new / name)
                 yield name, known.file
 
-    def _write_examples(
-        self, new: Path, files: list[WrittenFile], results: dict[SessionPlan, SessionResult]
-    ) -> dict[str, SplitCounts]:
-        """Write the examples, each once, and count what is in each split."""
-        splits: dict[str, SplitCounts] = {}
-        seen: set[bytes] = set()
-        (new / EXAMPLES).mkdir(parents=True, exist_ok=True)
-        tables = len(files)
-        for number, split in enumerate(Split, 1):
-            kept = [(session, part) for session, part in self._parts if session.split is split]
-            kept = [(session, part) for session, part in kept if not results[session].code]
-            target = new / examples_file(split)
-            written, duplicates = write_examples([self._work.parts / part for _plan, part in kept], target, seen=seen)
-            files.append(describe_file(new, target, written))
-            found = [results[session] for session, _part in kept]
-            splits[split.value] = SplitCounts(
-                contributors=len({result.contributor for result in found}),
-                sessions=len(found),
-                events=sum(result.events for result in found),
-                documents=sum(result.documents for result in found),
-                masks=sum(result.masks + result.masks_second_pass for result in found),
-                examples=written,
-                duplicates=duplicates,
-            )
-            self._tell(BuildProgress(WRITE, tables + number, tables + len(Split)))
-        return splits
-
     def _stage(self, stage: str, done: int, total: int) -> Callable[[int], None]:
         """Begin a stage of which so much is done already; gives what tells how far it is."""
         self._tell(BuildProgress(stage, done, total))
         return lambda now: self._tell(BuildProgress(stage, now, total))
+
+
+def _names(parts: Iterable[Part]) -> tuple[str, ...]:
+    return tuple(part for _session, part in parts)
+
+
+def _count(found: Sequence[SessionResult], examples: int, duplicates: int) -> SplitCounts:
+    """Count what is in a split."""
+    return SplitCounts(
+        contributors=len({result.contributor for result in found}),
+        sessions=len(found),
+        events=sum(result.events for result in found),
+        documents=sum(result.documents for result in found),
+        masks=sum(result.masks + result.masks_second_pass for result in found),
+        examples=examples,
+        duplicates=duplicates,
+    )
 
 
 def _fitting(engine: Engine | None, listed: Sequence[Listed], second_pass: Detector | bool) -> Engine:  # noqa: FBT001

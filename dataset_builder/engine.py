@@ -121,8 +121,9 @@ class Workshop:
         try:
             frame = daft.from_pydict({"item": list(items)}).into_batches(1)
             frame = frame.select(run(daft.lit(task), daft.col("item")).alias("result"))
-            for row in frame.iter_rows():
-                yield outcome(row["result"])
+            with daft.execution_config_ctx(maintain_order=False):
+                for row in frame.iter_rows():
+                    yield outcome(row["result"])
         except DaftCoreException as error:
             raise DatasetError("the data engine failed", code="engine-failed") from error
 

@@ -6,6 +6,7 @@ little to do, the build's own process does everything.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import pickle
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from importlib.abc import MetaPathFinder
 from queue import SimpleQueue
 from types import TracebackType
 from typing import IO, Any, Protocol
@@ -140,7 +142,7 @@ class _Helper:
         self._waiting.start()
 
     def stop(self) -> None:
-        """Let it end, and wait until it has."""
+        """End it once it has done what it was asked, and wait until it is gone."""
         self._stopped = True
         if self._process is None:
             return
@@ -148,9 +150,11 @@ class _Helper:
             self._process.kill()  # it has not begun yet: it would first load all it needs
         self._waiting.join()
         with self._busy:
+            self._process.kill()  # it waits for work: ending by itself would take it a tenth of a second
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    with contextlib.suppress(OSError):  # what it was not sent any more
+                        pipe.close()
         self._process.wait()
 
     def _wait(self) -> None:
@@ -194,10 +198,20 @@ def _receive(pipe: IO[bytes]) -> bytes:
     return data
 
 
+class _WithoutPandas(MetaPathFinder):
+    """Keeps Arrow from loading pandas, to know its series from lists: that takes as long as all that a helper needs."""
+
+    def find_spec(self, fullname: str, *_where: object) -> None:
+        """Say of pandas that it is not installed; of others nothing."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError("a helper does without pandas", name=fullname)
+
+
 def main() -> None:
     """Be a helper: what is read from standard input is answered on standard output, until it ends."""
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not print into the answers
+    sys.meta_path.insert(0, _WithoutPandas())
     gc.set_threshold(GC_OBJECTS, 50, 50)
     try:
         make, arguments = pickle.loads(_receive(source))  # noqa: S301 - from the process that started this one

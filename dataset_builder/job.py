@@ -11,7 +11,7 @@ import msgspec
 
 from dataset_builder.names import Pseudonyms
 from dataset_builder.opening import Facts, Opened, inspect, open_segment
-from dataset_builder.parts import WrittenFile, describe_file, write_table
+from dataset_builder.parts import WrittenFile, describe_file, write_examples, write_table
 from dataset_builder.plan import SessionPlan
 from dataset_builder.rebuild import SecondPass, SessionResult, rebuild_session
 from dataset_builder.source import SegmentSource
@@ -43,12 +43,25 @@ class RebuildTask(msgspec.Struct, frozen=True):
     plan: SessionPlan
 
 
-class WriteTask(msgspec.Struct, frozen=True):
+class WriteTask(msgspec.Struct, frozen=True, tag="table"):
     """A file to write from the parts of some sessions, in their order."""
 
     name: str
     table: str
     parts: tuple[str, ...]
+
+
+class ExamplesTask(msgspec.Struct, frozen=True, tag="examples"):
+    """All files of examples, with the parts of each: one task, since each example is written once among them all."""
+
+    files: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+class Written(msgspec.Struct, frozen=True):
+    """Files that a task wrote, and how many examples each left out because they had been written before."""
+
+    files: tuple[WrittenFile, ...]
+    duplicates: tuple[int, ...] = ()
 
 
 def make_job(places: JobPlaces, secret: bytes, salt: bytes, detector: Any) -> BuildJob:
@@ -71,13 +84,15 @@ class BuildJob:
         self._second = None if detector is None else SecondPass(detector, Secret(salt).derive("overt second pass 1"))
 
     def run(self, task: str, item: bytes) -> bytes:
-        """Do one item: keys for ``inspect``, a session's plan for ``rebuild``, a file for ``write``."""
+        """Do one item: keys for ``inspect``, a session's plan for ``rebuild``, what to write for ``write``."""
         if task == INSPECT:
             keys = msgspec.msgpack.decode(item, type=list[str])
             return msgspec.msgpack.encode([self._inspect(key) for key in keys])
         if task == REBUILD:
             return msgspec.msgpack.encode(self._rebuild(msgspec.msgpack.decode(item, type=RebuildTask)))
-        return msgspec.msgpack.encode(self._write(msgspec.msgpack.decode(item, type=WriteTask)))
+        what = msgspec.msgpack.decode(item, type=WriteTask | ExamplesTask)
+        written = self._write(what) if isinstance(what, WriteTask) else self._write_examples(what)
+        return msgspec.msgpack.encode(written)
 
     def _inspect(self, key: str) -> Facts:
         try:
@@ -99,12 +114,29 @@ class BuildJob:
         unfinished.rename(target)
         return result
 
-    def _write(self, task: WriteTask) -> WrittenFile:
-        target = Path(self._places.new) / task.name
+    def _write(self, task: WriteTask) -> Written:
+        target = self._target(task.name)
+        rows = write_table(task.table, self._parts(task.parts), target)
+        return Written((describe_file(Path(self._places.new), target, rows),))
+
+    def _write_examples(self, task: ExamplesTask) -> Written:
+        seen: set[bytes] = set()
+        files: list[WrittenFile] = []
+        left_out: list[int] = []
+        for name, parts in task.files:
+            target = self._target(name)
+            written, duplicates = write_examples(self._parts(parts), target, seen=seen)
+            files.append(describe_file(Path(self._places.new), target, written))
+            left_out.append(duplicates)
+        return Written(tuple(files), tuple(left_out))
+
+    def _target(self, name: str) -> Path:
+        target = Path(self._places.new) / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        parts = [Path(self._places.parts) / part for part in task.parts]
-        rows = write_table(task.table, parts, target)
-        return describe_file(Path(self._places.new), target, rows)
+        return target
+
+    def _parts(self, parts: tuple[str, ...]) -> list[Path]:
+        return [Path(self._places.parts) / part for part in parts]
 
     def _load(self, key: str) -> Opened:
         return open_segment(key, self._source.read(key), study=self._places.study, secret=self._secret)
