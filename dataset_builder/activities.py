@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
+from typing import cast
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from event_model.events import (
     SelectionChange,
     ViewportChange,
 )
-from event_model.page_events import FieldChange, FormSubmit, KeyRhythm, PageBody, PageNavigate, PageOpen
+from event_model.page_events import PAGE_KINDS, FieldChange, FormSubmit, KeyRhythm, PageBody, PageNavigate, PageOpen
 
 WINDOW_MS = 60_000
 """A minute: long enough to tell what it is for, short enough for it to be one thing."""
@@ -125,10 +126,10 @@ class _Window:
     def add_bodies(self, bodies: Iterable[Body]) -> None:
         """Count what is no edit."""
         for body in bodies:
-            if isinstance(body, CommandRun):
+            if type(body) is CommandRun:
                 self._counts["renames"] += "rename" in body.command or "refactor" in body.command
-            elif isinstance(body, PageBody):
-                self._add_page(body)
+            elif type(body) in PAGE_KINDS:
+                self._add_page(cast("PageBody", body))
 
     def _add_page(self, body: PageBody) -> None:
         counts = self._counts

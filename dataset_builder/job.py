@@ -26,6 +26,10 @@ WRITE = "write"
 
 RESULT = "result.msgpack"
 
+MAX_KEPT_EVENTS = 1 << 18
+"""Events of segments that are kept open between looking at them and rebuilding their sessions; some 50 MB. Of a small
+build nothing is opened twice, and of a large one that would take what it does not have."""
+
 
 class JobPlaces(msgspec.Struct, frozen=True):
     """Where a job reads and writes: the source, the folder of the sessions' parts, and that of the new files."""
@@ -81,6 +85,8 @@ class BuildJob:
         self._source = SegmentSource(places.source)
         self._secret = secret
         self._pseudonyms = Pseudonyms(salt)
+        self._kept: dict[str, Opened] = {}
+        self._kept_events = 0
         self._second = None if detector is None else SecondPass(detector, Secret(salt).derive("overt second pass 1"))
 
     def run(self, task: str, item: bytes) -> bytes:
@@ -99,7 +105,11 @@ class BuildJob:
             data = self._source.read(key)
         except DatasetError as error:
             return Facts(key=key, code=error.code, detail=error.message)
-        return inspect(key, data, study=self._places.study, secret=self._secret)
+        facts, opened = inspect(key, data, study=self._places.study, secret=self._secret)
+        if opened is not None and self._kept_events + facts.count <= MAX_KEPT_EVENTS:
+            self._kept[key] = opened
+            self._kept_events += facts.count
+        return facts
 
     def _rebuild(self, task: RebuildTask) -> SessionResult:
         """Rebuild a session; its part takes its place whole, so that a build that is stopped leaves none by half."""
@@ -139,6 +149,10 @@ class BuildJob:
         return [Path(self._places.parts) / part for part in parts]
 
     def _load(self, key: str) -> Opened:
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self._kept_events -= len(kept.events)
+            return kept
         return open_segment(key, self._source.read(key), study=self._places.study, secret=self._secret)
 
 

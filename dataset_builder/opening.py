@@ -81,15 +81,16 @@ def open_segment(key: str, data: bytes, *, study: StudyId, secret: RecipientSecr
     return _open(key, data, study, secret)[0]
 
 
-def inspect(key: str, data: bytes, *, study: StudyId, secret: RecipientSecretKey) -> Facts:
-    """Check and open an object, and keep what the plan must know of it; never raises for a bad object."""
+def inspect(key: str, data: bytes, *, study: StudyId, secret: RecipientSecretKey) -> tuple[Facts, Opened | None]:
+    """Check and open an object: what the plan must know of it, and the segment; never raises for a bad object."""
     place = place_of(key)
     if place is None:
-        return Facts(key=key, code="not-a-segment", detail="the object's name is not a segment's", size=len(data))
+        facts = Facts(key=key, code="not-a-segment", detail="the object's name is not a segment's", size=len(data))
+        return facts, None
     try:
         content, header, digest = _open(key, data, study, secret)
     except (FormatError, CryptoError) as error:
-        return Facts(
+        facts = Facts(
             key=key,
             code=error.code,
             detail=error.message,
@@ -98,7 +99,8 @@ def inspect(key: str, data: bytes, *, study: StudyId, secret: RecipientSecretKey
             number=place.number,
             size=len(data),
         )
-    return Facts(
+        return facts, None
+    facts = Facts(
         key=key,
         pseudonym=header.pseudonym,
         epoch=header.epoch,
@@ -114,6 +116,7 @@ def inspect(key: str, data: bytes, *, study: StudyId, secret: RecipientSecretKey
         prev_digest=header.prev_digest,
         size=len(data),
     )
+    return facts, content
 
 
 def _open(key: str, data: bytes, study: StudyId, secret: RecipientSecretKey) -> tuple[Opened, EnvelopeHeader, str]:

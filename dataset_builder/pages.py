@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import cast
 
 from dataset_builder.event_arrays import LEVEL_NAMES, EventArrays
 from dataset_builder.plan import SessionPlan
@@ -10,6 +11,7 @@ from dataset_builder.rows import Row
 from event_model.errors import SegmentError
 from event_model.events import Mask, kind_of
 from event_model.page_events import (
+    PAGE_KINDS,
     Element,
     KeyRhythm,
     OutlineNode,
@@ -38,8 +40,8 @@ class PageRows:
     def rows(self, events: EventArrays, masks: Mapping[int, list[Mask]], first_seq: int) -> Iterator[Row]:
         """Give a row per event of a page; ``first_seq`` belongs to the first event, ``masks`` are by index."""
         for place, body in events.others:
-            if isinstance(body, PageBody):
-                masked = _masked(body, masks.get(events.first_index + place, ()))
+            if type(body) in PAGE_KINDS:
+                masked = _masked(cast("PageBody", body), masks.get(events.first_index + place, ()))
                 yield self._row(events, place, masked, first_seq + place)
 
     def _row(self, events: EventArrays, place: int, body: PageBody, seq: int) -> Row:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping
+from typing import cast
 
 import msgspec
 
@@ -229,17 +230,18 @@ class SessionReplay:
         return first_taken
 
     def _other(self, at: Moment, body: Body, masks: Iterable[Mask]) -> Life | None:
-        if isinstance(body, DocumentOpen):
-            return self._open(at, body, masks)
+        kind = type(body)  # asking isinstance of every body would cost more than all else that is done here
+        if kind is DocumentOpen:
+            return self._open(at, cast("DocumentOpen", body), masks)
         document: int | None = getattr(body, "document", None)
         life = None if document is None else self._live.get(document)
-        if isinstance(body, CaptureGap):
-            self._gap(body)
+        if kind is CaptureGap:
+            self._gap(cast("CaptureGap", body))
         elif life is not None:
             life.last_index, life.last_ms = at.number, at.wall_ms
-            if isinstance(body, DocumentSave):
+            if kind is DocumentSave:
                 life.saves += 1
-            elif isinstance(body, DocumentClose):
+            elif kind is DocumentClose:
                 self._finish(life.document, Ended.CLOSED)
         return life
 

@@ -284,6 +284,9 @@ PAGE_TYPES: tuple[type[PageBody], ...] = (
     Clipboard,
     PageOutline,
 )
+
+PAGE_KINDS = frozenset(PAGE_TYPES)
+"""The same, to look a type up in: asking ``isinstance`` of an abstract class costs more than a reader does with it."""
 """The kinds of pages, in the order of ``BODY_TYPES``."""
 
 

@@ -33,7 +33,7 @@ def _key(person: Contributor) -> str:
 
 
 def _look(person: Contributor, data: bytes, key: str | None = None) -> Facts:
-    return inspect(key or _key(person), data, study=StudyId("pilot"), secret=RECIPIENT)
+    return inspect(key or _key(person), data, study=StudyId("pilot"), secret=RECIPIENT)[0]
 
 
 def test_an_intact_object_tells_its_place_and_extent(alice: Contributor) -> None:
