@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -188,38 +188,27 @@ class _Run:
     ) -> tuple[list[WrittenFile], dict[str, SplitCounts]]:
         """Write the tables' files and those of the examples; give them, and count what is in each split."""
         kept = [(session, part) for session, part in self._parts if not results[session].code]
-        names: dict[str, str] = {}
-        made_of: dict[str, list[Part]] = {}
-        for table in TABLES:
-            for session, part in kept:
-                name = table_file(table, study, date_of(session), session.split)
-                names[name] = table
-                made_of.setdefault(name, []).append((session, part))
-        made_from = {name: self._work.file_digest(name, _names(parts)) for name, parts in made_of.items()}
+        by_split = {split: [each for each in kept if each[0].split is split] for split in Split}
+        tasks = _table_tasks(study, kept)
+        made_from = {name: self._work.file_digest(name, task.parts) for name, task in tasks.items()}
         files = dict(self._keep_files(new, old, made_from))
         self._reused = msgspec.structs.replace(self._reused, files=len(files))
-        tell = self._stage(WRITE, len(files), len(made_of) + len(Split))
-        # What takes longest first: the examples, then the files of many events.
-        order = sorted(made_of.keys() - files, key=lambda name: (-sum(s.events for s, _ in made_of[name]), name))
-        by_split = {split: [(s, part) for s, part in kept if s.split is split] for split in Split}
-        examples = ExamplesTask(tuple((examples_file(split), _names(parts)) for split, parts in by_split.items()))
-        todo = [examples, *(WriteTask(name, names[name], _names(made_of[name])) for name in order)]
-        written: dict[str, tuple[WrittenFile, int]] = {}
+        tell = self._stage(WRITE, len(files), len(tasks) + len(Split))
+        todo = [_examples_task(by_split), *(task for name, task in tasks.items() if name not in files)]
+        examples: list[tuple[WrittenFile, int]] = []
         for data in self._workshop.map(WRITE, [msgspec.msgpack.encode(task) for task in todo]):
-            result = msgspec.msgpack.decode(data, type=Written)
-            if result.duplicates:
-                pairs = zip(result.files, result.duplicates, strict=True)
-                written = {file.name: (file, duplicates) for file, duplicates in pairs}
+            written = msgspec.msgpack.decode(data, type=Written)
+            if written.duplicates:
+                examples = list(zip(written.files, written.duplicates, strict=True))
             else:
-                files |= {file.name: file for file in result.files}
-            tell(len(files) + len(written))
+                files |= {file.name: file for file in written.files}
+            tell(len(files) + len(examples))
         self._files = {name: KnownFile(made_from[name], file) for name, file in files.items()}
-        of_split = {split: written[examples_file(split)] for split in Split}
         splits = {
-            split.value: _count([results[s] for s, _ in by_split[split]], file.rows, duplicates)
-            for split, (file, duplicates) in of_split.items()
+            split.value: _count([results[session] for session, _part in of_split], file.rows, duplicates)
+            for (split, of_split), (file, duplicates) in zip(by_split.items(), examples, strict=True)
         }
-        return [files[name] for name in sorted(files)] + [file for file, _ in of_split.values()], splits
+        return [files[name] for name in sorted(files)] + [file for file, _duplicates in examples], splits
 
     def _keep_files(self, new: Path, old: Path, made_from: dict[str, str]) -> Iterator[tuple[str, WrittenFile]]:
         """Take over the files of the dataset that stands, where they are what they would be again."""
@@ -235,8 +224,20 @@ class _Run:
         return lambda now: self._tell(BuildProgress(stage, now, total))
 
 
-def _names(parts: Iterable[Part]) -> tuple[str, ...]:
-    return tuple(part for _session, part in parts)
+def _table_tasks(study: str, kept: Sequence[Part]) -> dict[str, WriteTask]:
+    """Say which files the tables have, and from which parts: those first that take longest, with the most events."""
+    made_of: dict[tuple[str, str], list[Part]] = {}
+    for table in TABLES:
+        for session, part in kept:
+            name = table_file(table, study, date_of(session), session.split)
+            made_of.setdefault((name, table), []).append((session, part))
+    order = sorted(made_of.items(), key=lambda each: (-sum(session.events for session, _part in each[1]), each[0]))
+    return {name: WriteTask(name, table, tuple(part for _session, part in parts)) for (name, table), parts in order}
+
+
+def _examples_task(by_split: Mapping[Split, Sequence[Part]]) -> ExamplesTask:
+    files = ((examples_file(split), tuple(part for _session, part in parts)) for split, parts in by_split.items())
+    return ExamplesTask(tuple(files))
 
 
 def _count(found: Sequence[SessionResult], examples: int, duplicates: int) -> SplitCounts:

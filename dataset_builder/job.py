@@ -85,7 +85,7 @@ class BuildJob:
         self._source = SegmentSource(places.source)
         self._secret = secret
         self._pseudonyms = Pseudonyms(salt)
-        self._kept: dict[str, Opened] = {}
+        self._kept: dict[str, tuple[bytes, Opened]] = {}
         self._kept_events = 0
         self._second = None if detector is None else SecondPass(detector, Secret(salt).derive("overt second pass 1"))
 
@@ -107,7 +107,7 @@ class BuildJob:
             return Facts(key=key, code=error.code, detail=error.message)
         facts, opened = inspect(key, data, study=self._places.study, secret=self._secret)
         if opened is not None and self._kept_events + facts.count <= MAX_KEPT_EVENTS:
-            self._kept[key] = opened
+            self._kept[key] = data, opened
             self._kept_events += facts.count
         return facts
 
@@ -149,11 +149,13 @@ class BuildJob:
         return [Path(self._places.parts) / part for part in parts]
 
     def _load(self, key: str) -> Opened:
-        kept = self._kept.pop(key, None)
-        if kept is not None:
-            self._kept_events -= len(kept.events)
-            return kept
-        return open_segment(key, self._source.read(key), study=self._places.study, secret=self._secret)
+        data = self._source.read(key)  # also of what is open already: it may have been erased since
+        before, opened = self._kept.pop(key, (b"", None))
+        if opened is not None:
+            self._kept_events -= len(opened.events)
+            if before == data:
+                return opened
+        return open_segment(key, data, study=self._places.study, secret=self._secret)
 
 
 def read_result(part: Path) -> SessionResult | None:

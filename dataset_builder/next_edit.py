@@ -21,6 +21,9 @@ REGION_START = "<|editable_region_start|>"
 REGION_END = "<|editable_region_end|>"
 CURSOR = "<|user_cursor_is_here|>"
 _MARK = "<|"
+_BAR = "|"
+"""In every marker; one character is looked for many times faster than two."""
+
 _MARKERS = (START_OF_FILE, REGION_START, REGION_END, CURSOR)
 
 HISTORY = 6
@@ -181,10 +184,11 @@ def example_digest(example: Example) -> bytes:
 
 def _has_marker(burst: Burst) -> bool:
     """Say whether one of the markers stands in what an example is cut from."""
-    if not (_MARK in burst.head or _MARK in burst.tail or _MARK in burst.after or _MARK in burst.before):
-        return False
     texts = (burst.head, burst.before, burst.after, burst.tail)
-    return any(marker in text for marker in _MARKERS for text in texts)
+    for text in texts:
+        if _BAR in text and _MARK in text:
+            return any(marker in text for marker in _MARKERS for text in texts)
+    return False
 
 
 def _around(burst: Burst) -> _Around | None:
