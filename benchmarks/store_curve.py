@@ -36,6 +36,7 @@ from event_model.events import Event
 from event_model.ids import Pseudonym, RecordId, SessionId, StudyId
 from event_model.keys import Secret
 from local_store.custody import DeviceKeys
+from local_store.forgetting import Selection
 from local_store.store import Store
 from overt.demo.trace import read_trace
 
@@ -188,7 +189,7 @@ async def _forgettings(
         await _fill_day(small, events, day)
         for at, store in ((0, large), (1, small))[:: 1 if turn % 2 else -1]:
             began, began_cpu = time.perf_counter(), time.process_time()
-            done = await store.forget(since_ms=since, until_ms=since + DAY_MS)
+            done = await store.forget(Selection(since_ms=since, until_ms=since + DAY_MS))
             times[at].append(time.perf_counter() - began)
             cpu[at].append(time.process_time() - began_cpu)
             assert done.events == DAY_EVENTS

@@ -18,6 +18,7 @@ from event_model.events import Event
 from event_model.ids import StudyId
 from event_model.keys import Secret
 from event_model.levels import Level
+from local_store.forgetting import Selection
 from local_store.store import SessionInfo, Store
 from privacy_filter.detectors import Detector, default_detector
 from privacy_filter.detectors.names import NameBook, NamingDetector
@@ -70,7 +71,7 @@ async def _recover_session(
     pending = await store.pending(orphan.session)
     grant = grants.get(orphan.study)
     if grant is None or not (grant.refusal is None or grant.refusal in STANDING):
-        await store.forget(session=orphan.session)
+        await store.forget(Selection(session=orphan.session))
         await store.end_session(orphan.session)
         return Recovered(discarded=len(pending))
     lowered = 0

@@ -22,6 +22,7 @@ from event_model.ids import SessionId, StudyId
 from event_model.keys import Secret
 from event_model.levels import Level
 from local_store.custody import DeviceKeys, open_custody
+from local_store.forgetting import Selection
 from local_store.store import Store
 from privacy_filter.detectors import Detector
 from privacy_filter.redactor import Redactor
@@ -187,7 +188,7 @@ class Sessions:
         if self.store is None:
             return 0
         await self._end_all()
-        forgotten = await self.store.forget(since_ms=since_ms)
+        forgotten = await self.store.forget(Selection(since_ms=since_ms))
         await self.activate()
         return forgotten.events
 

@@ -7,10 +7,10 @@ such number is stored twice in some way, and both are compared here.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from event_model.ids import SessionId, StudyId
-from local_store.model import Damage, SegmentInfo, SequenceGap
+from local_store.model import Damage, SegmentInfo, SegmentState, SequenceGap
 
 MAX_FINDINGS = 20
 """Lines of SQLite's own check that a report shows: the first few say it all."""
@@ -28,7 +28,12 @@ _HIDDEN_SEGMENTS = f"""
 def structure(connection: sqlite3.Connection) -> list[str]:
     """Let SQLite check its own pages, and its indexes against its tables; gives what it finds."""
     rows = connection.execute(f"PRAGMA integrity_check({MAX_FINDINGS})").fetchall()
-    return [str(row[0]) for row in rows if row[0] != "ok"]
+    states = ", ".join(f"'{each.value}'" for each in SegmentState)
+    (strange,) = connection.execute(
+        f"SELECT count(*) FROM segments WHERE state NOT IN ({states})"  # noqa: S608 - constants
+    ).fetchone()
+    unknown = [f"{strange} segments are in no state that there is"] if strange else []
+    return [str(row[0]) for row in rows if row[0] != "ok"] + unknown
 
 
 def misled_sessions(connection: sqlite3.Connection) -> list[Damage]:
@@ -67,15 +72,25 @@ def still_readable(connection: sqlite3.Connection) -> bool:
     )
 
 
-def sequence_gaps(segments: Sequence[SegmentInfo]) -> tuple[SequenceGap, ...]:
+def sequence_ends(connection: sqlite3.Connection) -> dict[tuple[str, int], int]:
+    """Say of each study's epoch that is written to which sequence number comes next."""
+    rows = connection.execute("SELECT study, epoch, next_seq FROM studies").fetchall()
+    return {(study, epoch): end for study, epoch, end in rows}
+
+
+def sequence_gaps(segments: Sequence[SegmentInfo], ends: Mapping[tuple[str, int], int]) -> tuple[SequenceGap, ...]:
     """Find sequence numbers that no segment holds; ``segments`` are sorted by study, epoch and number."""
     gaps: list[SequenceGap] = []
-    place: tuple[str, int] | None = None
-    expected = 0
+    expected = dict.fromkeys(ends, 0)
     for info in segments:
-        if place != (info.study, info.epoch):
-            place, expected = (info.study, info.epoch), 0
-        if info.first_seq != expected:
-            gaps.append(SequenceGap(info.study, info.epoch, expected, info.first_seq))
-        expected = info.first_seq + info.count
+        place = info.study, info.epoch
+        before = expected.get(place, 0)
+        if info.first_seq != before:
+            gaps.append(SequenceGap(info.study, info.epoch, before, info.first_seq))
+        expected[place] = info.first_seq + info.count
+    gaps.extend(
+        SequenceGap(StudyId(study), epoch, expected[study, epoch], end)
+        for (study, epoch), end in ends.items()
+        if end != expected[study, epoch]
+    )
     return tuple(gaps)

@@ -13,8 +13,9 @@ from typing import Self, TypeVar
 import aiosqlite
 
 from event_model.errors import OvertError, StoreDamaged, StoreError, StoreUnwritable
-from local_store import schema
+from event_model.keys import Secret
 from local_store.files import unwritable
+from local_store.mending import UNREADABLE, Presence, note, open_database
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -23,12 +24,6 @@ ROWS_PER_HOP = 64
 """aiosqlite wants a number for its own iteration, which is not used here."""
 
 _PRIMARY = 0xFF
-_UNREADABLE = {
-    sqlite3.SQLITE_IOERR_READ,
-    sqlite3.SQLITE_IOERR_SHORT_READ,
-    sqlite3.SQLITE_IOERR_CORRUPTFS,
-    sqlite3.SQLITE_IOERR_DATA,
-}
 _REASONS = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_READONLY: "it is read-only",
@@ -69,8 +64,10 @@ class _Connection(aiosqlite.Connection):
 class Database:
     """The store's database, for one process."""
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: _Connection, path: Path, presence: Presence) -> None:
         self._connection = connection
+        self._path = path
+        self._presence = presence
         self._process = os.getpid()
         self._begun = 0
         """Functions given to the thread; counted by the event loop alone."""
@@ -78,14 +75,16 @@ class Database:
         """Functions that the thread is done with; counted by the thread alone, also after a cancellation."""
 
     @classmethod
-    async def open(cls, path: Path) -> Self:
-        """Open or make the database. StoreUnwritable, StoreDamaged: if that can't be done."""
-        connection = _Connection(partial(schema.connect, path), iter_chunk_size=ROWS_PER_HOP)
+    async def open(cls, path: Path, root: Secret | None = None) -> Self:
+        """Open or make the database, and mend it if it is damaged. StoreUnwritable, StoreDamaged: if it can't be."""
+        presence = Presence(path.parent)
+        connection = _Connection(partial(open_database, path, presence, root), iter_chunk_size=ROWS_PER_HOP)
         connection.daemonise()
         try:
             await connection
         except BaseException as error:
             await connection.gone()
+            presence.leave()
             if isinstance(error, sqlite3.Error):
                 raise explain(error) from error
             if isinstance(error, UnicodeDecodeError):
@@ -93,11 +92,12 @@ class Database:
             if isinstance(error, OSError):
                 raise unwritable("the store", error) from error
             raise
-        return cls(connection)
+        return cls(connection, path, presence)
 
     async def close(self) -> None:
         """Close the connection, after what was begun."""
         await self._connection.close()
+        self._presence.leave()
 
     async def write(
         self,
@@ -120,6 +120,10 @@ class Database:
         """Run a function that reads one consistent state. StoreUnwritable, StoreDamaged: as for ``write``."""
         return await self._run(partial(_transact, self._connection.raw, work, "BEGIN"))
 
+    async def note_damage(self) -> None:
+        """Have the database mended when it is opened next with nobody else in it."""
+        await self._run(partial(note, self._path))
+
     async def aside(self, work: Callable[[], T]) -> T:
         """Run a function on the database's thread, between transactions."""
         return await self._run(work)
@@ -136,6 +140,10 @@ class Database:
         def counted() -> T:
             try:
                 return work()
+            except StoreDamaged as error:
+                if error.code == StoreDamaged.code:  # of the database, not of one segment
+                    note(self._path)
+                raise
             finally:
                 self._ended += 1
 
@@ -147,8 +155,10 @@ def explain(error: sqlite3.Error) -> OvertError:
     """Turn SQLite's error into ours."""
     code = getattr(error, "sqlite_errorcode", None)
     if not isinstance(code, int):
+        if isinstance(error, sqlite3.OperationalError):  # the module's own, of a column that holds no UTF-8
+            return _undecodable()
         return StoreError(f"the database refuses: {error}")
-    if code in _UNREADABLE or code & _PRIMARY in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+    if code in UNREADABLE or code & _PRIMARY in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return StoreDamaged(f"the database is damaged: {error}")
     if (reason := _REASONS.get(code & _PRIMARY)) is not None:
         return StoreUnwritable(f"the store can't be written: {reason}")

@@ -136,8 +136,8 @@ class Erasure:
         """What can't be read may hold what is to be forgotten: it goes as a whole."""
         self._segments.erase(connection, info)
         eraser.lose(first=info.first_index, count=info.count, level=Level.RHYTHM, wall_ms=info.last_wall_ms)
-        uploaded = (info.place,) if info.state is SegmentState.UPLOADED else ()
-        return Piece(info.first_index + info.count, info.count, 1, uploaded=uploaded)
+        sent = (info.place,) if info.digest else ()  # an envelope was made, and may have arrived
+        return Piece(info.first_index + info.count, info.count, 1, uploaded=sent)
 
 
 def destroy_study(connection: sqlite3.Connection, study: StudyId) -> bool:

@@ -45,6 +45,10 @@ class Selection(msgspec.Struct, frozen=True):
         )
 
 
+EVERYTHING = Selection()
+"""Selects all that is stored."""
+
+
 class Eraser:
     """Walks one session's events in index order, piece by piece, and replaces those that are selected."""
 

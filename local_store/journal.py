@@ -280,8 +280,17 @@ class Journal:
             files = [each for each in self._folder.iterdir() if each.suffix in {_SUFFIX, MARK_SUFFIX}]
             kept = {row.session for row in all_sessions(connection, open_only=True)} if files else set()
             for path in (*files, *self._folder.glob("*" + NEW_SUFFIX)):
-                if path.stem not in kept or path.suffix == NEW_SUFFIX:
+                if path.suffix == NEW_SUFFIX or (path.stem not in kept and not self._has_key(connection, path.stem)):
                     _unlink(path)
+
+    def _has_key(self, connection: sqlite3.Connection, session: str) -> bool:
+        """Say whether a key is left of a session that seems to be over: then its row rotted. Its copy is asked."""
+        found = connection.execute(
+            "SELECT 1 FROM keys WHERE session IN"
+            " (SELECT no FROM sessions INDEXED BY sessions_again WHERE session = ?) LIMIT 1",
+            (session,),
+        ).fetchone()
+        return found is not None
 
     def next_index(self, connection: sqlite3.Connection, row: SessionRow) -> int:
         """One past the session's last durable event."""

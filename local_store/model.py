@@ -148,13 +148,17 @@ class SequenceGap(msgspec.Struct, frozen=True):
 
 
 class VerifyReport(msgspec.Struct, frozen=True):
-    """What a full check found: how much was read in whole, and what was not."""
+    """What a full check found: how much was read in whole, and what was not.
+
+    ``set_aside`` names the damaged databases out of which this one was made; they stay until something is forgotten.
+    """
 
     segments: int
     events: int
     pending: int
     damaged: tuple[Damage, ...]
     gaps: tuple[SequenceGap, ...]
+    set_aside: tuple[str, ...] = ()
 
     @property
     def sound(self) -> bool:

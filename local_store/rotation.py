@@ -20,6 +20,7 @@ from local_store import schema, vault
 from local_store.custody import DeviceKeys
 from local_store.database import explain
 from local_store.files import unwritable
+from local_store.mending import Presence, open_database
 
 
 def rotate(
@@ -59,7 +60,11 @@ def _rewrap(path: Path, old: Secret, new: Secret) -> None:
         return
     before, after = vault.wrapping_key(old), vault.wrapping_key(new)
     try:
-        with contextlib.closing(schema.connect(path)) as connection, _transaction(connection):
+        with (
+            _present(path.parent) as presence,
+            contextlib.closing(open_database(path, presence, old)) as connection,
+            _transaction(connection),
+        ):
             if schema.known_root(connection) not in {None, vault.key_check(old)}:
                 raise schema.another_root()
             for number, wrapped in connection.execute("SELECT no, wrapped FROM keys").fetchall():
@@ -71,6 +76,15 @@ def _rewrap(path: Path, old: Secret, new: Secret) -> None:
         raise explain(error) from error
     except UnicodeDecodeError as error:
         raise StoreDamaged("the database is damaged: it names what is no text") from error
+
+
+@contextlib.contextmanager
+def _present(folder: Path) -> Iterator[Presence]:
+    presence = Presence(folder)
+    try:
+        yield presence
+    finally:
+        presence.leave()
 
 
 @contextlib.contextmanager

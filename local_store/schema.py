@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from event_model.errors import KeyUnavailable, StoreDamaged
@@ -12,7 +13,7 @@ from local_store.files import PRIVATE_FILE
 APPLICATION_ID = 0x4F565254
 """``OVRT``: how ``file`` and we ourselves know the database."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 PAGE_BYTES = 1024
 """Small, because a store holds little: an empty one is some 15 kB, a commit of a few events writes two pages."""
@@ -94,6 +95,34 @@ INDEXES = (
 )
 """What keeps opening and forgetting from walking through all that is stored; version 1 had none of them."""
 
+COPIES = (
+    "CREATE INDEX studies_again ON studies (study, epoch, forgotten_below, next_number, next_seq)",
+    """CREATE INDEX sessions_again ON sessions (
+        session, study, epoch, source, consent_record, begun_ms, ended, sealed, revision
+    )""",
+    "CREATE INDEX keys_again ON keys (study, epoch, session, wrapped)",
+)
+"""A second copy of each row that others hang on, on pages of its own, which goes when the row goes; since version 3."""
+
+DEFINITIONS = (*TABLES, *INDEXES, *COPIES)
+
+_UPGRADES = {1: (*INDEXES, *COPIES), 2: COPIES}
+"""What a store of that version lacks."""
+
+_CONSTANT = (
+    (0, b"SQLite format 3\0" + PAGE_BYTES.to_bytes(2) + b"\1\1\0\x40\x20\x20"),
+    (44, (4).to_bytes(4)),  # of the schema's format
+    (56, (1).to_bytes(4)),  # UTF-8
+    (60, SCHEMA_VERSION.to_bytes(4)),
+    (64, (1).to_bytes(4)),  # incremental vacuum
+    (68, APPLICATION_ID.to_bytes(4)),
+)
+"""Bytes of the file's header that no transaction changes: where they lie, and what they are."""
+
+_MAP_ENTRY_BYTES = 5
+_ROOT = 1
+"""What the second page, which says of the ones after it what they are, says of a table's first page."""
+
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open the database, and make it with its tables at the first run. sqlite3.Error: as it comes."""
@@ -102,6 +131,7 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         _set_up(connection)
+        _check_first_pages(connection, path)
     except BaseException:
         connection.close()
         raise
@@ -119,16 +149,18 @@ def _set_up(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA trusted_schema = OFF")
     if _version(connection) == 0:
         _create(connection)
-    if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
+    definitions = _definitions(connection)
+    ours = {each.encode() for each in DEFINITIONS}
+    if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,) and not definitions & ours:
         raise StoreDamaged("store/overt.sqlite3 is some other program's database", code="store-foreign")
-    if _version(connection) == 1:
+    version = _version(connection)
+    if version in _UPGRADES and definitions == ours - {each.encode() for each in _UPGRADES[version]}:
         _upgrade(connection)
-    if _version(connection) != SCHEMA_VERSION:
-        raise StoreDamaged(
-            f"the store is of version {_version(connection)}", code="store-version", hint="Update overt."
-        )
+        version, definitions = _version(connection), _definitions(connection)
+    if version > SCHEMA_VERSION and definitions != ours:
+        raise StoreDamaged(f"the store is of version {version}", code="store-version", hint="Update overt.")
     # SQLite reads a definition that rotted as best it can, and then gives rows that hold something else.
-    if _definitions(connection) != {each.encode() for each in (*TABLES, *INDEXES)}:
+    if version != SCHEMA_VERSION or definitions != ours:
         raise StoreDamaged("the database is damaged: its tables are not those of a store")
 
 
@@ -137,7 +169,7 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # on a database that has tables this would be a write
     connection.execute("BEGIN IMMEDIATE")
     if _version(connection) == 0:  # not made by another process in the meantime
-        for statement in (*TABLES, *INDEXES):
+        for statement in DEFINITIONS:
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -146,10 +178,9 @@ def _create(connection: sqlite3.Connection) -> None:
 
 def _upgrade(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    if _version(connection) == 1:
-        for statement in INDEXES:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    for statement in _UPGRADES.get(_version(connection), ()):  # another process may have done it
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
 
 
@@ -161,12 +192,29 @@ def _definitions(connection: sqlite3.Connection) -> set[bytes]:
     return {bytes(sql) for (sql,) in rows}
 
 
-def check_root(connection: sqlite3.Connection, expected: bytes) -> None:
-    """Note the root key's check value in a new store, compare it in an old one. KeyUnavailable: if it is another."""
-    if known_root(connection) is None:
-        connection.execute("INSERT INTO meta VALUES ('root-check', ?)", (expected,))
-    elif known_root(connection) != expected:
+def _check_first_pages(connection: sqlite3.Connection, path: Path) -> None:
+    """Look at what SQLite would believe. StoreDamaged: if it is not as it must be."""
+    roots = [root for (root,) in connection.execute("SELECT rootpage FROM sqlite_master WHERE rootpage IS NOT NULL")]
+    with path.open("rb") as file:
+        head, kinds = file.read(PAGE_BYTES), file.read(PAGE_BYTES)
+    if (
+        any(head[at : at + len(constant)] != constant for at, constant in _CONSTANT)
+        or len(set(roots)) != len(roots)
+        or any(kinds[(root - 3) * _MAP_ENTRY_BYTES :][:1] != bytes([_ROOT]) for root in roots)
+    ):
+        raise StoreDamaged("the database is damaged: its first pages are not those of a store")
+
+
+def check_root(connection: sqlite3.Connection, expected: bytes, opens: Callable[[bytes], bool]) -> None:
+    """Note the root key's check value in a new store, compare it in an old one. KeyUnavailable: if it is another.
+
+    ``opens`` tries a wrapped key: where one opens, it was the check value that rotted.
+    """
+    if known_root(connection) not in {None, expected} and not any(
+        opens(wrapped) for (wrapped,) in connection.execute("SELECT wrapped FROM keys")
+    ):
         raise another_root()
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('root-check', ?)", (expected,))
 
 
 def another_root() -> KeyUnavailable:

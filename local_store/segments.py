@@ -11,13 +11,16 @@ from event_model.ids import RecordId, SessionId, StudyId
 from event_model.segment import SegmentContent, SegmentHeader, decode_segment, may_hold
 from local_store import vault
 from local_store.model import SegmentAct, SegmentInfo, SegmentState, transition
-from local_store.sessions import Keys, SessionRow, StudyRow
+from local_store.sessions import Keys, SessionRow, StudyRow, rotten
 
 _INFO = """
     SELECT t.study, g.epoch, g.number, s.session, s.source, s.consent_record, g.first_seq, g.count, g.first_index,
         g.sealed_ms, g.first_wall_ms, g.last_wall_ms, g.size, g.state, g.revision, g.digest, g.receipt
     FROM segments g JOIN sessions s ON s.no = g.session JOIN studies t ON t.no = g.study
     WHERE g.epoch >= t.forgotten_below"""
+
+_STATES = {each.value: each for each in SegmentState}
+"""A state that rotted is that of a segment which is set aside."""
 
 _ON_THE_WAY = (SegmentState.HELD.value, SegmentState.ENVELOPED.value)
 
@@ -250,8 +253,7 @@ def _damaged(info: SegmentInfo, error: DecryptError | SegmentError) -> StoreDama
 
 
 def _about(info: SegmentInfo | SegmentHeader, count: int) -> bytes:
-    place = f"{info.study}|{info.epoch}|{info.number}|{info.session}|{info.first_seq}|{count}"
-    return f"overt segment 1|{place}".encode()
+    return vault.about_segment(info.study, info.epoch, info.number, info.session, info.first_seq, count)
 
 
 def _compare(info: SegmentInfo, content: SegmentContent) -> None:
@@ -266,16 +268,16 @@ def _compare(info: SegmentInfo, content: SegmentContent) -> None:
 
 
 def _infos(rows: Iterable[tuple[Any, ...]]) -> list[SegmentInfo]:
-    try:
-        return [_info(*row) for row in rows]
-    except (ValueError, TypeError) as error:
-        raise StoreDamaged("the list of segments holds what this version does not know") from error
+    return [_info(*row) for row in rows]
 
 
 def _info(*row: Any) -> SegmentInfo:
     study, epoch, number, session, source, record, *counts, state, revision, digest, receipt = row
     first_seq, count, first_index, sealed_ms, first_wall_ms, last_wall_ms, size = counts
+    if not all(isinstance(each, int) for each in (epoch, number, revision, *counts)) or not isinstance(digest, str):
+        raise rotten("a segment's row")
     return SegmentInfo(
         StudyId(study), epoch, number, SessionId(session), source, RecordId(record), first_seq, count, first_index,
-        sealed_ms, first_wall_ms, last_wall_ms, size, SegmentState(state), revision, digest, receipt,
+        sealed_ms, first_wall_ms, last_wall_ms, size, _STATES.get(state, SegmentState.DAMAGED), revision, digest,
+        receipt,
     )  # fmt: skip

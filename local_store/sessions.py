@@ -111,7 +111,11 @@ def find_study(connection: sqlite3.Connection, study: StudyId) -> StudyRow | Non
     row = connection.execute(
         "SELECT no, study, epoch, next_number, next_seq FROM studies WHERE study = ?", (study,)
     ).fetchone()
-    return None if row is None else StudyRow(*row)
+    if row is None:
+        return None
+    if not all(isinstance(each, int) for each in (row[0], *row[2:])):
+        raise rotten("a study's row")
+    return StudyRow(*row)
 
 
 def add_study(connection: sqlite3.Connection, study: StudyId) -> StudyRow:
@@ -185,10 +189,18 @@ class Keys:
         return self._outer
 
 
+def rotten(what: str) -> StoreDamaged:
+    """Name a row whose columns are not of the kinds that they were written as."""
+    return StoreDamaged(f"the database is damaged: {what} is not what it was")
+
+
 def _session(row: tuple[int, str, int, str, int, str, str, int, int, int, int] | None) -> SessionRow | None:
     if row is None:
         return None
     no, session, study_no, study, epoch, source, record, begun_ms, ended, sealed, revision = row
+    texts, numbers = (session, study, source, record), (no, study_no, epoch, begun_ms, ended, sealed, revision)
+    if not (all(isinstance(each, str) for each in texts) and all(isinstance(each, int) for each in numbers)):
+        raise rotten("a session's row")
     return SessionRow(
         no, SessionId(session), study_no, StudyId(study), epoch, source, RecordId(record), begun_ms, bool(ended),
         sealed, revision,

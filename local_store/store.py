@@ -5,10 +5,9 @@ Every method is one or a few transactions. What returned is durable. Several pro
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Container, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -20,15 +19,17 @@ from event_model.events import Event
 from event_model.ids import Pseudonym, SessionId, StudyId
 from event_model.segment import SEGMENT_VERSION, SegmentContent, SegmentHeader, encode_segment
 from local_store import vault
-from local_store.consistency import hidden_rows, misled_sessions, sequence_gaps, structure
+from local_store.consistency import hidden_rows, misled_sessions, sequence_ends, sequence_gaps, structure
 from local_store.custody import DeviceKeys
 from local_store.database import Database
-from local_store.erasure import Erasure, destroy_study
+from local_store.erasure import Erasure
 from local_store.files import make_private_folder, unwritable
-from local_store.forgetting import Eraser, Selection
+from local_store.forgetter import Forgetter, Progress, untold
+from local_store.forgetting import EVERYTHING, Selection
 from local_store.inspection import Inspection, Piece, size_bytes
 from local_store.journal import Journal
 from local_store.live import LiveLocks
+from local_store.mending import set_aside
 from local_store.model import (
     Damage,
     Forgotten,
@@ -60,14 +61,14 @@ from local_store.sessions import (
     find_session,
     find_study,
     get_session,
-    sessions_within,
 )
 from local_store.transactions import Transactions
 from local_store.volumes import network_kind
-from local_store.weighing import Weighed, Weigher
+from local_store.weighing import Weighed
 
 __all__ = [
     "Forgotten",
+    "Progress",
     "SegmentInfo",
     "SegmentState",
     "SessionInfo",
@@ -78,6 +79,8 @@ __all__ = [
     "VerifyReport",
 ]
 
+DATABASE = "overt.sqlite3"
+
 SEAL_TRIES = 8
 """Another process of the same study may take the number that a segment was encoded for; then it is encoded again."""
 
@@ -86,18 +89,6 @@ QUICK_SYNC_S = 0.025
 
 SPARE_BYTES = 32 * 1024
 """Free space in the file that is left there after sealing, because the journal soon fills it again."""
-
-
-Progress = Callable[[int, int], None]
-"""Told how many sessions were gone through, and of how many."""
-
-
-def untold(_done: int, _total: int) -> None:
-    """Tell nobody."""
-
-
-END_OF_TIME_MS = 1 << 60
-"""Later than any event."""
 
 
 class _Moved(Exception):
@@ -117,8 +108,11 @@ class Store:
         self._database = Transactions(database, folder / "reserve", self._journal.done, self._journal.undone)
         self._segments = Segments(keys)
         self._witness = Witness(folder.parent / "keys" / "sealed.json")
-        self._erasure = Erasure(self._journal, self._segments)
         self._inspection = Inspection(self._journal, self._segments)
+        self._path = folder / DATABASE
+        self._forgetter = Forgetter(
+            self._database, self._path, self._journal, Erasure(self._journal, self._segments), self._inspection
+        )
 
     @classmethod
     async def open(
@@ -140,12 +134,13 @@ class Store:
                 f"the store lies on a network file system ({kind}), where locks and syncs can't be relied on",
                 hint="Set OVERT_HOME to a folder on a disk of this machine; `overt leave` still works.",
             )
-        database = await Database.open(folder / "overt.sqlite3")
         root = None if keys is None else keys.root
+        database = await Database.open(folder / DATABASE, root)
         store = cls(folder, database, Keys(root, random), clock=clock, has_root=root is not None)
         try:
             if root is not None and await database.read(known_root) != (check := vault.key_check(root)):
-                await database.write(partial(check_root, expected=check))
+                opens = partial(vault.opens, vault.wrapping_key(root))
+                await database.write(partial(check_root, expected=check, opens=opens))
             store._database.keep_reserve()
             await store._database.sweep()
             if root is not None:
@@ -474,9 +469,10 @@ class Store:
     async def verify(self) -> VerifyReport:
         """Open everything that is stored and report what is damaged or missing; sets damaged segments aside."""
         segments = events = pending = 0
-        damaged = [
-            Damage("database", StudyId(""), SessionId(""), 0, 0, each) for each in await self._database.read(structure)
-        ]
+        found = await self._database.read(structure)
+        damaged = [Damage("database", StudyId(""), SessionId(""), 0, 0, each) for each in found]
+        if found:  # mending may bring back what now can't be read: nothing is set aside for good
+            await self._database.note_damage()
         damaged.extend(await self._database.read(misled_sessions))
         damaged.extend(await self._database.read(hidden_rows))
         unseen = {each.place: each.first_index for each in await self.segments()}
@@ -487,20 +483,21 @@ class Store:
                     segments, events = segments + 1, events + len(piece.events)
                 elif piece.info is None:
                     pending += len(piece.events)
-                elif piece.damaged and piece.info.state is SegmentState.HELD:
+                elif piece.damaged and piece.info.state is SegmentState.HELD and not found:
                     await self.mark_damaged(piece.info)
                 # Index and table may say different things of a segment; then it is found, or sent, but not both.
                 if piece.info is not None and unseen.get(piece.info.place) == piece.info.first_index:
                     del unseen[piece.info.place]
-        damaged.extend(await self._set_aside(unseen))
-        gaps = sequence_gaps(await self.segments())
-        return VerifyReport(segments, events, pending, tuple(damaged), gaps)
+        damaged.extend(await self._set_aside(unseen, for_good=not found))
+        gaps = sequence_gaps(await self.segments(), await self._database.read(sequence_ends))
+        aside = tuple(str(each) for each in set_aside(self._path))
+        return VerifyReport(segments, events, pending, tuple(damaged), gaps, aside)
 
-    async def _set_aside(self, unseen: Container[SegmentPlace]) -> list[Damage]:
+    async def _set_aside(self, unseen: Container[SegmentPlace], *, for_good: bool) -> list[Damage]:
         """Set aside what a walk through the sessions did not come to, if it is still there: its row misleads."""
         infos = [each for each in await self.segments() if each.place in unseen]
         for info in infos:
-            if info.state is SegmentState.HELD:
+            if info.state is SegmentState.HELD and for_good:
                 await self.mark_damaged(info)
         return [
             Damage("segment", each.study, each.session, each.first_index, each.count, "its row misleads")
@@ -535,102 +532,29 @@ class Store:
 
     # Forgetting
 
-    async def forget(
-        self,
-        *,
-        study: StudyId | None = None,
-        session: SessionId | None = None,
-        indexes: Iterable[int] | None = None,
-        path: str | None = None,
-        site: str | None = None,
-        since_ms: int | None = None,
-        until_ms: int | None = None,
-        progress: Progress = untold,
-    ) -> Forgotten:
-        """Forget the events for which all the given criteria hold, wherever they stand; none given means all.
+    async def forget(self, selection: Selection = EVERYTHING, progress: Progress = untold) -> Forgotten:
+        """Forget the events that are selected, wherever they stand, and what damaged files were set aside.
 
-        ``since_ms`` is inclusive, ``until_ms`` exclusive; ``path`` is a document's path as stored, or a glob;
-        ``site`` is a web origin. ``progress`` is told after each session.
-        StoreUnwritable: if the disk is full beyond what the reserve can make up for; what was done till then stays.
+        ``progress`` is told after each session. StoreUnwritable: if the disk is full beyond what the reserve can make
+        up for; what was done till then stays.
         """
-        chosen = None if indexes is None else frozenset(indexes)
-        selection = Selection(study, session, chosen, path, site, since_ms, until_ms)
-        events = segments = 0
-        uploaded: dict[SegmentPlace, None] = {}
-        rows = await self._database.read(partial(_concerned, selection=selection))
-        for done_before, row in enumerate(rows):
-            progress(done_before, len(rows))
-            live = self._live.holds(row.session) and row.session not in self._adopted
-            live = live or self._live.running_elsewhere(row.session)
-            done = await self._forget_session(row.no, selection, live=live)
-            self._journal.accept_revision(row.session)
-            events, segments = events + done.events, segments + done.segments
-            uploaded |= dict.fromkeys(done.uploaded_segments)
-        await self._database.shorten(0)
-        self._database.keep_reserve()
-        return Forgotten(events, segments, tuple(uploaded))
+        return await self._forgetter.forget(selection, self._is_live, progress)
+
+    def _is_live(self, row: SessionRow) -> bool:
+        held = self._live.holds(row.session) and row.session not in self._adopted
+        return held or self._live.running_elsewhere(row.session)
 
     async def weigh(self, selection: Selection, progress: Progress = untold) -> Weighed:
         """Say what ``forget`` would do with these criteria; changes nothing. ``progress`` as there."""
-        total = Weighed()
-        rows = await self._database.read(partial(_concerned, selection=selection))
-        for done_before, row in enumerate(rows):
-            progress(done_before, len(rows))
-            weigher = Weigher(self._inspection, Eraser(selection))
-            index: int | None = 0
-            while index is not None:
-                index = await self._database.read(partial(weigher.piece, session_no=row.no, index=index))
-            total = Weighed(
-                total.events + weigher.events,
-                total.segments + weigher.segments,
-                total.sent + weigher.sent,
-                total.paths | weigher.paths,
-            )
-        return total
+        return await self._forgetter.weigh(selection, progress)
 
     async def forget_study(self, study: StudyId) -> None:
         """Destroy a study's keys, and then its rows; works without a key and with a full disk.
 
         If there is no room to remove the rows, they stay unreadable until the store is opened next.
         """
-
-        def work(connection: sqlite3.Connection) -> bool:
-            self._journal.abandon(connection, study)
-            return destroy_study(connection, study)
-
-        if await self._database.write_reserved(work):
-            with contextlib.suppress(StoreUnwritable):
-                await self._database.sweep()
-        self._database.keep_reserve()
-
-    async def _forget_session(self, session_no: int, selection: Selection, *, live: bool) -> Forgotten:
-        eraser = Eraser(selection)
-        index: int | None = 0
-        events = segments = pending = 0
-        uploaded: list[SegmentPlace] = []
-        while index is not None:
-            piece = await self._database.write_reserved(
-                partial(self._erasure.piece, session_no=session_no, first_index=index, eraser=eraser)
-            )
-            index, eraser = piece.next_index, piece.eraser or eraser
-            events, segments, pending = events + piece.events, segments + piece.segments, pending + piece.pending
-            uploaded.extend(piece.uploaded)
-        if pending:
-            with contextlib.suppress(StoreUnwritable):  # the bytes are overwritten; the key goes when this is sealed
-                await self._database.write_reserved(partial(self._erasure.rekey, session_no=session_no, live=live))
-        return Forgotten(events, segments, tuple(uploaded))
+        await self._forgetter.forget_study(study)
 
     def _need_root(self) -> None:
         if not self._has_root:
             raise KeyUnavailable("the store was opened without its root key")
-
-
-def _concerned(connection: sqlite3.Connection, selection: Selection) -> list[SessionRow]:
-    """List the sessions that can hold something that is selected."""
-    return sessions_within(
-        connection,
-        study=selection.study,
-        session=selection.session,
-        since_ms=selection.since_ms or 0,
-        until_ms=END_OF_TIME_MS if selection.until_ms is None else selection.until_ms,
-    )

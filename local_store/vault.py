@@ -53,8 +53,17 @@ def unwrap(outer: Secret, wrapped: bytes) -> Secret:
     """Unwrap a key. DecryptError: if it was wrapped under another key, or changed."""
     try:
         return Secret(aes_key_unwrap(outer.reveal(), wrapped))
-    except (InvalidUnwrap, ValueError) as error:
+    except (InvalidUnwrap, ValueError, TypeError) as error:  # a column that rotted is of any type
         raise DecryptError("a wrapped key does not open: it is damaged, or the wrapping key is another one") from error
+
+
+def opens(outer: Secret, wrapped: bytes) -> bool:
+    """Say whether a key was wrapped under another."""
+    try:
+        unwrap(outer, wrapped)
+    except DecryptError:
+        return False
+    return True
 
 
 def chunk_cipher(key: Secret) -> AESGCM:
@@ -79,6 +88,11 @@ def seal_body(epoch_key: Secret, plain: bytes, about: bytes, random: Callable[[i
     return wrap(epoch_key, data_key), AESGCM(data_key.reveal()).encrypt(_ONLY_NONCE, plain, about)
 
 
+def about_segment(study: str, epoch: int, number: int, session: str, first_seq: int, count: int) -> bytes:
+    """Name what a segment's body belongs to."""
+    return f"overt segment 1|{study}|{epoch}|{number}|{session}|{first_seq}|{count}".encode()
+
+
 def open_body(epoch_key: Secret, wrapped: bytes, sealed: bytes, about: bytes) -> bytes:
     """Open a segment. DecryptError: if key, bytes or ``about`` are not those it was sealed with."""
     return _decrypt(unwrap(epoch_key, wrapped), _ONLY_NONCE, sealed, about)
@@ -87,5 +101,5 @@ def open_body(epoch_key: Secret, wrapped: bytes, sealed: bytes, about: bytes) ->
 def _decrypt(key: Secret, nonce: bytes, sealed: bytes, about: bytes) -> bytes:
     try:
         return AESGCM(key.reveal()).decrypt(nonce, sealed, about)
-    except (InvalidTag, ValueError) as error:
+    except (InvalidTag, ValueError, TypeError) as error:
         raise DecryptError("a ciphertext does not open: it is damaged, or belongs elsewhere") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -13,8 +14,9 @@ import click
 from capture_gate.home import home_folder
 from consent_ledger.ledger import Ledger
 from event_model.clock import SystemClock
+from event_model.errors import StoreDamaged
 from local_store.custody import DeviceKeys, open_custody
-from local_store.store import Store
+from local_store.store import Store, VerifyReport
 
 PASSPHRASE_VARIABLE = "OVERT_PASSPHRASE"  # noqa: S105 - a name
 """Environment: the passphrase that the root key is under, where there is no one to ask."""
@@ -58,3 +60,16 @@ class Device:
             yield store
         finally:
             await store.close()
+
+    async def verified(self) -> VerifyReport:
+        """Check the whole store. If its database is damaged, it is opened anew, which mends it, and checked again.
+
+        KeyUnavailable: without the keys. StoreDamaged: if it is damaged and another program has it open.
+        """
+        with contextlib.suppress(StoreDamaged):
+            async with self.store() as store:
+                report = await store.verify()
+                if not any(each.what == "database" for each in report.damaged):
+                    return report
+        async with self.store() as store:
+            return await store.verify()

@@ -202,11 +202,12 @@ def _keys_and_store(device: Device) -> Iterator[Finding]:
 
 async def _store(device: Device) -> Finding:
     try:
-        async with device.store() as store:
-            report = await store.verify()
+        report = await device.verified()
     except OvertError as error:
         return _wrong("store", error.message, error.code, error.hint, STORE)
     words = f"{report.segments} segments, {len(report.damaged)} damaged"
+    if report.set_aside:
+        words += f"; mended, the damaged database is kept as {report.set_aside[-1]} until you forget something"
     if report.sound:
         return _fine("store", words)
     return _wrong("store", words, "store-damaged", "`overt verify` says what; everything else stays readable.", STORE)

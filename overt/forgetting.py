@@ -20,16 +20,7 @@ async def forget(device: Device, store: Store, selection: Selection, progress: P
     """
     sent = {info.place for info in await store.segments() if info.state is SegmentState.UPLOADED}
     try:
-        done = await store.forget(
-            study=selection.study,
-            session=selection.session,
-            indexes=selection.indexes,
-            path=selection.path,
-            site=selection.site,
-            since_ms=selection.since_ms,
-            until_ms=selection.until_ms,
-            progress=progress,
-        )
+        done = await store.forget(selection, progress)
     except OvertError:
         gone = {info.place for info in await store.segments() if info.state is SegmentState.FORGOTTEN}
         with contextlib.suppress(OvertError):  # what stopped the forgetting is what the person is told

@@ -19,7 +19,7 @@ from rich.table import Table
 from event_model.errors import OvertError, StoreError
 from event_model.ids import SessionId, StudyId
 from local_store.forgetting import Selection
-from local_store.store import Forgotten, Store, StoredEvent, VerifyReport
+from local_store.store import Forgotten, Store, StoredEvent
 from local_store.weighing import Weighed
 from overt.audit import check_kept
 from overt.console import DURATION, console, json_option, local_time, print_json, table
@@ -171,7 +171,7 @@ def verify(*, as_json: bool) -> None:
             sys.exit(10)
         _nothing(as_json=as_json)
         return
-    report = asyncio.run(_verify(device))
+    report = asyncio.run(device.verified())
     if as_json:
         print_json(report)
     else:
@@ -180,6 +180,9 @@ def verify(*, as_json: bool) -> None:
             click.secho(f"  {each.what} of {each.study}: {each.events} events. {each.detail}", fg="red")
         for gap in report.gaps:
             click.secho(f"  {gap.study}: events {gap.start} to {gap.end - 1} are missing", fg="red")
+        for path in report.set_aside:
+            click.echo(f"A damaged database was set aside, its whole part brought over: {path}")
+            click.echo("It goes when you forget something, because it may hold that, too.")
     if not report.sound:
         sys.exit(6)
     if rewritten:
@@ -298,11 +301,6 @@ async def _export_lines(device: Device, output: Path | None, study: str | None) 
                 file.write(msgspec.json.encode(each) + b"\n")
                 count += 1
     return count
-
-
-async def _verify(device: Device) -> VerifyReport:
-    async with device.store() as store:
-        return await store.verify()
 
 
 def _nothing(*, as_json: bool) -> None:

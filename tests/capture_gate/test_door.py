@@ -30,6 +30,7 @@ from event_model.events import (
 from event_model.ids import DocumentId, StudyId
 from event_model.levels import Level
 from local_store import store as store_module
+from local_store.forgetting import Selection
 from local_store.store import Store
 
 
@@ -375,7 +376,7 @@ async def test_events_forgotten_by_another_process_end_the_session_at_its_next_w
     door.offer(edit(document, 10, "planted-marker"))
     await door.flush()
     store = await person.store()
-    assert (await store.forget(path="*a.py")).events
+    assert (await store.forget(Selection(path="*a.py"))).events
     await store.close()
     door.offer(edit(document, 24, "after"))
     await door.flush()
@@ -393,7 +394,7 @@ async def test_events_forgotten_by_another_process_are_noticed_without_an_event(
     changed = asyncio.Event()
     door.on_change(changed.set)
     store = await person.store()
-    await store.forget(path="*a.py")
+    await store.forget(Selection(path="*a.py"))
     await store.close()
     person.ledger.stir()
     async with asyncio.timeout(5):

@@ -24,6 +24,7 @@ from event_model.clock import SystemClock
 from event_model.errors import OvertError
 from event_model.ids import SessionId
 from local_store.custody import open_custody
+from local_store.forgetting import Selection
 from local_store.store import Store
 from tests.local_store.store_kit import SESSION, begin, masked, opening, pending, seal, typing
 
@@ -93,7 +94,7 @@ async def forget(home: Path) -> None:
         if "leave" in criteria:
             await store.forget_study(criteria["leave"])
         else:
-            await store.forget(**criteria)
+            await store.forget(Selection(**criteria))
         say("forgotten")
 
 

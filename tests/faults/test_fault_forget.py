@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from event_model.events import DocumentOpen
+from local_store.forgetting import Selection
 from local_store.sessions import get_session
 from local_store.store import Store
 from tests.faults.fault_effort import LONG, effort
@@ -148,7 +149,7 @@ if shutil.which("strace"):
             if "leave" in criteria:
                 await store.forget_study(criteria["leave"])
             else:
-                await store.forget(**criteria)
+                await store.forget(Selection(**criteria))
 
     async def check(home: Path, name: str, before: list[tuple[bytes, str]]) -> None:
         hits = []

@@ -19,6 +19,7 @@ from event_model.clock import ManualClock
 from event_model.events import DocumentEdit, Origin
 from event_model.ids import DocumentId, StudyId
 from event_model.keys import Secret, SigningKey
+from local_store.forgetting import Selection
 from tests.capture_gate.conftest import NOW_MS, Person
 from tests.faults.fault_effort import effort
 from tests.local_store.test_store_faults import fill_disk, small_disk
@@ -61,7 +62,7 @@ if os.name == "posix" and os.geteuid() == 0 and shutil.which("mount"):
             store = await person.store()
             await store.forget_study(StudyId("another-study"))
             assert [each.study for each in (await store.stats()).studies if each.pending] in ([], [STUDY])
-            await store.forget(session=(await store.sessions())[0].session, indexes=[1])
+            await store.forget(Selection(session=(await store.sessions())[0].session, indexes=frozenset([1])))
             await store.close()
             (disk / "filler").unlink()
             async with asyncio.timeout(20):

@@ -14,11 +14,13 @@ from event_model.errors import DecryptError, OvertError, StoreDamaged
 from event_model.events import CaptureGap, Event
 from event_model.keys import Secret
 from local_store import vault
+from local_store.salvage import extent, scan
+from local_store.schema import PAGE_BYTES
 from tests.faults.fault_effort import effort
 from tests.local_store.store_kit import SECOND, SESSION, begin, open_store, opening, pending, sealed, tail_path, typing
 
-PAGE_BYTES = 1024
-SEGMENTS = 12
+DATABASE = Path("store/overt.sqlite3")
+SEGMENTS, EACH = 12, 40
 PENDING, FIRST_BATCH = 600, 3
 Harm = Callable[[bytearray, random.Random], None]
 Right = dict[tuple[str, int], Event]
@@ -55,8 +57,8 @@ async def filled(home: Path) -> Right:
     async with await open_store(home) as store:
         await begin(store)
         for number in range(SEGMENTS):
-            first = number * 40
-            await sealed(store, (opening(first), *typing(first + 1, 39, f"text {number} of many ")))
+            first = number * EACH
+            await sealed(store, (opening(first), *typing(first + 1, EACH - 1, f"text {number} of many ")))
         await begin(store, SECOND)
         for start in range(0, PENDING, FIRST_BATCH):
             await store.append(pending((opening(start), *typing(start + 1, FIRST_BATCH - 1, "pending text ")), SECOND))
@@ -87,15 +89,58 @@ async def look(home: Path, right: Right) -> tuple[int, bool]:
             assert damaged <= sum(each.what == "segment" for each in report.damaged), "a damaged segment is not counted"
             if damaged and not any(each.what == "database" for each in report.damaged):
                 assert (await store.stats()).studies[0].damaged, "damage is not shown"
-            return len(right) - len(given), not report.sound
+            return len(right) - len(given), bool(report.set_aside) or not report.sound
     except OvertError:
         return len(right) - len(given), True
+
+
+class Owned:
+    """Where in the database each segment's bytes lie, and those of the rows without which it does not open."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._segments: dict[int, list[slice]] = {}
+        self._needed: dict[str, list[list[slice]]] = {}
+        pages, count = (lambda page: data[(page - 1) * PAGE_BYTES : page * PAGE_BYTES]), len(data) // PAGE_BYTES
+        (key,) = {each.values[16] for each in scan(pages, count) if each.table == "segments"}
+        for each in scan(pages, count):
+            bytes_of_it = [
+                slice((page - 1) * PAGE_BYTES + start, (page - 1) * PAGE_BYTES + end)
+                for page, start, end in extent(pages, count, each.place)
+            ]
+            if each.table == "segments":
+                self._segments[each.values[3]] = bytes_of_it
+            elif each.table == "studies" or (each.table, each.no) in {("sessions", 1), ("keys", key)}:
+                self._needed.setdefault(each.table, []).append(bytes_of_it)
+        assert len(self._segments) == SEGMENTS
+        assert [len(copies) for copies in self._needed.values()] == [2, 2, 2]
+
+    def untouched(self, harmed: bytes) -> set[int]:
+        """Number the segments of which no byte changed, nor of one copy of each row that they need."""
+
+        def stands(parts: list[slice]) -> bool:
+            return all(harmed[part] == self._data[part] for part in parts)
+
+        if not all(any(map(stands, copies)) for copies in self._needed.values()):
+            return set()
+        return {number for number, parts in self._segments.items() if stands(parts)}
+
+
+async def readable(home: Path) -> set[int]:
+    """Number the segments that can be read, and are walked through."""
+    async with await open_store(home) as store:
+        found = {event.event.index // EACH async for event in store.events() if event.session == SESSION}
+        for info in await store.segments():
+            if info.number in found:
+                assert len((await store.read(info)).events) == EACH
+        return found
 
 
 async def sweep(home: Path, right: Right, path: Path, harm: Harm, times: int, chance: random.Random) -> tuple[int, int]:
     """Harm one file many times; gives how often events were missing without a word, and how often any were missing."""
     intact = home.with_name("intact")
     shutil.copytree(home, intact)
+    owned = Owned((intact / DATABASE).read_bytes())
     silent = missed = 0
     for _ in range(times):
         data = bytearray((intact / path).read_bytes())
@@ -106,6 +151,8 @@ async def sweep(home: Path, right: Right, path: Path, harm: Harm, times: int, ch
         missing, told = await look(home, right)
         missed += missing > 0
         silent += missing > 0 and not told
+        if path == DATABASE:
+            assert await readable(home) >= owned.untouched(bytes(data)), "what is whole can't be read"
     return silent, missed
 
 
@@ -114,8 +161,31 @@ async def test_a_harmed_database_gives_no_wrong_event_and_hides_nothing(tmp_path
     home = tmp_path / "home"
     right = await filled(home)
     chance = random.Random(f"{harm} {part}")
-    silent, missed = await sweep(home, right, Path("store/overt.sqlite3"), HARMS[harm], TIMES[harm], chance)
+    silent, missed = await sweep(home, right, DATABASE, HARMS[harm], TIMES[harm], chance)
     assert missed > 0
+    assert silent == 0
+
+
+@pytest.mark.parametrize("harm", ["zero", "head", "swap"])
+async def test_no_page_is_needed_for_what_lies_on_others(tmp_path: Path, harm: str) -> None:
+    home = tmp_path / "home"
+    right = await filled(home)
+    pages = (home / DATABASE).stat().st_size // PAGE_BYTES
+    order = iter(range(pages))
+
+    def harm_next(data: bytearray, chance: random.Random) -> None:
+        """Harm each page in turn: the first one, and those of the definitions, of indexes and of inner pages, too."""
+        at = next(order) * PAGE_BYTES
+        if harm == "zero":
+            data[at : at + PAGE_BYTES] = bytes(PAGE_BYTES)
+        elif harm == "head":
+            data[at + chance.randrange(12)] ^= 1 << chance.randrange(8)
+        else:
+            other = (at + PAGE_BYTES) % len(data)
+            first, second = data[at : at + PAGE_BYTES], data[other : other + PAGE_BYTES]
+            data[at : at + PAGE_BYTES], data[other : other + PAGE_BYTES] = second, first
+
+    silent, _ = await sweep(home, right, DATABASE, harm_next, pages, random.Random(harm))
     assert silent == 0
 
 
@@ -175,7 +245,7 @@ async def test_undamaged_segments_stay_readable_beside_damaged_ones(tmp_path: Pa
                 bytes(row[0]) for row in connection.execute("SELECT body FROM segments ORDER BY number")
             ]
         )
-    path = home / "store" / "overt.sqlite3"
+    path = home / DATABASE
     data = bytearray(path.read_bytes())
     harmed = {1, 5, 6, 11}
     for number in harmed:
@@ -188,5 +258,7 @@ async def test_undamaged_segments_stay_readable_beside_damaged_ones(tmp_path: Pa
                 with pytest.raises(StoreDamaged):
                     await store.read(info)
             else:
-                assert len((await store.read(info)).events) == 40
-        assert {each.first_index // 40 for each in (await store.verify()).damaged if each.session == SESSION} == harmed
+                assert len((await store.read(info)).events) == EACH
+        assert {
+            each.first_index // EACH for each in (await store.verify()).damaged if each.session == SESSION
+        } == harmed

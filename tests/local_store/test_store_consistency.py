@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from event_model.errors import StoreDamaged
+from local_store.forgetting import Selection
 from local_store.model import SegmentState
 from local_store.schema import INDEXES, SCHEMA_VERSION
 from tests.local_store.store_kit import (
@@ -131,7 +132,7 @@ async def test_a_store_of_the_first_version_goes_on(tmp_path: Path) -> None:
         await store.orphans()
         await store.append(pending(typing(60, 5)))
         await seal(store, masked(await store.pending(SESSION)))
-        assert (await store.forget(study=STUDY)).events == 65
+        assert (await store.forget(Selection(study=STUDY))).events == 65
         (version,) = await store._database.read(lambda connection: connection.execute("PRAGMA user_version").fetchone())
         assert version == SCHEMA_VERSION
 

@@ -21,6 +21,7 @@ from event_model.errors import StoreDamaged, StoreError, StoreUnwritable
 from event_model.ids import SessionId
 from local_store import volumes
 from local_store.files import RESERVE_BYTES
+from local_store.forgetting import Selection
 from local_store.journal import MERGE_EVENTS
 from local_store.model import SegmentState
 from local_store.store import Store
@@ -167,7 +168,7 @@ if os.name == "posix" and os.geteuid() == 0 and shutil.which("mount"):
                 with pytest.raises(StoreUnwritable):
                     await store.append(pending(typing(durable, 5, os.urandom(20_000).hex())))
                 assert len(await store.pending(SESSION)) == durable - 20
-                done = await store.forget(study=STUDY, indexes=[19])
+                done = await store.forget(Selection(study=STUDY, indexes=frozenset([19])))
                 assert done.events >= 1
                 fill_disk(home / "filler-2")
                 await store.forget_study(STUDY)

@@ -154,7 +154,7 @@ async def test_forget_rewrites_held_and_pending_events(tmp_path: Path) -> None:
         await begin(store)
         await sealed(store, (opening(0), *typing(1, 3)))
         await store.append(pending((*typing(4, 2), edit(6, document=2))))
-        done = await store.forget(since_ms=START_MS + 3000, until_ms=START_MS + 5000)
+        done = await store.forget(Selection(since_ms=START_MS + 3000, until_ms=START_MS + 5000))
         assert (done.events, done.segments, done.uploaded_segments) == (3, 1, ())
         (info,) = await store.segments()
         assert left((await store.read(info)).events) == [0, 1, 2]
@@ -162,7 +162,7 @@ async def test_forget_rewrites_held_and_pending_events(tmp_path: Path) -> None:
         assert len(await store.pending(SESSION)) == 3
         await store.append(pending(typing(7, 1)))
         assert (await store.verify()).sound
-        again = await store.forget(since_ms=START_MS + 3000, until_ms=START_MS + 5000)
+        again = await store.forget(Selection(since_ms=START_MS + 3000, until_ms=START_MS + 5000))
         assert (again.events, again.segments) == (0, 0)
 
 
@@ -171,9 +171,9 @@ async def test_forget_by_study_session_and_everything(tmp_path: Path) -> None:
         await begin(store)
         await begin(store, SECOND, OTHER)
         await store.append([pending(typing(0, 2)), pending(typing(0, 3), SECOND, OTHER)])
-        assert (await store.forget(study=OTHER)).events == 3
+        assert (await store.forget(Selection(study=OTHER))).events == 3
         assert left(await store.pending(SESSION)) == [0, 1]
-        assert (await store.forget(session=SECOND)).events == 0
+        assert (await store.forget(Selection(session=SECOND))).events == 0
         assert (await store.forget()).events == 2
         assert [each async for each in store.events() if not gone(each.event)] == []
 
@@ -185,7 +185,7 @@ async def test_what_is_forgotten_at_the_end_of_an_orphan_leaves_nothing_to_seal(
     await first.close()
     async with await open_store(tmp_path) as store:
         (orphan,) = await store.orphans()
-        assert (await store.forget(session=orphan.session)).events == 4
+        assert (await store.forget(Selection(session=orphan.session))).events == 4
         await store.end_session(orphan.session)
         assert await store.orphans() == []
         assert (await store.stats()).sessions == 0
@@ -196,7 +196,7 @@ async def test_events_forgotten_since_they_were_read_are_not_sealed(tmp_path: Pa
         await begin(store)
         await store.append(pending((opening(0), *typing(1, 3))))
         read = await store.pending(SESSION)
-        await other.forget(indexes=[2])
+        await other.forget(Selection(indexes=frozenset([2])))
         with pytest.raises(StoreConflict) as caught:
             await seal(store, masked(read))
         assert caught.value.code == "forgotten-meanwhile"
@@ -211,7 +211,7 @@ async def test_forgetting_an_enveloped_segment_takes_the_envelopes_back_from_the
         for info in infos:
             await store.put_envelope(info, b"envelope %d" % info.number, f"0{info.number}")
         await store.mark_uploaded((await store.segments())[0], b"receipt")
-        done = await store.forget(indexes=[1])
+        done = await store.forget(Selection(indexes=frozenset([1])))
         assert done.uploaded_segments == ((STUDY, 0, 1), (STUDY, 0, 2))
         states = [info.state for info in await store.segments()]
         assert states == [SegmentState.UPLOADED, SegmentState.HELD, SegmentState.HELD]
@@ -226,7 +226,7 @@ async def test_forgetting_an_uploaded_segment_destroys_it_here_and_names_it(tmp_
         info = await sealed(store, typing(0, 3))
         await store.put_envelope(info, b"envelope", "01")
         await store.mark_uploaded((await store.segments())[0], b"receipt")
-        done = await store.forget(since_ms=START_MS + 1000, until_ms=START_MS + 2000)
+        done = await store.forget(Selection(since_ms=START_MS + 1000, until_ms=START_MS + 2000))
         assert done.uploaded_segments == ((STUDY, 0, 0),)
         assert (await store.segments())[0].state is SegmentState.FORGOTTEN
         assert [each async for each in store.events()] == []
@@ -291,7 +291,7 @@ async def test_what_is_forgotten_is_in_no_byte_even_for_who_kept_the_keys(tmp_pa
         for start in range(40, 60, 5):
             await store.append(pending(opening(i, text=markers[i], document=i + 1) for i in range(start, start + 5)))
         before = await _ciphertexts(store)
-        await store.forget(indexes=range(10, 55))
+        await store.forget(Selection(indexes=frozenset(range(10, 55))))
         kept = [each.event async for each in store.events()]
         assert left(tuple(kept)) == [*range(10), *range(55, 60)]
         data = every_byte(tmp_path)
@@ -323,7 +323,7 @@ async def test_forgetting_that_had_to_be_tried_twice_counts_time_once(
             return await write(refused if failures else work, **others)
 
         monkeypatch.setattr(store._database._database, "write", fails_once)
-        await store.forget(indexes=[1])
+        await store.forget(Selection(indexes=frozenset([1])))
         assert failures == []
         assert [event.delta_ms for event in await store.pending(SESSION)] == [0, 0, 2000]
 

@@ -19,6 +19,7 @@ from event_model.events import CaptureGap
 from event_model.ids import SessionId, StudyId
 from event_model.keys import Secret
 from local_store.custody import DeviceKeys
+from local_store.forgetting import Selection
 from local_store.model import Forgotten, SegmentInfo, SegmentState
 from local_store.rotation import rotate
 from local_store.store import Store
@@ -267,7 +268,7 @@ class Life(RuleBasedStateMachine):
     def _forget(
         self, criteria: dict[str, Any], before: dict[SessionId, set[int]], by: Store | None = None
     ) -> Forgotten:
-        done = self.run((by or self.store).forget(**criteria))
+        done = self.run((by or self.store).forget(Selection(**criteria)))
         self.asked_back |= set(done.uploaded_segments)
         after = self._held()
         for session, there in before.items():

@@ -70,7 +70,9 @@ async def outcome(home: Path, selection: Selection) -> tuple[object, ...]:
     try:
         weighed = await store.weigh(selection)
         done = await store.forget(
-            path=selection.path, site=selection.site, since_ms=selection.since_ms, until_ms=selection.until_ms
+            Selection(
+                path=selection.path, site=selection.site, since_ms=selection.since_ms, until_ms=selection.until_ms
+            )
         )
         return weighed, done, [each async for each in store.events()]
     finally:
@@ -103,7 +105,7 @@ async def test_only_what_may_hold_the_file_is_read(tmp_path: Path, monkeypatch: 
         await store.weigh(Selection(path="src/main.py"))  # and what may go on with it
         assert reads == {(SESSION, first): 1 for first in (2, 5, 7, 9)}
         reads.clear()
-        assert (await store.forget(site=OTHER)).events == 3
+        assert (await store.forget(Selection(site=OTHER))).events == 3
         assert (SECOND, 0) not in reads
     finally:
         await store.close()

@@ -9,6 +9,7 @@ from event_model.errors import SegmentError, StoreConflict
 from event_model.events import Finding, Mask
 from event_model.ids import SessionId
 from event_model.segment import MAX_SEGMENT_EVENTS
+from local_store.forgetting import Selection
 from local_store.model import TRANSITIONS, SegmentAct, SegmentState, transition
 from local_store.schema import free_pages
 from tests.local_store.store_kit import (
@@ -154,11 +155,11 @@ async def test_an_envelope_of_what_was_rewritten_meanwhile_is_refused(tmp_path: 
     async with await open_store(tmp_path) as store:
         await begin(store)
         info = await sealed(store, typing(0, 4))
-        await store.forget(indexes=[3])
+        await store.forget(Selection(indexes=frozenset([3])))
         with pytest.raises(StoreConflict):
             await store.put_envelope(info, b"old content", "01")
         kept = await store.put_envelope(await _again(store, info), b"new content", "02")
-        await store.forget(indexes=[2])
+        await store.forget(Selection(indexes=frozenset([2])))
         with pytest.raises(StoreConflict):
             await store.mark_uploaded(kept, b"receipt")
 

@@ -12,6 +12,7 @@ from event_model.events import CaptureGap
 from event_model.ids import SessionId
 from local_store import tail
 from local_store.files import RESERVE_BYTES
+from local_store.forgetting import Selection
 from local_store.high_water import mark_path
 from local_store.store import Store
 from local_store.tail import TailFile, read_chunks
@@ -115,7 +116,7 @@ async def test_an_old_mark_says_nothing_about_what_was_forgotten_since(tmp_path:
         await three_commits(store)
     old = mark_path(tail_path(tmp_path)).read_bytes()
     async with await open_store(tmp_path) as store:
-        await store.forget(indexes=range(15, 30))
+        await store.forget(Selection(indexes=frozenset(range(15, 30))))
         mark_path(tail_path(tmp_path)).write_bytes(old)
         assert await store.pending(SESSION) == typing(0, 15)
         assert (await store.verify()).sound
@@ -192,12 +193,12 @@ async def test_a_writer_notices_what_another_process_forgot(tmp_path: Path) -> N
     async with await open_store(tmp_path) as store, await open_store(tmp_path) as other:
         await three_commits(store)
         before = tail_path(tmp_path).read_bytes()
-        await other.forget(indexes=[25])
+        await other.forget(Selection(indexes=frozenset([25])))
         assert await store.was_revised(SESSION)
         with pytest.raises(StoreConflict) as caught:
             await store.append(pending(typing(30, 10)))
         assert caught.value.code == "forgotten-meanwhile"
-        await store.forget(indexes=[3])  # what this process forgets itself it knows
+        await store.forget(Selection(indexes=frozenset([3])))  # what this process forgets itself it knows
         await store.append(pending(typing(30, 10)))
         await store.append(pending(typing(40, 10)))
         events = await other.pending(SESSION)

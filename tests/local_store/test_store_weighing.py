@@ -64,12 +64,14 @@ async def test_weighing_says_what_forgetting_does_and_changes_nothing(tmp_path: 
         weighed = await store.weigh(selection)
         assert [each async for each in store.events()] == before
         done = await store.forget(
-            study=selection.study,
-            session=selection.session,
-            indexes=selection.indexes,
-            path=selection.path,
-            since_ms=selection.since_ms,
-            until_ms=selection.until_ms,
+            Selection(
+                study=selection.study,
+                session=selection.session,
+                indexes=selection.indexes,
+                path=selection.path,
+                since_ms=selection.since_ms,
+                until_ms=selection.until_ms,
+            )
         )
         assert (weighed.events, weighed.segments, weighed.sent) == (
             done.events,
@@ -108,4 +110,4 @@ async def test_a_running_session_is_known_to_other_processes(tmp_path: Path) -> 
 
 
 async def sealed_pending(store: Store) -> None:
-    await store.forget(session=SECOND, indexes=[2])
+    await store.forget(Selection(session=SECOND, indexes=frozenset([2])))

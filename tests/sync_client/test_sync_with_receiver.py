@@ -10,6 +10,7 @@ from event_model.envelope import open_envelope, parse_envelope
 from event_model.errors import UploadError
 from event_model.events import DocumentEdit
 from event_model.segment import decode_segment
+from local_store.forgetting import Selection
 from local_store.model import SegmentState
 from local_store.store import Store
 from sync_client.client import SyncIncomplete
@@ -417,7 +418,7 @@ async def test_a_segment_forgotten_after_a_lost_answer_is_erased_there_and_sent_
     with pytest.raises(SyncIncomplete):
         await device.sync(store)
     assert received(data, device) == ["password"]
-    forgotten = await store.forget(study=device.study, session=info.session, indexes=frozenset({1}))
+    forgotten = await store.forget(Selection(study=device.study, session=info.session, indexes=frozenset({1})))
     assert forgotten.uploaded_segments == ((device.study, info.epoch, info.number),)
     device.ledger.request_deletion(
         device.study,
@@ -437,7 +438,7 @@ async def test_the_same_when_no_deletion_was_asked_for(device: Device, store: St
     front.acts = [forward, lose_answer, lose_answer, lose_answer]
     with pytest.raises(SyncIncomplete):
         await device.sync(store)
-    await store.forget(study=device.study, session=info.session, indexes=frozenset({1}))
+    await store.forget(Selection(study=device.study, session=info.session, indexes=frozenset({1})))
     report = await device.sync(store)
     assert (report.deletions_settled, report.uploaded) == (1, 1)
     assert received(data, device) == []
