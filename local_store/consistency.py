@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from event_model.ids import SessionId, StudyId
+from local_store.journal import MAX_PENDING
 from local_store.model import Damage, SegmentInfo, SegmentState, SequenceGap
 
 MAX_FINDINGS = 20
@@ -20,6 +21,9 @@ _SHOWN = "(SELECT s.no FROM sessions s JOIN studies t ON t.no = s.study WHERE s.
 _HIDDEN_CHUNKS = f"""
     SELECT j.place & 4294967295, j.count FROM journal j JOIN keys k ON k.no = j.key
     WHERE j.place >> 32 NOT IN {_SHOWN}"""  # noqa: S608 - a constant
+_INCREDIBLE_CHUNKS = f"""
+    SELECT 0, 0 FROM journal j JOIN sessions s ON s.no = j.place >> 32
+    WHERE j.count NOT BETWEEN 1 AND {MAX_PENDING} OR (j.place & 4294967295) - s.sealed > {MAX_PENDING}"""  # noqa: S608
 _HIDDEN_SEGMENTS = f"""
     SELECT g.first_index, g.count FROM segments g JOIN keys k ON k.no = g.key
     WHERE g.session NOT IN {_SHOWN}"""  # noqa: S608 - a constant
@@ -53,10 +57,10 @@ def misled_sessions(connection: sqlite3.Connection) -> list[Damage]:
 
 def hidden_rows(connection: sqlite3.Connection) -> list[Damage]:
     """Find what no walk through the sessions comes to although its key is there: it was not forgotten."""
-    chunks = connection.execute(_HIDDEN_CHUNKS).fetchall()
+    chunks = connection.execute(f"{_HIDDEN_CHUNKS} UNION ALL {_INCREDIBLE_CHUNKS}").fetchall()
     segments = connection.execute(_HIDDEN_SEGMENTS).fetchall()
     return [
-        Damage(what, StudyId(""), SessionId(""), first, count, "the row of its session does not lead to it")
+        Damage(what, StudyId(""), SessionId(""), first, count, "no row of a session leads to it")
         for what, rows in (("journal", chunks), ("segment", segments))
         for first, count in rows
     ]

@@ -29,7 +29,7 @@ from local_store.forgetting import fill_holes
 from local_store.high_water import SUFFIX as MARK_SUFFIX
 from local_store.high_water import Mark, mark_path, read_mark
 from local_store.model import Damage
-from local_store.sessions import Keys, SessionRow, all_sessions, get_session
+from local_store.sessions import Keys, SessionRow, all_sessions, get_session, rotten
 from local_store.tail import NEW_SUFFIX, TailChunk, TailFile, read_chunks
 
 INDEX_BITS = 32
@@ -43,6 +43,11 @@ MERGE_BYTES = 96 * 1024
 
 MERGE_CHUNKS = 1024
 """So many small chunks are put into one, however few events they hold."""
+
+MAX_PENDING = 1 << 21
+"""More events than this no session has pending, a day at 24 a second: a row that says so rotted, and is passed over."""
+
+_CREDIBLE = "WHERE place BETWEEN ? AND ? AND count BETWEEN 1 AND ?"
 
 _SUFFIX = ".tail"
 
@@ -447,7 +452,8 @@ class Journal:
 
     def _rows_end(self, connection: sqlite3.Connection, row: SessionRow) -> int:
         last = connection.execute(
-            "SELECT place, count FROM journal WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT 1", _span(row)
+            f"SELECT place, count FROM journal {_CREDIBLE} ORDER BY place DESC LIMIT 1",  # noqa: S608 - a constant
+            _credible(row),
         ).fetchone()
         return row.sealed if last is None else _index(last[0]) + int(last[1])
 
@@ -476,7 +482,8 @@ class Journal:
 
     def _chunks(self, connection: sqlite3.Connection, row: SessionRow) -> list[_Chunk]:
         rows = connection.execute(
-            "SELECT place, count, key, body FROM journal WHERE place BETWEEN ? AND ? ORDER BY place", _span(row)
+            f"SELECT place, count, key, body FROM journal {_CREDIBLE} ORDER BY place",  # noqa: S608 - a constant
+            _credible(row),
         )
         chunks = _follow([TailChunk(_index(place), count, key, body) for place, count, key, body in rows], row.sealed)
         base = chunks[-1].first + chunks[-1].count if chunks else row.sealed
@@ -519,6 +526,8 @@ def _follow(chunks: Sequence[TailChunk], base: int) -> list[_Chunk]:
     """
     found: list[_Chunk] = []
     for chunk in chunks:
+        if chunk.first - base > MAX_PENDING:
+            raise rotten("a session's row")
         if chunk.first > base:  # what was before it is damaged
             found.append(_Chunk(base, chunk.first - base, chunk.key, b""))
             base = chunk.first
@@ -543,6 +552,10 @@ def _index(place: int) -> int:
 
 def _span(row: SessionRow) -> tuple[int, int]:
     return _place(row, 0), _place(row, (1 << INDEX_BITS) - 1)
+
+
+def _credible(row: SessionRow) -> tuple[int, int, int]:
+    return _place(row, 0), _place(row, min(max(row.sealed, 0) + MAX_PENDING, (1 << INDEX_BITS) - 1)), MAX_PENDING
 
 
 def _about(row: SessionRow, first: int, count: int) -> bytes:

@@ -19,6 +19,7 @@ from pathlib import Path
 from event_model.errors import DecryptError, OvertError, StoreDamaged
 from event_model.keys import Secret
 from local_store import schema, vault
+from local_store.consistency import structure
 from local_store.files import PRIVATE_FILE, overwrite, sync_folder, unwritable
 from local_store.handles import FLAGS, close, lock, read_at, unlock
 from local_store.piecing import Pieces
@@ -167,8 +168,7 @@ def _is_whole(path: Path) -> bool:
     """Check everything: SQLite what leads to the rows, and by their shapes the rows themselves."""
     try:
         with contextlib.closing(schema.connect(path)) as connection, _pages_of(path) as (pages, count):
-            (said,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-            if said != "ok":
+            if structure(connection):
                 return False
             found = [each.table for each in scan(pages, count) if not each.repeats and each.whole]
             return all(

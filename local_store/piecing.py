@@ -54,7 +54,8 @@ class Pieces:
         self.keys = self._choose_keys()
         self.studies = self._choose_studies()
         self.sessions = self._choose_sessions()
-        self.segments = [each for each in map(self._choose_segment, self._segments.values()) if each is not None]
+        chosen = (self._choose_segment(candidates) for _, candidates in sorted(self._segments.items()))
+        self.segments = [each for each in chosen if each is not None]
         self._stand_in()
 
     def _take(self, each: Found) -> None:
@@ -87,14 +88,21 @@ class Pieces:
                 if len(each.values) > _KEY:
                     places[each.values[_KEY]].add(each.values[1:3])
         used = {*places, *(each.values[2] for each in self.journal.values())}
+        sessions = set(self._votes["sessions"])
         chosen: dict[int, Row] = {}
         best: dict[Any, tuple[bool, int, int]] = {}
         for no, votes in self._votes["keys"].items():
-            row, count = max(votes.items(), key=lambda it: (self._unwraps(it[0][3]), it[0][:2] in places[no], it[1]))
+            row, count = max(votes.items(), key=lambda it: (*self._credit(it[0], places.get(no), sessions), it[1]))
             chosen[no] = row
             # A number that rotted makes a key appear twice.
             best[row[3]] = max(best.get(row[3], (False, 0, 0)), (no in used, count, no))
         return {no: row for no, row in chosen.items() if best[row[3]][2] == no}
+
+    def _credit(self, key: Row, places: set[Any] | None, sessions: set[int]) -> tuple[bool, bool, bool]:
+        """Say what speaks for a key's row: that it opens, and that it names what lies under it."""
+        study, epoch, session, wrapped = key
+        fits = places is None or (study, epoch) in places
+        return self._unwraps(wrapped), fits, session is None if places else session in sessions
 
     def _choose_studies(self) -> dict[int, Row]:
         return self._once({no: self._study(no, votes) for no, votes in self._votes["studies"].items()})
