@@ -185,7 +185,7 @@ def mend(path: Path, root: Secret | None) -> None:
     """Put a new database in the place of a damaged one, with all that is whole in it; nobody may have it open.
 
     OSError, sqlite3.Error: as they come; the damaged one then stands as it was. KeyUnavailable: if it is under
-    another root key.
+    another root key. StoreDamaged: if nothing of a store is found in it.
     """
     new = path.with_name(path.name + _NEW_SUFFIX)
     try:
@@ -215,6 +215,11 @@ def _bring_over(pages: Pages, count: int, new: Path, root: Secret | None) -> Non
     pieces = Pieces(scan(pages, count), opening.unwraps, opening.opens)
     if root is not None and not opening.fits(pieces):
         raise schema.another_root()
+    if not (pieces.meta or pieces.studies or pieces.sessions or pieces.keys or pieces.segments or pieces.journal):
+        raise StoreDamaged(
+            "the database is damaged, and nothing of a store can be found in it",
+            hint=f"Move {new.name.removesuffix(_NEW_SUFFIX)} out of the store's folder to begin anew.",
+        )
     if opening.check is not None:
         pieces.meta["root-check"] = opening.check
     with contextlib.closing(schema.connect(new)) as connection:

@@ -16,7 +16,7 @@ APPLICATION_ID = 0x4F565254
 SCHEMA_VERSION = 3
 
 PAGE_BYTES = 1024
-"""Small, because a store holds little: an empty one is some 15 kB, a commit of a few events writes two pages."""
+"""Small, because a store holds little: an empty one is some 24 kB, a commit of a few events writes two pages."""
 
 VACUUM_PAGES = 512
 """Pages moved in one transaction: some ten milliseconds, for which other processes wait."""

@@ -490,8 +490,11 @@ class Store:
                     del unseen[piece.info.place]
         damaged.extend(await self._set_aside(unseen, for_good=not found))
         gaps = sequence_gaps(await self.segments(), await self._database.read(sequence_ends))
-        aside = tuple(str(each) for each in set_aside(self._path))
-        return VerifyReport(segments, events, pending, tuple(damaged), gaps, aside)
+        return VerifyReport(segments, events, pending, tuple(damaged), gaps, self.set_aside())
+
+    def set_aside(self) -> tuple[str, ...]:
+        """Name the damaged databases out of which this one was made."""
+        return tuple(str(each) for each in set_aside(self._path))
 
     async def _set_aside(self, unseen: Container[SegmentPlace], *, for_good: bool) -> list[Damage]:
         """Set aside what a walk through the sessions did not come to, if it is still there: its row misleads."""

@@ -154,6 +154,8 @@ def _show_status(device: Device, permissions: Permissions, state: str, kept: dic
         click.secho(f"{damaged} segments are damaged and set aside; `overt verify` says which.", fg="red")
     if kept.get("older_copies"):
         click.echo("An older copy of the store was put back here; what was sealed since it was made is not in it.")
+    if isinstance(aside := kept.get("set_aside"), tuple) and aside:
+        click.echo(f"A damaged database was mended; `overt verify` says what is missing. It is kept as {aside[-1]}")
     if waiting := len(device.ledger.outbox()):
         click.echo(f"{waiting} requests to erase wait for the next `overt sync`.")
 
@@ -174,6 +176,7 @@ async def _kept(device: Device) -> dict[str, object]:
             kept["sealed_bytes"] = sum(info.size for info in segments)
             kept["pending"] = (await store.stats()).pending
             kept["older_copies"] = await store.times_rewound()
+            kept["set_aside"] = store.set_aside()
     except OvertError as error:
         trouble = trouble or error
     if trouble is not None:

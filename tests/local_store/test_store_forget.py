@@ -23,7 +23,7 @@ from event_model.events import (
 from event_model.ids import DocumentId
 from event_model.levels import Level
 from local_store import vault
-from local_store.erasure import Piece
+from local_store.erasure import Erasure, Piece
 from local_store.forgetting import Eraser, Selection, fill_holes, keep_masks
 from local_store.model import SegmentState
 from local_store.store import Store
@@ -334,11 +334,10 @@ async def test_what_is_sealed_while_it_is_walked_is_still_forgotten(tmp_path: Pa
         await store.append(pending(typing(0, 10)))
         await store.append(pending(edit(index, document=index) for index in range(10, 20)))
         eraser = Eraser(Selection(indexes=frozenset({5, 15})))
+        erasure = Erasure(store._journal, store._segments)
 
         async def walk(index: int, eraser: Eraser) -> Piece:
-            return await store._database.write(
-                partial(store._erasure.piece, session_no=1, first_index=index, eraser=eraser)
-            )
+            return await store._database.write(partial(erasure.piece, session_no=1, first_index=index, eraser=eraser))
 
         first = await walk(0, eraser)
         assert first.next_index == 10

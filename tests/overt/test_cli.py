@@ -375,10 +375,19 @@ def test_status_tells_what_it_can_without_a_key_or_with_a_damaged_store(run: Run
     assert "overt keys restore" in told["trouble"]["hint"]
     assert "overt keys restore" in run("status").out
     root.write_bytes(key)
-    (tmp_path / "home" / "store" / "overt.sqlite3").write_bytes(b"no database" * 100)
+    database = tmp_path / "home" / "store" / "overt.sqlite3"
+    whole = database.read_bytes()
+    database.write_bytes(b"no database" * 100)
     told = run("status", "--json").json
     assert told["trouble"]["code"] == "store-damaged"
     assert told["studies"][0]["live"]
+    database.write_bytes(bytes(1024) + whole[1024:])
+    (aside,) = run("status", "--json").json["set_aside"]
+    assert aside in run("status").out
+    assert run("verify", "--json").json["set_aside"] == [aside]
+    assert aside in run("verify").out
+    assert run("forget", "--all", "--yes").code == 0
+    assert run("status", "--json").json["set_aside"] == []
 
 
 async def _make_store(home: Path) -> None:

@@ -111,6 +111,17 @@ def test_a_store_that_is_damaged(person: Participant) -> None:
     assert (found.ok, found.exit_code) == (False, 6)
 
 
+def test_a_store_that_is_mended(person: Participant) -> None:
+    asyncio.run(person.kept())
+    database = person.home / "store" / "overt.sqlite3"
+    data = database.read_bytes()
+    database.write_bytes(bytes(1024) + data[1024:])
+    found = look(person)["store"]
+    assert found.ok
+    assert "mended" in found.detail
+    assert str(database) in found.detail  # where the damaged one is
+
+
 def test_a_plugin_of_another_version(person: Participant) -> None:
     user = person.home.parent / "user"
     here = Surroundings(user, person.home, sys.executable, "linux", {}, lambda _: None, find_plugin)
