@@ -489,7 +489,9 @@ class Store:
                 if piece.info is not None and unseen.get(piece.info.place) == piece.info.first_index:
                     del unseen[piece.info.place]
         damaged.extend(await self._set_aside(unseen, for_good=not found))
-        gaps = sequence_gaps(await self.segments(), await self._database.read(sequence_ends))
+        gaps = await self._database.read(
+            lambda connection: sequence_gaps(self._segments.listed(connection), sequence_ends(connection))
+        )
         return VerifyReport(segments, events, pending, tuple(damaged), gaps, self.set_aside())
 
     def set_aside(self) -> tuple[str, ...]:

@@ -128,7 +128,11 @@ class Owned:
 
 async def readable(home: Path) -> set[int]:
     """Number the segments that can be read, and are walked through."""
-    async with await open_store(home) as store:
+    try:
+        store = await open_store(home)
+    except StoreDamaged:
+        return set()
+    async with store:
         found = {event.event.index // EACH async for event in store.events() if event.session == SESSION}
         for info in await store.segments():
             if info.number in found:
