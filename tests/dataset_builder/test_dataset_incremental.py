@@ -219,6 +219,34 @@ def test_a_helper_that_dies_is_named(tmp_path: Path) -> None:
         assert (caught.value.code, caught.value.hint) == ("engine-failed", "Build again: it goes on from here.")
 
 
+class _Vanishing:
+    """In a helper: dies at once. In the build's own process: does everything."""
+
+    def __init__(self, pid: int) -> None:
+        self._here = os.getpid() == pid
+
+    def run(self, _task: str, item: bytes) -> bytes:
+        if not self._here:
+            os._exit(1)
+        return item
+
+
+def make_vanishing(pid: int) -> _Vanishing:
+    return _Vanishing(pid)
+
+
+def test_a_helper_that_is_gone_and_asked_again_does_not_hide_what_happened() -> None:
+    """What could not be written to its pipe any more must not come up again when the pipe is closed."""
+    failed = 0
+    with Workshop(Recipe(make_vanishing, os.getpid()), Engine(workers=2)) as workshop:
+        while failed < 2:  # until the helper is up, everything is done here
+            try:
+                list(workshop.map("x", [b"1" * 100] * 4))
+            except DatasetError as error:
+                assert error.code == "engine-failed"  # noqa: PT017 - it comes when the helper does
+                failed += 1
+
+
 class _Failing:
     def run(self, task: str, item: bytes) -> bytes:
         if task == "full":
