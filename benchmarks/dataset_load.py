@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from event_model.events import DocumentEdit, Event, kind_of
+from event_model.events import Event, kind_of
 from event_model.levels import Level
 from overt.simulation.developer import Developer
 from overt.simulation.fleet import DAY_MS, FleetPlan
@@ -25,6 +25,7 @@ PATTERNS = 6
 """Different sessions; the others are these at other times, by other people."""
 
 SEED = 1
+SOURCE = "lsp"
 
 
 def make_load(folder: Path, *, segments: int, events: int) -> int:
@@ -35,39 +36,38 @@ def make_load(folder: Path, *, segments: int, events: int) -> int:
     ).payload
     people = [person for person in make_people(2 * plan.people, SEED) if person.role is Role.DEVELOPER][: plan.people]
     patterns = [_pattern(people[number % len(people)], number, SESSION_SEGMENTS * events) for number in range(PATTERNS)]
+    plain = [_plain(pattern) for pattern in patterns]
     devices = [SimulatedDevice(person, seed=SEED, manifest=manifest, received=folder / "received") for person in people]
     (folder / "plain").mkdir()
     total = 0
+    seqs = dict.fromkeys(devices, 0)
     for number in range((segments + 1) // SESSION_SEGMENTS):
         device = devices[number % len(devices)]
         turn = number // len(devices)
         start_ms = plan.start_ms + (turn % DAYS) * DAY_MS + 8 * 3_600_000 + (turn // DAYS) * 7_200_000
-        left = segments - number * SESSION_SEGMENTS  # the last session may have fewer
-        made = _moved(patterns[number % PATTERNS][: left * events], start_ms)
+        left = (segments - number * SESSION_SEGMENTS) * events  # the last session may have fewer
+        made = _moved(patterns[number % PATTERNS][:left], start_ms)
         session = device.session_id(number)
-        total += device.put(session, "lsp", made, together=events)
+        total += device.put(session, SOURCE, made, together=events)
+        rows = _of_session(plain[number % PATTERNS], device.pseudonym, session, seqs[device], start_ms)
         for part in range(0, len(made), events):
-            rows = [_row(device.pseudonym, session, event) for event in made[part : part + events]]
-            pq.write_table(pa.Table.from_pylist(rows, _PLAIN), folder / "plain" / f"{number:06d}-{part:06d}.parquet")
+            pq.write_table(rows.slice(part, events), folder / "plain" / f"{number:06d}-{part:06d}.parquet")
+        seqs[device] += len(made)
     return total
 
 
-_PLAIN = pa.schema(
-    [
-        ("contributor", pa.string()),
-        ("session", pa.string()),
-        ("index", pa.int64()),
-        ("time", pa.timestamp("ms", tz="UTC")),
-        ("delta_ms", pa.int64()),
-        ("kind", pa.string()),
-        ("document", pa.int64()),
-        ("position", pa.int64()),
-        ("deleted", pa.int64()),
-        ("inserted", pa.string()),
-        ("origin", pa.string()),
-        ("body", pa.string()),
-    ]
-)
+_WHOLE = {name: pa.int64() for name in ("seq", "index", "delta_ms", "document", "position", "deleted", "confidence")}
+_TEXTS = dict.fromkeys(("contributor", "session", "source", "level", "kind", "inserted", "origin"), pa.string())
+_OPENED = dict.fromkeys(("path", "workspace", "language", "text"), pa.string())
+_DETAILS = {
+    **dict.fromkeys(("anchor", "active", "first_line", "last_line", "length", "count", "continues"), pa.int64()),
+    **dict.fromkeys(("cause", "command", "reason", "client", "client_version", "collector_version"), pa.string()),
+    "position_encoding": pa.string(),
+    "focused": pa.bool_(),
+}
+_TIME = pa.timestamp("ms", tz="UTC")
+_PLAIN = pa.schema(list({**_TEXTS, **_WHOLE, **_OPENED, **_DETAILS, "joined": pa.bool_(), "time": _TIME}.items()))
+"""What the table ``events`` has of an event itself, and the text and names with which documents are opened."""
 
 
 def _pattern(person: Person, number: int, events: int) -> list[Event]:
@@ -85,20 +85,32 @@ def _moved(pattern: list[Event], start_ms: int) -> list[Event]:
     return [Event(event.index, event.wall_ms + start_ms, event.delta_ms, event.level, event.body) for event in pattern]
 
 
-def _row(contributor: str, session: str, event: Event) -> dict[str, object]:
+def _plain(pattern: list[Event]) -> pa.Table:
+    """Give a pattern's events as rows of nobody's session."""
+    return pa.Table.from_pylist([_row(event) for event in pattern], _PLAIN)
+
+
+def _of_session(rows: pa.Table, contributor: str, session: str, first_seq: int, start_ms: int) -> pa.Table:
+    """Give the rows of a pattern as those of somebody's session."""
+    named = {"contributor": pa.scalar(contributor), "session": pa.scalar(session)}
+    columns = {name: pa.repeat(value, len(rows)) for name, value in named.items()}
+    columns["seq"] = pc.add(rows["index"], first_seq)
+    columns["time"] = pc.add(rows["time"].cast(pa.int64()), start_ms)
+    for name, values in columns.items():
+        place = _PLAIN.get_field_index(name)
+        rows = rows.set_column(place, _PLAIN.field(place), values.cast(_PLAIN.field(place).type))
+    return rows
+
+
+def _row(event: Event) -> dict[str, object]:
     body = event.body
-    edit = body if isinstance(body, DocumentEdit) else None
+    values = {name: getattr(body, name, None) for name in _PLAIN.names}
     return {
-        "contributor": contributor,
-        "session": session,
+        **{name: getattr(value, "value", value) for name, value in values.items()},
+        "source": SOURCE,
         "index": event.index,
         "time": event.wall_ms,
         "delta_ms": event.delta_ms,
+        "level": event.level.value,
         "kind": kind_of(body),
-        "document": getattr(body, "document", None),
-        "position": None if edit is None else edit.position,
-        "deleted": None if edit is None else edit.deleted,
-        "inserted": None if edit is None else edit.inserted,
-        "origin": None if edit is None else edit.origin.value,
-        "body": None if edit is not None else msgspec.json.encode(body).decode(),
     }

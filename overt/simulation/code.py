@@ -9,6 +9,7 @@ import io
 import keyword
 import os
 import random
+import re
 import tokenize
 from pathlib import Path
 
@@ -19,6 +20,7 @@ MAX_CHARS = 24_000
 """Modules that somebody could have open: neither a stub nor a table of data (code points)."""
 
 _SYLLABLES = ("ba", "con", "der", "fil", "gra", "ind", "lo", "map", "nod", "pat", "que", "ran", "sta", "tem", "val")
+_WORD = re.compile(r"\w+")
 _KEPT = frozenset(dir(builtins)) | frozenset(keyword.kwlist) | {"self", "cls"}
 
 
@@ -44,13 +46,15 @@ def make_module(source: random.Random) -> Module:
     return msgspec.structs.replace(module, blocks=tuple(blocks))
 
 
+def words_in(text: str) -> list[str]:
+    """Give the words of a text, each as often as it comes."""
+    return _WORD.findall(text)
+
+
 def names_in(text: str) -> list[str]:
     """Give the words of a text that look like names of its own, in the order in which they come first."""
-    words: dict[str, None] = {}
-    for word in "".join(sign if sign.isalnum() or sign == "_" else " " for sign in text).split():
-        if len(word) > 3 and word.isidentifier() and word not in _KEPT:
-            words[word] = None
-    return list(words)
+    words = dict.fromkeys(words_in(text))
+    return [word for word in words if len(word) > 3 and word.isidentifier() and word not in _KEPT]
 
 
 def new_name(source: random.Random) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 
 from event_model.events import CaptureStart, CommandRun, EditorFocus, Origin, ViewportChange
-from overt.simulation.code import Module, make_module, names_in, new_name
+from overt.simulation.code import Module, make_module, names_in, new_name, words_in
 from overt.simulation.desk import Desk, File
 from overt.simulation.people import Person
 from overt.simulation.plants import Plant
@@ -295,14 +296,10 @@ class Developer:
         return self._source.choice(starts) if starts else len(file.text)
 
     def _repeated(self, file: File) -> str | None:
-        names = [name for name in names_in(file.text) if 2 <= len(_occurrences(file.text, name)) <= 12]
+        uses = Counter(words_in(file.text))
+        names = [name for name in names_in(file.text) if 2 <= uses[name] <= 12]
         return self._source.choice(names) if names else None
 
 
 def _occurrences(text: str, word: str) -> list[int]:
-    return list(_starts(text, word))
-
-
-def _starts(text: str, word: str) -> Iterator[int]:
-    for match in re.finditer(rf"\b{re.escape(word)}\b", text):
-        yield match.start()
+    return [match.start() for match in re.finditer(rf"\b{re.escape(word)}\b", text)]
