@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -153,15 +154,15 @@ class Overt:
         return [msgspec.structs.replace(event, index=self._next + place) for place, event in enumerate(events)]
 
 
-class _Rows:
+class _Rows(ABC):
     """One row for each event."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "events.sqlite3"
 
-    def _connect(self) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _connect(self) -> Any: ...
 
     async def open(self) -> None:
         """Open the database and make its table."""

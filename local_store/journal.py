@@ -354,6 +354,8 @@ class Journal:
         if found is None:
             return None
         chunk = _Chunk(_index(found[0]), *found[1:])
+        if not 0 < chunk.count <= MAX_PENDING:
+            return Chunk(chunk.first, 1, None)
         try:
             return Chunk(chunk.first, chunk.count, self._open(connection, row, chunk))
         except (DecryptError, SegmentError):

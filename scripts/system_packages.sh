@@ -17,6 +17,8 @@ command -v npm >/dev/null || missing="$missing npm"
 command -v Xvfb >/dev/null || missing="$missing xvfb"
 command -v openbox >/dev/null || missing="$missing openbox"
 command -v xdotool >/dev/null || missing="$missing xdotool"
+command -v sshfs >/dev/null || missing="$missing sshfs"
+[ -x /usr/lib/openssh/sftp-server ] || missing="$missing openssh-sftp-server"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

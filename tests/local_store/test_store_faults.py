@@ -240,6 +240,29 @@ async def test_a_store_on_a_network_file_system_is_a_clear_error(
         pass
 
 
+SFTP_SERVER = Path("/usr/lib/openssh/sftp-server")
+
+if shutil.which("sshfs") and SFTP_SERVER.exists() and Path("/dev/fuse").exists() and os.geteuid() == 0:
+
+    async def test_a_real_network_file_system_is_told(tmp_path: Path) -> None:
+        """Sshfs, without the network between: its server is started in the place of ssh."""
+        (tmp_path / "remote").mkdir()
+        (tmp_path / "mounted").mkdir()
+        command = tmp_path / "ssh"
+        command.write_text(f"#!/bin/sh\nexec {SFTP_SERVER}\n")
+        command.chmod(0o700)
+        mounted, remote = tmp_path / "mounted", f"there:{tmp_path}/remote"
+        subprocess.run(["sshfs", "-o", f"ssh_command={command}", remote, str(mounted)], check=True)
+        try:
+            with pytest.raises(StoreUnwritable, match=r"network file system \(fuse\.sshfs\)"):
+                await open_store(mounted / "home")
+            assert not (tmp_path / "remote" / "home" / "store" / "overt.sqlite3").exists()
+            async with await Store.open(mounted / "home", None, clock=ManualClock(0)) as store:
+                await store.forget_study(STUDY)
+        finally:
+            subprocess.run(["umount", str(mounted)], check=True)
+
+
 FORKS = """
 import asyncio, os, sys
 from event_model.errors import StoreError
