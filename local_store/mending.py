@@ -33,6 +33,9 @@ _ASIDE = ".damaged-"
 _NEW_SUFFIX = ".new"
 _JOURNAL_SUFFIX = "-journal"
 _CACHED_PAGES = 256
+_READ_TRIES = 3
+"""A disk that fails once may give the page the next time."""
+
 _COLUMNS = {"studies": 6, "sessions": 10, "keys": 5, "journal": 4, "segments": 20}
 
 UNREADABLE = {
@@ -55,14 +58,20 @@ class Presence:
         self._handle = -1
 
     def enter(self) -> None:
-        """Be one of those who have the store open; waits for who mends. OSError: if there can be no such file."""
+        """Be one of those who have the store open; waits for who mends. OSError: if the file system has no locks.
+
+        Where there can be no such file, as on a read-only file system, nobody can mend either.
+        """
         if self._handle < 0:
-            self._handle = os.open(self._path, FLAGS | os.O_CREAT, PRIVATE_FILE)
-        if sys.platform != "win32":
+            with contextlib.suppress(OSError):
+                self._handle = os.open(self._path, FLAGS | os.O_CREAT, PRIVATE_FILE)
+        if self._handle >= 0 and sys.platform != "win32":
             lock(self._handle, wait=True, share=True)
 
     def alone(self) -> bool:
         """Become the only one, if nobody else is there."""
+        if self._handle < 0:
+            return False
         return sys.platform == "win32" or lock(self._handle, wait=False, share=False)
 
     def leave(self) -> None:
@@ -212,7 +221,7 @@ def mend(path: Path, root: Secret | None) -> None:
 
 def _bring_over(pages: Pages, count: int, new: Path, root: Secret | None) -> None:
     opening = _Opening(pages, count, root)
-    pieces = Pieces(scan(pages, count), opening.unwraps, opening.opens)
+    pieces = Pieces(scan(pages, count), opening.unwraps, None if root is None else opening.opens)
     if root is not None and not opening.fits(pieces):
         raise schema.another_root()
     if not (pieces.meta or pieces.studies or pieces.sessions or pieces.keys or pieces.segments or pieces.journal):
@@ -257,8 +266,8 @@ class _Opening:
     def __init__(self, pages: Pages, count: int, root: Secret | None) -> None:
         self._pages = pages
         self._count = count
-        self.check = None if root is None else vault.key_check(root)
         self._outer = None if root is None else vault.wrapping_key(root)
+        self.check = None if root is None else vault.key_check(root)
 
     def fits(self, pieces: Pieces) -> bool:
         """Say whether the root key is the one that the database was under."""
@@ -266,13 +275,13 @@ class _Opening:
         return known == self.check or any(self.unwraps(row[3]) for row in pieces.keys.values())
 
     def unwraps(self, wrapped: bytes) -> bool:
+        """Say whether a key opens."""
         return self._outer is not None and vault.opens(self._outer, wrapped)
 
     def opens(self, found: Found, study: str, session: str, wrapped: bytes) -> bool:
-        if self._outer is None:
-            return True
+        """Say whether a segment's body opens, and so is what its row says."""
         again = read(self._pages, self._count, found.place)
-        if again is None:
+        if again is None or self._outer is None:
             return False
         row = again.values
         about = vault.about_segment(study, row[2], row[3], session, row[5], row[6])
@@ -290,10 +299,11 @@ def _pages_of(path: Path) -> Iterator[tuple[Callable[[int], bytes], int]]:
 
     @functools.lru_cache(_CACHED_PAGES)
     def page(number: int) -> bytes:
-        try:
-            return read_at(handle, schema.PAGE_BYTES, (number - 1) * schema.PAGE_BYTES).ljust(schema.PAGE_BYTES, b"\0")
-        except OSError:
-            return b""
+        for _ in range(_READ_TRIES):
+            with contextlib.suppress(OSError):
+                data = read_at(handle, schema.PAGE_BYTES, (number - 1) * schema.PAGE_BYTES)
+                return data.ljust(schema.PAGE_BYTES, b"\0")
+        return b""
 
     try:
         yield page, -(-os.fstat(handle).st_size // schema.PAGE_BYTES)

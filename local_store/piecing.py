@@ -32,13 +32,15 @@ _REST = (0, 0, "", None, None, None, None, None)
 Row = tuple[Any, ...]
 Rank = Callable[[Any], Any]
 Opens = Callable[[Found, str, str, bytes], bool]
-"""Says whether a segment opens, told the names of its study and session, and its epoch's key as it was wrapped."""
+"""Says whether a segment opens, told the names of its study and session, and its epoch's key as it was wrapped.
+
+Without the root key nobody can say; then rows are taken as they are found."""
 
 
 class Pieces:
     """What was found, and what is made of it. Numbers of rows are kept: they are referred to from elsewhere."""
 
-    def __init__(self, found: Iterable[Found], unwraps: Callable[[bytes], bool], opens: Opens) -> None:
+    def __init__(self, found: Iterable[Found], unwraps: Callable[[bytes], bool], opens: Opens | None) -> None:
         self.meta: dict[str, bytes] = {}
         self.sequence: dict[str, int] = {}
         self.journal: dict[int, Found] = {}
@@ -164,7 +166,7 @@ class Pieces:
     def _choose_segment(self, candidates: list[Found]) -> tuple[Found, Row] | None:
         ranked = [(self._segment_opens(each), each.whole, each.sure, each) for each in candidates]
         opens, whole, sure, each = max(ranked, key=lambda it: it[:3])
-        if not opens and not sure:
+        if self._opens is not None and not opens and not sure:
             return None  # it was but looked for, and may be what is left of a row that went
         row = each.values
         if len(row) < _SEGMENT_COLUMNS:
@@ -179,7 +181,7 @@ class Pieces:
         return each, (*row[:_STATE], state, *row[_STATE + 1 : _BODY])
 
     def _segment_opens(self, each: Found) -> bool:
-        if not each.whole:
+        if self._opens is None or not each.whole:
             return False
         row = each.values
         study, session, key = self.studies.get(row[1]), self.sessions.get(row[4]), self.keys.get(row[_KEY])

@@ -1,7 +1,7 @@
 """A process that forks one child per act: ``python fault_worker.py``; acts come in by line, what is done goes out.
 
-In: ``load HOME`` (two producers), ``cycle HOME`` (one whole life of a store) or ``forget HOME`` (what the file beside
-it says); the last two wait for SIGUSR1.
+In: ``load HOME`` (two producers), ``cycle HOME`` (one whole life of a store), ``mend HOME`` (an opening) or
+``forget HOME`` (what the file beside it says); all but the first wait for SIGUSR1.
 Out: ``child PID`` for each child, what it acknowledges, and ``gone STATUS``, with its wait status, when it has ended.
 A child costs milliseconds, because everything was imported before.
 """
@@ -98,6 +98,12 @@ async def forget(home: Path) -> None:
         say("forgotten")
 
 
+async def mend(home: Path) -> None:
+    """Open a store, which mends it if it is damaged."""
+    async with await open_home(home):
+        say("opened")
+
+
 def run(act: Coroutine[Any, Any, None]) -> int:
     """Run an act in the child: 0, REFUSED after an error of ours, 1 after any other."""
     runner = asyncio.Runner()
@@ -132,7 +138,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:  # so that no module is left to be imported
         run(cycle(Path(folder)))
     say("ready")
-    acts = {"load": load, "cycle": cycle, "forget": forget}
+    acts = {"load": load, "cycle": cycle, "forget": forget, "mend": mend}
     for line in sys.stdin:
         name, home = line.rstrip("\n").split(" ", 1)
         held = name != "load"
