@@ -9,7 +9,7 @@ A child costs milliseconds, because everything was imported before.
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures.thread  # which asyncio imports when it is first needed
+import concurrent.futures.thread  # noqa: F401 - asyncio imports it when it is first needed
 import contextlib
 import json
 import os
