@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dataset_builder.event_arrays import LEVEL_NAMES, ORIGIN_NAMES, EventArrays, arrays_of
 from event_model.body_columns import EDIT
-from event_model.columns import MAX_UNPACKED_BYTES, MAX_VALUE, Reader, Writer, unpack
+from event_model.columns import MAX_UNPACKED_BYTES, MAX_VALUE, Reader, Writer, unpack, zigzag
 from event_model.errors import SegmentError
 from event_model.event_columns import EventColumns, make_events, read_columns, write_events
 from event_model.events import BODY_TYPES, DocumentEdit, Event
@@ -129,3 +129,22 @@ def test_events_that_can_be_no_segment_make_no_arrays() -> None:
     events = events_of([opened("abc"), edit(3, 0, "d"), edit(4, 0, "e")])
     with pytest.raises(SegmentError):
         arrays_of([events[0], events[2]])
+
+
+@pytest.mark.parametrize("slot", [_DELETED, _LENGTH])
+def test_lengths_whose_sum_wraps_around_are_refused(slot: int) -> None:
+    """As many of the largest numbers as it takes for their sum to come back, in 64 bits, to what the texts have."""
+    count = 2_049
+    bodies = [opened("abc"), *(edit(50 * number, 9, "x" * 9) for number in range(1, count + 1))]
+    columns = _columns(tuple(events_of(bodies)))
+    kinds = [list(kind) for kind in columns.columns]
+    assert len(kinds[EDIT][slot]) == len(kinds[EDIT][_JUMP]) == count
+    largest = 1 << 53  # 2^11 of them are 2^64
+    kinds[EDIT][slot] = [largest] * (count - 1) + [len(columns.inserted)]
+    if slot == _LENGTH:  # each edit jumps back by what the one before put in: all positions are within the schema
+        kinds[EDIT][_JUMP] = [0] + [zigzag(-largest)] * (count - 1)
+    changed = msgspec.structs.replace(columns, columns=kinds)
+    with pytest.raises(SegmentError):
+        make_events(changed)
+    with pytest.raises(SegmentError):
+        EventArrays(changed)
