@@ -281,7 +281,11 @@ def _check_target(out: Path) -> None:
         if not any(out.iterdir()):
             return
         if (out / CARD).is_file():
-            read_card(out)
+            try:
+                read_card(out)
+            except DatasetError as error:
+                if error.code != "dataset-version":  # an older version's is replaced as well
+                    raise
             return
     raise DatasetError(
         f"{out} exists and is not a dataset", code="target-taken", hint="Choose a folder that does not exist yet."

@@ -14,7 +14,8 @@ from dataset_builder.tables import FORMAT_VERSION, NEXT_EDIT, TABLES
 from event_model.errors import DatasetError
 
 CARD = "dataset.json"
-FORMAT = f"overt dataset {FORMAT_VERSION}"
+FORMAT_NAME = "overt dataset "
+FORMAT = f"{FORMAT_NAME}{FORMAT_VERSION}"
 MAX_CARD_BYTES = 256 << 20
 """A card lists every gap and every segment that was set aside; a larger one is not ours."""
 
@@ -170,16 +171,30 @@ def add_figures(out: Path, name: str, figures: Mapping[str, float]) -> None:
     write_card(msgspec.structs.replace(card, figures={**card.figures, name: dict(figures)}), out)
 
 
+class _AnyCard(msgspec.Struct, frozen=True):
+    """What the cards of all versions have."""
+
+    format: str
+
+
 def read_card(out: Path) -> Card:
-    """Read ``dataset.json``. DatasetError: if there is none, or it is not one of this version."""
+    """Read ``dataset.json``.
+
+    DatasetError: if there is none (``not-a-dataset``), or it is of another version (``dataset-version``).
+    """
     path = out / CARD
     hint = "Give the folder that `overt dataset build` wrote."
     try:
         if path.stat().st_size > MAX_CARD_BYTES:
             raise DatasetError(f"{path} is too large to be a dataset card", code="not-a-dataset", hint=hint)
-        card = msgspec.json.decode(path.read_bytes(), type=Card)
+        data = path.read_bytes()
+        version = msgspec.json.decode(data, type=_AnyCard).format
+        if version.startswith(FORMAT_NAME) and version != FORMAT:
+            raise DatasetError(
+                f"{out} is a dataset that another version of overt wrote: {version!r}, where this one reads {FORMAT!r}",
+                code="dataset-version",
+                hint="Build it again with this version: `overt dataset build` with the same --out takes its place.",
+            )
+        return msgspec.json.decode(data, type=Card)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DatasetError(f"{out} is not a dataset", code="not-a-dataset", hint=hint) from error
-    if card.format != FORMAT:
-        raise DatasetError(f"{out} has the format {card.format!r}, not {FORMAT!r}", code="dataset-version", hint=hint)
-    return card

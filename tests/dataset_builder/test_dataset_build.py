@@ -14,6 +14,7 @@ import pytest
 
 from dataset_builder import replay
 from dataset_builder.build import BuildProgress, build
+from dataset_builder.card import CARD
 from dataset_builder.check import check
 from dataset_builder.next_edit import Example, example_digest
 from dataset_builder.read import documents, edits, final_text, replay_text
@@ -263,6 +264,16 @@ def test_a_new_build_takes_the_place_of_the_old_one(alice: Contributor, run: Any
     run()
     assert {life.path for life in documents(out)} == {"src/main.rs", "b.rs"}
     assert [path.name for path in out.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_new_build_takes_the_place_of_one_by_an_older_version(alice: Contributor, run: Any, out: Path) -> None:
+    alice.seal(_session("abc"))
+    (out / "events").mkdir(parents=True)
+    (out / "events/train.parquet").write_bytes(b"as an older version laid it out")
+    (out / CARD).write_text('{"format": "overt dataset 1"}')
+    assert run().exact
+    assert check(out).ok
+    assert not (out / "events/train.parquet").exists()
 
 
 def test_a_folder_that_is_no_dataset_is_left_alone(run: Any, out: Path) -> None:
