@@ -132,6 +132,17 @@ async def chromium(
             await context.close()
 
 
+@contextlib.asynccontextmanager
+async def bare_chromium(home: Path) -> AsyncIterator[BrowserContext]:
+    """Run Chromium without any extension."""
+    async with async_playwright() as playwright:
+        context = await playwright.chromium.launch_persistent_context(**_launch(home, None, (), {}))
+        try:
+            yield context
+        finally:
+            await context.close()
+
+
 def _allow_updates(home: Path) -> None:
     """Let an extension from a folder begin anew: without this the browser shuts it off when it does."""
     preferences = home / ".config" / "chromium" / "Default" / "Preferences"
@@ -153,12 +164,13 @@ async def _grant(home: Path, folder: Path, origins: Sequence[str], *, headless: 
     manifest.write_text(real)
 
 
-def _launch(home: Path, folder: Path, args: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+def _launch(home: Path, folder: Path | None, args: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+    extension = (f"--load-extension={folder}", f"--disable-extensions-except={folder}") if folder else ()
     return {
         "user_data_dir": str(home / ".config" / "chromium"),
         "executable_path": CHROMIUM,
         "env": {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANGUAGE": "en", **_display(), **environment},
-        "args": ["--no-sandbox", f"--load-extension={folder}", f"--disable-extensions-except={folder}", *args],
+        "args": ["--no-sandbox", *extension, *args],
     }
 
 

@@ -26,7 +26,13 @@ function followRhythm(recorder: Recorder): void {
   let intervals: number[] = [];
   let field: Element | null = null;
   let last = 0;
-  const pause = new Timer(() => recorder.unlessStopped(write));
+  const pause: Timer = new Timer(() =>
+    recorder.unlessStopped(() => {
+      const left = PAUSE_MS - (performance.now() - last);
+      if (left < 1) write();
+      else pause.set(left);
+    }),
+  );
   const write = (): void => {
     pause.clear();
     // A field may have turned out to be secret since.
@@ -60,11 +66,12 @@ function followRhythm(recorder: Recorder): void {
     const about = aboutOf(event);
     if (about === null) return;
     if (about !== field || keys.length >= MAX_KEYS) write();
-    intervals.push(keys === "" ? 0 : Math.max(0, Math.round(event.timeStamp - last)));
+    const { timeStamp } = event;
+    if (keys === "") pause.set(PAUSE_MS);
+    intervals.push(keys === "" ? 0 : Math.max(0, Math.round(timeStamp - last)));
     keys += sign;
     field = about;
-    last = event.timeStamp;
-    pause.set(PAUSE_MS);
+    last = timeStamp;
   });
 }
 

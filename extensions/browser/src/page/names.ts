@@ -47,11 +47,18 @@ function ariaRole(element: Element): string {
   return /^[a-z-]{1,32}$/.test(role) && role !== "generic" && role !== "presentation" ? role : "";
 }
 
-/** Gives the accessible name in the order of the accname rules, without anything private or entered. */
-export function nameOf(element: Element, role: string): Named {
+/**
+ * Gives the accessible name in the order of the accname rules, without anything private or entered. `textOf` reads what
+ * stands in the element.
+ */
+export function nameOf(
+  element: Element,
+  role: string,
+  textOf: (element: Element) => string = ownText,
+): Named {
   const given = givenName(element, role);
   if (given !== "") return { name: given, name_from: "author" };
-  const text = FROM_CONTENT.has(role) ? ownText(element) : "";
+  const text = FROM_CONTENT.has(role) ? textOf(element) : "";
   return text === "" ? NAMELESS : { name: text, name_from: "content" };
 }
 

@@ -5,6 +5,7 @@ import { parentOf, shadowOf } from "./deep.ts";
 import { nameOf, roleOf } from "./names.ts";
 import { isMarkedPrivate, isPrivate } from "./privates.ts";
 import type { Secrets } from "./secrets.ts";
+import { textOfShown } from "./text.ts";
 import { isShown } from "./visible.ts";
 
 /** Nodes of an outline; the schema allows 200. */
@@ -104,7 +105,7 @@ class Draw {
     if (!SHOWN.has(role)) return this.#below(element, depth);
     this.#drawn += 1;
     const states = statesOf(element, element === this.#focused);
-    const node = { depth, role, ...nameOf(element, role), states };
+    const node = { depth, role, ...nameOf(element, role, role === "row" ? noText : textOfShown), states };
     return LEAVES.has(role) ? [node] : [node, ...this.#below(element, depth + 1)];
   }
 
@@ -148,6 +149,11 @@ class Draw {
       (this.#visited % 16 === 15 && performance.now() > this.#end)
     );
   }
+}
+
+/** What stands in a row is told by its cells. */
+function noText(): string {
+  return "";
 }
 
 function isLeftOut(element: Element): boolean {

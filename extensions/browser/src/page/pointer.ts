@@ -21,13 +21,23 @@ export function followPointer(recorder: Recorder): void {
   if (recorder.wants("scroll")) followScroll(recorder);
 }
 
-interface Sample extends Point {
+interface Sample {
+  event: PointerEvent;
   on: Element;
 }
 
 /** A sample only notes where the pointer is; what that was on is asked for a whole trail at once. */
 function followTrail(recorder: Recorder): void {
   let samples: Sample[] = [];
+  let before: { target: EventTarget | null; on: Element } | null = null;
+  const onOf = (event: Event): Element => {
+    const { target } = event;
+    // What carries no tree of the page's own is what it was at the last sample.
+    if (target === before?.target && target === before?.on) return before.on;
+    const on = targetOf(event, pointOf(event));
+    before = { target, on };
+    return on;
+  };
   const write = (): void => {
     rest.clear();
     const points = openOf(recorder, samples);
@@ -38,28 +48,28 @@ function followTrail(recorder: Recorder): void {
   };
   const rest: Timer = new Timer(() =>
     recorder.unlessStopped(() => {
-      const left = REST_MS - (performance.now() - (samples.at(-1)?.t ?? 0));
+      const left = REST_MS - (performance.now() - (samples.at(-1)?.event.timeStamp ?? 0));
       if (left < 1) write();
       else rest.set(left);
     }),
   );
   recorder.beforeOthers(write);
   recorder.onSampled(window, "pointermove", SAMPLE_MS, (event) => {
-    const { timeStamp, clientX, clientY } = event as PointerEvent;
-    samples.push({ t: timeStamp, x: clientX, y: clientY, on: targetOf(event, pointOf(event)) });
+    samples.push({ event: event as PointerEvent, on: onOf(event) });
     if (samples.length === 1) rest.set(REST_MS);
     else if (samples.length >= MAX_SAMPLES) write();
   });
 }
 
 /** Leaves out what was on a private or secret element, or on one that is gone and can't be asked. */
-function openOf(recorder: Recorder, samples: readonly Sample[]): Sample[] {
+function openOf(recorder: Recorder, samples: readonly Sample[]): Point[] {
   const asked = new Map<Element, boolean>();
-  return samples.filter(({ on }) => {
-    const open = asked.get(on) ?? (on.isConnected && recorder.mayLook(on));
-    asked.set(on, open);
-    return open;
+  const open = samples.filter(({ on }) => {
+    const may = asked.get(on) ?? (on.isConnected && recorder.mayLook(on));
+    asked.set(on, may);
+    return may;
   });
+  return open.map(({ event }) => ({ t: event.timeStamp, x: event.clientX, y: event.clientY }));
 }
 
 function followClicks(recorder: Recorder): void {

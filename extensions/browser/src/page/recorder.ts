@@ -22,6 +22,9 @@ const NOWHERE: WireElement = {
   box: [0, 0, 0, 0],
 };
 
+/** One string for all questions: the browser knows again what it has parsed. */
+const APART = `${PRIVATE},${FIELD}`;
+
 export interface Sink {
   add(event: WireEvent): void;
   flush(): void;
@@ -150,7 +153,7 @@ export class Recorder {
   /** Says whether an element may be looked at: neither private nor a secret field, nor in one. */
   mayLook(element: Element): boolean {
     // Most elements are neither; one question to the browser says so.
-    if (closestDeep(element, `${PRIVATE},${FIELD}`) === null) return true;
+    if (closestDeep(element, APART) === null) return true;
     return !isPrivate(element) && !this.secrets.covers(element, performance.now());
   }
 
@@ -197,7 +200,17 @@ export class Recorder {
   }
 }
 
+/** To count the forms of a page is to walk through it: a number is kept for so long, in milliseconds. */
+const FRESH_FORM_MS = 5000;
+const numbers = new WeakMap<HTMLFormElement, { until: number; number: number }>();
+
 /** Gives the number of a form in the page, from 1; 0 for none, or one in a shadow tree. */
 export function formNumber(form: HTMLFormElement | null): number {
-  return form === null ? 0 : Array.prototype.indexOf.call(document.forms, form) + 1;
+  if (form === null) return 0;
+  const now = performance.now();
+  const known = numbers.get(form);
+  if (known !== undefined && known.until > now) return known.number;
+  const number = Array.prototype.indexOf.call(document.forms, form) + 1;
+  numbers.set(form, { until: now + FRESH_FORM_MS, number });
+  return number;
 }

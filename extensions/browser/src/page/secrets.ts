@@ -12,6 +12,8 @@ export const FIELD =
   "[role=textbox],[role=searchbox],[role=combobox],[role=spinbutton]";
 const FIELD_TAGS = new Set(["input", "textarea", "select"]);
 const NOT_TYPED = new Set("button checkbox radio submit reset image range color file".split(" "));
+/** What tells of a field that it is a secret one, and hardly ever changes on anything else. */
+const TELLING = ["type", "name", "autocomplete", "placeholder", "maxlength"];
 /** For so long a field that was found harmless is not looked at again, in milliseconds. */
 const TRUSTED_MS = 2000;
 /** At most so often the whole page is searched for passwords, in milliseconds. */
@@ -40,11 +42,7 @@ export class Secrets {
   #scanned = Number.NEGATIVE_INFINITY;
 
   constructor() {
-    this.#observer = new MutationObserver((records) => {
-      for (const { target, oldValue } of records) {
-        if (oldValue?.toLowerCase() === "password" && target instanceof Element) this.#remember(target);
-      }
-    });
+    this.#observer = new MutationObserver((records) => this.#changed(records));
     this.watch(document);
   }
 
@@ -62,7 +60,7 @@ export class Secrets {
     this.#observer.observe(root, {
       subtree: true,
       attributes: true,
-      attributeFilter: ["type"],
+      attributeFilter: TELLING,
       attributeOldValue: true,
     });
     this.#scan(root);
@@ -95,7 +93,7 @@ export class Secrets {
 
   /** Says whether a field that was harmless a moment ago has become secret since. */
   hasTurned(field: Element): boolean {
-    return this.#ever.has(field) || (field instanceof HTMLInputElement && field.type === "password");
+    return this.#ever.has(field) || (field as Partial<HTMLInputElement>).type === "password";
   }
 
   /** Says whether an element is a field, and secret; for walks that come from above. */
@@ -116,8 +114,15 @@ export class Secrets {
 
   /** Reads what was observed but not yet delivered. */
   #settle(): void {
-    for (const { target, oldValue } of this.#observer.takeRecords()) {
-      if (oldValue?.toLowerCase() === "password" && target instanceof Element) this.#remember(target);
+    this.#changed(this.#observer.takeRecords());
+  }
+
+  /** Remembers what was a password; what else turned into another field is looked at anew. */
+  #changed(records: readonly MutationRecord[]): void {
+    for (const { target, attributeName, oldValue } of records) {
+      if (!(target instanceof Element)) continue;
+      if (attributeName === "type" && oldValue?.toLowerCase() === "password") this.#remember(target);
+      this.#harmlessUntil.delete(target);
     }
   }
 

@@ -19,6 +19,11 @@ const MAX_GATHERED = 400;
 
 /** Gives the text shown in an element, at most 120 code points: words, and what the author wrote in place of pictures. */
 export function ownText(element: Element): string {
+  return isShown(element) ? textOfShown(element) : "";
+}
+
+/** As `ownText`, of an element that is known to be shown: to ask the browser costs more than to read. */
+export function textOfShown(element: Element): string {
   if (isPassedOver(element)) return "";
   if (element.firstElementChild === null) return phrase(element.textContent ?? "");
   return phrase(new Gathering().below(element).text);
@@ -39,7 +44,7 @@ class Gathering {
   }
 
   #add(element: Element): void {
-    if (isPassedOver(element)) return;
+    if (isPassedOver(element) || !isShown(element)) return;
     const apart = INLINE.has(element.localName) ? "" : " ";
     this.text += apart;
     const instead = insteadOf(element);
@@ -65,7 +70,6 @@ function isPassedOver(element: Element): boolean {
     (element.hasAttributes() &&
       (element.getAttribute("aria-hidden") === "true" ||
         element.hasAttribute("contenteditable") ||
-        isMarkedPrivate(element))) ||
-    !isShown(element)
+        isMarkedPrivate(element)))
   );
 }
