@@ -61,6 +61,8 @@ class Insights(msgspec.Struct, frozen=True):
     masks: list[dict[str, Any]]
     heatmaps: dict[str, list[list[int]]]
     """Clicks by route template: a grid of counts, rows from the top; cells with fewer than k contributors are 0."""
+    boxes: dict[str, list[tuple[str, float, float, float, float]]]
+    """Elements by route template, the most clicked first: name or role, and the median of the people's boxes (px)."""
     dropped: dict[str, int]
 
 
@@ -94,6 +96,7 @@ def find_insights(out: Path, *, k: int) -> Insights:
         pain=_table(pages.pain, "kind", "route", "role", "name"),
         masks=_table(masks, "category", "type", "found_by"),
         heatmaps=pages.heatmaps(),
+        boxes=pages.boxes(),
         dropped={
             "typing": typing.edits.dropped,
             "activities": activities.dropped,
@@ -178,6 +181,7 @@ class _Pages:
         self.elements: Cells[tuple[str, str, str, str]] = Cells(k)
         self.pain: Cells[tuple[str, str, str, str]] = Cells(k)
         self.clicks: Cells[tuple[str, int, int]] = Cells(k)
+        self._boxes: PersonValues[tuple[tuple[str, str, str, str], int]] = PersonValues(k)
         self._reset("")
 
     def _reset(self, session: str) -> None:
@@ -213,6 +217,15 @@ class _Pages:
             grids.setdefault(route, np.zeros(GRID[::-1], int).tolist())[row][column] = kept.count
         return dict(sorted(grids.items()))
 
+    def boxes(self) -> dict[str, list[tuple[str, float, float, float, float]]]:
+        """Give the boxes of the elements that enough people clicked, by route template."""
+        found: dict[str, list[tuple[str, float, float, float, float]]] = {}
+        for kept in self.elements.kept():
+            route, role, name, _path = kept.key
+            x, y, width, height = (self._boxes.median((kept.key, side)) or 0.0 for side in range(4))
+            found.setdefault(route, []).append((name or role, x, y, width, height))
+        return found
+
     def _hesitates(self, row: dict[str, Any]) -> None:
         if self._now_ms and HESITATION_MS <= row["delta_ms"] < BREAK_MS:
             self.pain.add(("hesitation", row["route"], "", ""), row["contributor"])
@@ -235,7 +248,10 @@ class _Pages:
         route, who, now_ms, role = row["route"], row["contributor"], row["time"], row["role"]
         # A name that the page's author gave says what a control is; one that is taken from content may say anything.
         name = row["name"] if row["name_from"] == "author" else ""
-        self.elements.add((route, role, name, row["path"]), who)
+        element = (route, role, name, row["path"])
+        self.elements.add(element, who)
+        for side, value in enumerate(row["box"]):
+            self._boxes.add((element, side), who, value)
         x, y = row["box"][0] + row["x"], row["box"][1] + row["y"]
         column, line = x // CELL_PX, y // CELL_PX
         if 0 <= column < GRID[0] and 0 <= line < GRID[1]:

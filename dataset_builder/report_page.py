@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL import Image
 
 from dataset_builder import pictures
 from dataset_builder.card import Card, read_card
-from dataset_builder.insights import Insights, find_insights
+from dataset_builder.insights import CELL_PX, Insights, find_insights
 from dataset_builder.parts import keep_private
 from event_model.errors import DatasetError
 
@@ -24,10 +26,18 @@ TABLES = ("typing", "activities", "navigation", "elements", "pain", "masks")
 MAX_ROWS = 40
 """Rows of a table on the page; the Parquet file beside it has all."""
 
-_STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#20262e}
-table{border-collapse:collapse;margin:.5rem 0 1.5rem;font-size:.85rem}th,td{padding:.2rem .7rem;text-align:left;
-border-bottom:1px solid #e1e5ea}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}img{max-width:100%}
-h2{margin-top:2.5rem}p.note{color:#5a6470;font-size:.9rem}"""
+MAX_BARS = 12
+MAX_BOXES = 40
+"""Bars, and elements' boxes, in one picture."""
+
+_STYLE = """:root{color-scheme:light dark;--ink:#20262e;--paper:#fff;--line:#e1e5ea;--note:#5a6470}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e9ed;--paper:#16191d;--line:#343b44;--note:#a3adb8}}
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:var(--ink);
+background:var(--paper)}div.t{overflow-x:auto;margin:.5rem 0 1.5rem}table{border-collapse:collapse;font-size:.85rem}
+th,td{padding:.2rem .7rem;text-align:left;border-bottom:1px solid var(--line)}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}h2{margin-top:2.5rem}h3{overflow-wrap:anywhere}
+img{max-width:100%;height:auto;background:#fff;padding:.5rem;border-radius:.4rem;box-sizing:border-box}
+p.note,small{color:var(--note)}p.note{font-size:.9rem}"""
 
 _RULE = "What fewer people did is not shown, and was left out before anything was smoothed or drawn."
 _DAMAGED = "damaged, foreign, or it contradicts itself"
@@ -87,22 +97,33 @@ def write_report(out: Path, target: Path, *, k: int | None = None) -> ReportFile
 
 def _pictures(found: Insights) -> dict[str, bytes]:
     shots: dict[str, bytes] = {}
-    for number, grid in enumerate(found.heatmaps.values(), 1):
-        shots[f"heatmap-{number:02d}.png"] = pictures.heatmap(grid)
+    for number, (route, grid) in enumerate(found.heatmaps.items(), 1):
+        boxes = [pictures.Box(*box) for box in found.boxes.get(route, [])[:MAX_BOXES]]
+        shots[f"heatmap-{number:02d}.png"] = pictures.heatmap(grid, CELL_PX, boxes)
     if found.navigation:
         shots["navigation.png"] = pictures.graph(
             [(row["from_route"], row["to_route"], row["count"]) for row in found.navigation[:MAX_ROWS]]
         )
     if found.activities:
-        shots["activities.png"] = pictures.bars(
-            [(f"{row['activity']} {row['language']}".strip(), row["count"]) for row in found.activities[:12]]
-        )
+        rows = [
+            (f"{row['activity']}, {row['language'] or row['application']}", row["count"]) for row in found.activities
+        ]
+        shots["activities.png"] = pictures.bars(rows[:MAX_BARS], "min")
     speeds = [row for row in found.typing if row["median_gap_ms"] is not None]
     if speeds:
-        shots["typing.png"] = pictures.bars(
-            [(f"{row['origin']} {row['language']}".strip(), row["median_gap_ms"]) for row in speeds[:12]]
-        )
+        rows = [(f"{row['origin']}, {row['language']}".rstrip(", "), row["median_gap_ms"]) for row in speeds]
+        shots["typing.png"] = pictures.bars(rows[:MAX_BARS], "ms")
+    if found.pain:
+        rows = [(_where(row), row["count"]) for row in found.pain]
+        shots["pain.png"] = pictures.bars(rows[:MAX_BARS], "times")
     return shots
+
+
+def _where(row: dict[str, Any]) -> str:
+    """Say what trouble it is, and where."""
+    path = row["route"].partition("://")[2].partition("/")[2]
+    element = f" on {row['name'] or row['role']}" if row["role"] else ""
+    return f"{row['kind']}{element}, /{path}"
 
 
 def _page(card: Card, found: Insights, shots: dict[str, bytes]) -> str:
@@ -120,22 +141,27 @@ def _page(card: Card, found: Insights, shots: dict[str, bytes]) -> str:
         _image(shots, "activities.png", "Minutes by activity and language"),
         _table(found.activities),
         "<h2>Typing and corrections</h2>",
-        _image(shots, "typing.png", "Median time between keys (ms), by origin and language"),
+        _image(shots, "typing.png", "Median time since the edit before, by what made the edit, and language"),
         _table(found.typing),
         "<h2>Ways through the application</h2>",
-        _image(shots, "navigation.png", "Pages and the ways between them; the dot is where a way leads"),
+        _image(shots, "navigation.png", "Pages and the ways between them, with how often each was taken"),
         _table(found.navigation),
         "<h2>Where pages give trouble</h2>",
-        _table(found.pain) or "<p>Nothing that enough people met.</p>",
+        _image(shots, "pain.png", "Trouble by kind, element and page"),
+        _table(found.pain),
         "<h2>Where pages are clicked</h2>",
     ]
     for number, route in enumerate(found.heatmaps, 1):
-        parts += [f"<h3>{_text(route)}</h3>", _image(shots, f"heatmap-{number:02d}.png", f"Clicks on {route}")]
+        parts += [
+            f"<h3>{_text(route)}</h3>",
+            _image(shots, f"heatmap-{number:02d}.png", f"Clicks on {route}, with the elements"),
+        ]
     parts.append(_table(found.elements))
     body = "\n".join(parts)
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{_text(card.study.title)}</title>"
-        f"<meta name=viewport content='width=device-width'><style>{_STYLE}</style><body>\n{body}\n</body></html>\n"
+        "<meta name=viewport content='width=device-width,initial-scale=1'>"
+        f"<style>{_STYLE}</style><body>\n{body}\n</body></html>\n"
     )
 
 
@@ -171,14 +197,17 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
     head = "".join(cell("th", name, name.replace("_", " ")) for name in names)
     body = "".join("<tr>" + "".join(cell("td", name, row[name]) for name in names) + "</tr>" for row in rows[:MAX_ROWS])
     more = f"<p class=note>and {len(rows) - MAX_ROWS} more</p>" if len(rows) > MAX_ROWS else ""
-    return f"<table><tr>{head}</tr>{body}</table>{more}"
+    return f"<div class=t><table><tr>{head}</tr>{body}</table></div>{more}"
 
 
 def _image(shots: dict[str, bytes], name: str, says: str) -> str:
     if name not in shots:
         return "<p>Not enough people.</p>"
     data = base64.b64encode(shots[name]).decode("ascii")
-    return f"<p><img alt='{_text(says)}' src='data:image/png;base64,{data}'><br><small>{_text(says)}</small></p>"
+    with Image.open(io.BytesIO(shots[name])) as image:
+        width = image.width // pictures.SCALE
+    shown = f"<img width={width} alt='{_text(says)}' src='data:image/png;base64,{data}'>"
+    return f"<p>{shown}<br><small>{_text(says)}</small></p>"
 
 
 def _text(value: str) -> str:
