@@ -203,6 +203,24 @@ async def test_sealing_the_start_of_a_long_journal_leaves_the_rest(tmp_path: Pat
         assert await store.pending(SESSION) == typing(6500, total + 5 - 6500)
 
 
+async def test_the_key_of_what_was_sealed_goes_also_where_a_long_rest_keeps_its_own(tmp_path: Path) -> None:
+    async def keys() -> set[int]:
+        statement = "SELECT no FROM keys WHERE session IS NOT NULL"
+        rows = await store._database.read(lambda connection: connection.execute(statement).fetchall())
+        return {number for (number,) in rows}
+
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        await store.append(pending(typing(0, 20)))
+        await seal(store, masked((await store.pending(SESSION))[:10]))
+        (first,) = await keys()
+        for start in range(20, 20 + REKEY_EVENTS + 2000, 1000):
+            await store.append(pending(typing(start, 1000)))
+        assert len(await keys()) == 2
+        await seal(store, masked((await store.pending(SESSION))[:20]))
+        assert len(await keys() - {first}) == len(await keys()) == 1
+
+
 async def test_at_rest_nothing_shows_text_or_paths(tmp_path: Path) -> None:
     async with await open_store(tmp_path) as store:
         await begin(store)

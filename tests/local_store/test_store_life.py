@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 import tempfile
 from pathlib import Path
@@ -22,7 +23,9 @@ from local_store.custody import DeviceKeys
 from local_store.forgetting import Selection
 from local_store.model import Forgotten, SegmentInfo, SegmentState
 from local_store.rotation import rotate
+from local_store.schema import PAGE_BYTES
 from local_store.store import Store
+from local_store.tail import TailFile
 from tests.local_store.store_kit import (
     OTHER,
     START_MS,
@@ -42,6 +45,15 @@ EXAMPLES = 16
 
 HOUR_MS = 3_600_000
 
+PENDING_KEYS = "SELECT count(*) FROM keys WHERE session = (SELECT no FROM sessions WHERE session = ?)"
+LEFT_OVER = """
+    SELECT count(*) FROM segments WHERE (envelope IS NOT NULL AND state != 'enveloped')
+    OR (state = 'forgotten' AND (body IS NOT NULL OR key IS NOT NULL OR wrapped IS NOT NULL))"""
+
+
+def _cut_off(_file: TailFile) -> None:
+    raise OSError(errno.EIO, "cut off here")
+
 
 class Kept:
     """What the model knows of a session: which of its events are there, which went, and how far it is sealed."""
@@ -52,6 +64,8 @@ class Kept:
         self.sealed = 0
         self.gone: set[int] = set()
         self.running = True
+        self.written = True
+        """Somebody goes on writing it: it was not left behind by a process that ended."""
 
 
 class Life(RuleBasedStateMachine):
@@ -173,7 +187,7 @@ class Life(RuleBasedStateMachine):
             there = sorted(self._held().get(info.session, set()))
             for index in there:
                 if info.first_index <= index < info.first_index + info.count:
-                    return info, {"session": info.session, "indexes": [index]}
+                    return info, {"session": info.session, "indexes": frozenset({index})}
         return None
 
     @rule(study=st.sampled_from([STUDY, OTHER]))
@@ -209,16 +223,32 @@ class Life(RuleBasedStateMachine):
             with pytest.raises(StoreConflict):
                 self.run(self.store.mark_uploaded(old, b"receipt"))
 
-    @rule(study=st.sampled_from([STUDY, OTHER]), sealing=st.booleans())
-    def another_process_forgets(self, study: StudyId, sealing: bool) -> None:
-        """What is forgotten elsewhere between reading and sealing, or before a write, is noticed by both."""
+    @rule(study=st.sampled_from([STUDY, OTHER]))
+    def what_was_uploaded_is_forgotten(self, study: StudyId) -> None:
+        """It goes here as a whole, and the receiver is asked to erase it."""
+        self._short_session(study)
+        for info in self._send(study):
+            self.run(self.store.mark_uploaded(info, b"receipt"))
+            self.uploaded.add(info.place)
+        last = self.run(self.store.segments(study))[-1]
+        assert self._forget({"session": last.session}, self._held()).uploaded_segments == (last.place,)
+
+    @rule(study=st.sampled_from([STUDY, OTHER]), sealing=st.booleans(), cut_off=st.booleans())
+    def another_process_forgets(self, study: StudyId, sealing: bool, cut_off: bool) -> None:
+        """What is forgotten elsewhere between reading and sealing, or before a write, is noticed by both.
+
+        Also where that other process is ``cut_off`` after its transaction, before it emptied the session's file.
+        """
         self.joined.add(study)
         name = self._begin(study)
         self._capture(name, 4)
         kept = self.sessions[name]
         events = self.run(self.store.pending(name, kept.next))
         other = self.run(self.opened())
-        self._forget({"session": name, "indexes": [1]}, self._held(), by=other)
+        with pytest.MonkeyPatch.context() as patched:
+            if cut_off:
+                patched.setattr(TailFile, "empty", _cut_off)
+            self._forget({"session": name, "indexes": frozenset({1})}, self._held(), by=other)
         self.run(other.close())
         moved = self._in(opening(kept.next, "src/after.py"), 1)
         work: Any = seal(self.store, masked(events, name, kept.study))
@@ -251,7 +281,7 @@ class Life(RuleBasedStateMachine):
         kept = self.sessions[name]
         before = self._held()
         criteria: dict[str, Any] = {
-            "event": {"session": name, "indexes": [data.draw(st.integers(0, max(0, kept.next - 1)))]},
+            "event": {"session": name, "indexes": frozenset({data.draw(st.integers(0, max(0, kept.next - 1)))})},
             "session": {"session": name},
             "span": {"since_ms": self.clock.wall_ms() - HOUR_MS},
             "study": {"study": kept.study},
@@ -262,8 +292,8 @@ class Life(RuleBasedStateMachine):
         if kind in {"session", "study", "all"}:
             for session in self.sessions:
                 assert not self._concerns(criteria, session) or not after.get(session)
-        if kind == "event" and criteria["indexes"][0] < kept.next:
-            assert criteria["indexes"][0] not in after.get(name, set())
+        if kind == "event" and min(criteria["indexes"]) < kept.next:
+            assert min(criteria["indexes"]) not in after.get(name, set())
 
     def _forget(
         self, criteria: dict[str, Any], before: dict[SessionId, set[int]], by: Store | None = None
@@ -274,14 +304,25 @@ class Life(RuleBasedStateMachine):
         for session, there in before.items():
             lost = there - after.get(session, set())
             assert not lost or self._concerns(criteria, session), "forgot what was not asked for"
-            self.sessions[session].gone |= lost
+            known = self.sessions[session]
+            known.gone |= lost
+            if any(index >= known.sealed for index in lost):
+                assert self._count(PENDING_KEYS, session) <= 1, "what is left still lies under the old key"
+        assert self.store.set_aside() == ()
         # What is forgotten at the end of a session that nobody writes needs no gap.
         for info in self.run(self.store.sessions()):
             known = self.sessions[info.session]
+            assert info.next_index == known.next or not known.written, "the writer's next event follows nothing"
             known.next = info.next_index
             known.gone = {index for index in known.gone if index < known.next}
         assert sum(map(len, before.values())) - sum(map(len, after.values())) <= done.events
         return done  # type: ignore[no-any-return]
+
+    def _count(self, statement: str, *values: str) -> int:
+        (count,) = self.run(
+            self.store._database.read(lambda connection: connection.execute(statement, values).fetchone())
+        )
+        return int(count)
 
     def _concerns(self, criteria: dict[str, Any], session: SessionId) -> bool:
         return criteria.get("session", session) == session and (
@@ -318,7 +359,21 @@ class Life(RuleBasedStateMachine):
         self.run(self.store.close())
         if rotated:
             self.keys = rotate(self.home, self.keys)
+        self._go_on()
+
+    @rule()
+    def the_first_page_rots(self) -> None:
+        """What the database says of itself is gone; nothing of what it holds is."""
+        self.run(self.store.close())
+        path = self.home / "store" / "overt.sqlite3"
+        path.write_bytes(bytes(PAGE_BYTES) + path.read_bytes()[PAGE_BYTES:])
+        self._go_on()
+        assert self.store.set_aside()
+
+    def _go_on(self) -> None:
         self.store = self.run(self.opened())
+        for kept in self.sessions.values():
+            kept.written = False
         for orphan in self.run(self.store.orphans()):
             assert orphan.next_index == self.sessions[orphan.session].next, "acknowledged and lost, or never captured"
         for name in [name for name, kept in self.sessions.items() if kept.running and kept.next == 0]:
@@ -350,6 +405,7 @@ class Life(RuleBasedStateMachine):
     def sound(self) -> None:
         report = self.run(self.store.verify())
         assert report.sound, report
+        assert self._count(LEFT_OVER) == 0, "what was forgotten or uploaded left something behind"
         infos: list[SegmentInfo] = self.run(self.store.segments())
         # What was uploaded is never taken away here but by a forgetting, or by leaving.
         for info in infos:
