@@ -82,10 +82,10 @@ def _colours(part: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 def _outline(draw: ImageDraw.ImageDraw, box: Box, scale: float, size: tuple[int, int]) -> None:
     """Draw an element's box and, where there is room, what it is."""
-    left, top = MARGIN + box.x * scale, box.y * scale
-    right, bottom = min(left + box.width * scale, MARGIN + size[0] - SCALE), min(top + box.height * scale, size[1])
-    if left >= MARGIN + size[0] or top >= size[1] or right <= left or bottom <= top:
-        return
+    left, right = (min(max(at * scale, 0), size[0] - SCALE) + MARGIN for at in (box.x, box.x + box.width))
+    top, bottom = (min(max(at * scale, 0), size[1] - SCALE) for at in (box.y, box.y + box.height))
+    if right <= left or bottom <= top:
+        return  # it lies outside what is drawn
     draw.rectangle((left, top, right, bottom), outline=INK, width=1)
     label = box.label[:MAX_LABEL]
     if draw.textlength(label, font=_font(SMALL)) <= right - left - 6 * SCALE and bottom - top >= SMALL:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from dataset_builder.cells import Cells, PersonValues
-from dataset_builder.insights import CELL_PX, find_insights
+from dataset_builder.insights import CELL_PX, GRID, find_insights
+from dataset_builder.pictures import CELL, MARGIN, Box, heatmap
 from dataset_builder.report_page import write_report
 from event_model.errors import DatasetError
 from event_model.events import Body
@@ -181,3 +183,19 @@ def test_trouble_is_found_where_it_is(receiver: Path, run: Any, out: Path) -> No
     }
     assert find_insights(out, k=4).pain == []
     assert find_insights(out, k=4).heatmaps == {}
+    assert find_insights(out, k=4).boxes == {}
+    assert found.boxes["https://a.test/a"] == [("Save", 100, 100, 80, 30), ("paragraph", 300, 300, 80, 30)]
+
+
+@pytest.mark.parametrize("box", [(-50, -9, 70, 30), (1_270, 790, 10**9, 10**9), (5_000, 5_000, 9, 9), (9, 9, 0, 0)])
+def test_an_element_beyond_the_page_is_cut_or_left_out(box: tuple[int, int, int, int]) -> None:
+    grid = [[0] * GRID[0] for _ in range(GRID[1])]
+    plain, drawn = heatmap(grid, CELL_PX), heatmap(grid, CELL_PX, [Box("x", *box)])
+    with Image.open(io.BytesIO(plain)) as one, Image.open(io.BytesIO(drawn)) as other:
+        changed = np.argwhere(np.any(np.asarray(one) != np.asarray(other), axis=2))
+    assert (box[0] > 1_280 or not box[2]) == (not len(changed))
+    if len(changed):
+        lines, columns = changed[:, 0], changed[:, 1]
+        assert columns.min() >= MARGIN
+        assert columns.max() < MARGIN + GRID[0] * CELL
+        assert lines.max() < GRID[1] * CELL
