@@ -1,7 +1,8 @@
 """Envelopes: a segment sealed to a study's key and signed by the installation.
 
 The payload is sealed with HPKE (RFC 9180) in base mode; its ``info`` is a domain prefix and the header's bytes, so that
-a payload opens only under the header it was sealed with. The Ed25519 signature (RFC 8032) covers all bytes before it.
+a payload opens only under the header it was sealed with. The Ed25519 signature (RFC 8032) covers the SHA-256 of all
+bytes before it, which a reader gets on its way to the digest of the whole: one pass over the bytes serves both.
 docs/FORMAT.md gives the bytes.
 """
 
@@ -26,7 +27,7 @@ from event_model.keys import (
     pseudonym_of,
 )
 
-ENVELOPE_VERSION = 1
+ENVELOPE_VERSION = 2
 
 MAGIC = b"OVEN"
 _LENGTH_BYTES = 4
@@ -43,7 +44,9 @@ MAX_PAYLOAD_BYTES = 4 << 20
 MAX_ENVELOPE_BYTES = MAX_PAYLOAD_BYTES + MAX_HEADER_BYTES + HPKE_OVERHEAD_BYTES + SIGNATURE_BYTES + 64
 
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
-_INFO = b"overt envelope 1\n"
+_INFO = b"overt envelope 2\n"
+_SIGNED = b"overt envelope signature 2\n"
+"""Stands before the digest that is signed: the key signs other things too."""
 
 
 class EnvelopeHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,17 +74,19 @@ class EnvelopeHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Envelope:
     """A parsed envelope: well-formed, but its signature is not checked yet."""
 
-    __slots__ = ("_ciphertext", "_header_bytes", "_raw", "digest", "header")
+    __slots__ = ("_ciphertext", "_header_bytes", "_raw", "_signed", "digest", "header", "sha256")
 
-    def __init__(
-        self, raw: bytes, header: EnvelopeHeader, header_bytes: bytes, ciphertext: bytes, digest: bytes
-    ) -> None:
+    def __init__(self, raw: bytes, header: EnvelopeHeader, header_bytes: bytes, ciphertext: memoryview) -> None:
         self._raw = raw
         self._header_bytes = header_bytes
         self._ciphertext = ciphertext
         self.header = header
-        self.digest = digest.hex()
-        """SHA-256 of all bytes, hex."""
+        hashing = hashlib.sha256(memoryview(raw)[:-SIGNATURE_BYTES])
+        self._signed = _SIGNED + hashing.digest()
+        hashing.update(raw[-SIGNATURE_BYTES:])
+        self.sha256 = hashing.digest()
+        """The digest of all bytes."""
+        self.digest = self.sha256.hex()
 
     @property
     def raw(self) -> bytes:
@@ -101,11 +106,11 @@ class Envelope:
             raise SignatureError("the envelope's key is malformed") from error
         if pseudonym_of(key) != self.header.pseudonym:
             raise SignatureError("the envelope's pseudonym is another key's")
-        key.verify(self._raw[-SIGNATURE_BYTES:], self._raw[:-SIGNATURE_BYTES])
+        key.verify(self._raw[-SIGNATURE_BYTES:], self._signed)
 
     def _open(self, secret: RecipientSecretKey) -> bytes:
         try:
-            return _SUITE.decrypt(self._ciphertext, secret.key, _INFO + self._header_bytes)
+            return _SUITE.decrypt(bytes(self._ciphertext), secret.key, _INFO + self._header_bytes)
         except (InvalidTag, ValueError) as error:
             raise DecryptError("this key does not open the envelope") from error
 
@@ -127,14 +132,11 @@ def seal_envelope(header: EnvelopeHeader, payload: bytes, recipient: RecipientPu
     header_bytes = _write_header(header)
     ciphertext = _SUITE.encrypt(payload, recipient.key, _INFO + header_bytes)
     body = b"".join((MAGIC, bytes((ENVELOPE_VERSION,)), _sized(header_bytes), _sized(ciphertext)))
-    return body + key.sign(body)
+    return body + key.sign(_SIGNED + hashlib.sha256(body).digest())
 
 
-def parse_envelope(data: bytes, *, digest: bytes | None = None) -> Envelope:
-    """Take an envelope apart. EnvelopeError: if it is malformed, too large, or of another version.
-
-    ``digest`` is the SHA-256 of the bytes, where it is known already.
-    """
+def parse_envelope(data: bytes) -> Envelope:
+    """Take an envelope apart. EnvelopeError: if it is malformed, too large, or of another version."""
     if len(data) > MAX_ENVELOPE_BYTES:
         raise EnvelopeError(f"an envelope has at most {MAX_ENVELOPE_BYTES} bytes", code="envelope-too-large")
     if not data.startswith(MAGIC):
@@ -142,14 +144,15 @@ def parse_envelope(data: bytes, *, digest: bytes | None = None) -> Envelope:
     version = data[len(MAGIC) : len(MAGIC) + 1]
     if version != bytes((ENVELOPE_VERSION,)):
         raise EnvelopeError("an envelope of another version", code="envelope-version")
-    header_bytes, at = _take(data, len(MAGIC) + 1)
-    ciphertext, at = _take(data, at)
+    view = memoryview(data)
+    header_part, at = _take(view, len(MAGIC) + 1)
+    ciphertext, at = _take(view, at)
     if len(ciphertext) < HPKE_OVERHEAD_BYTES:
         raise EnvelopeError("an envelope whose lengths can't be right")
     if len(data) != at + SIGNATURE_BYTES:
         raise EnvelopeError("an envelope that is cut short or runs on")
-    header = _read_header(header_bytes)
-    return Envelope(data, header, header_bytes, ciphertext, digest or hashlib.sha256(data).digest())
+    header_bytes = bytes(header_part)
+    return Envelope(data, _read_header(header_bytes), header_bytes, ciphertext)
 
 
 def open_envelope(envelope: Envelope, secret: RecipientSecretKey) -> bytes:
@@ -164,7 +167,7 @@ def _sized(part: bytes) -> bytes:
     return len(part).to_bytes(_LENGTH_BYTES, "big") + part
 
 
-def _take(data: bytes, at: int) -> tuple[bytes, int]:
+def _take(data: memoryview, at: int) -> tuple[memoryview, int]:
     start = at + _LENGTH_BYTES
     end = start + int.from_bytes(data[at:start], "big")
     if end > len(data):

@@ -187,10 +187,15 @@ class SegmentStore:
 def _checked(item: _Item, now_ms: int) -> Exception | None:
     """Read an envelope and check both signatures, the request's and its own; say what is wrong with it."""
     upload = item.upload
-    digest = hashlib.sha256(upload.data).digest()
     try:
-        check_request(upload.proof, upload.participant, digest, now_ms=now_ms)
-        envelope = parse_envelope(upload.data, digest=digest)
+        try:
+            envelope = parse_envelope(upload.data)
+        except FormatError:
+            # Whose request it is comes first, also of what is no envelope.
+            digest = hashlib.sha256(upload.data).digest()
+            check_request(upload.proof, upload.participant, digest, now_ms=now_ms)
+            raise
+        check_request(upload.proof, upload.participant, envelope.sha256, now_ms=now_ms)
         envelope.verify()
     except ReceiverError as error:
         return error

@@ -26,7 +26,7 @@ from event_model.keys import RecipientSecretKey, Secret, SigningKey, encode_key,
 PAYLOAD = b"a segment would be here"
 
 OTHER_VALUES = {
-    "version": 2,
+    "version": 3,
     "study": "next-edit-2",
     "study_version": 3,
     "pseudonym": "a" * 32,
@@ -48,8 +48,8 @@ def sealed(envelope_header: EnvelopeHeader, recipient: RecipientSecretKey, signe
 
 def assemble(header: bytes, ciphertext: bytes, signer: SigningKey) -> bytes:
     """Build an envelope with any header, validly signed."""
-    body = b"OVEN\x01" + len(header).to_bytes(4, "big") + header + len(ciphertext).to_bytes(4, "big") + ciphertext
-    return body + signer.sign(body)
+    body = b"OVEN\x02" + len(header).to_bytes(4, "big") + header + len(ciphertext).to_bytes(4, "big") + ciphertext
+    return body + signer.sign(b"overt envelope signature 2\n" + hashlib.sha256(body).digest())
 
 
 def pack(header: EnvelopeHeader) -> bytes:
@@ -167,7 +167,7 @@ def test_every_truncation_and_extension_is_refused(sealed: bytes) -> None:
         parse_envelope(sealed + b"\x00")
 
 
-@given(st.binary(max_size=200), st.sampled_from([b"", b"OVEN", b"OVEN\x01", b"OVEN\x01\x00\x00\x00\x04"]))
+@given(st.binary(max_size=200), st.sampled_from([b"", b"OVEN", b"OVEN\x02", b"OVEN\x02\x00\x00\x00\x04"]))
 def test_random_bytes_give_envelope_errors_only(tail: bytes, start: bytes) -> None:
     with pytest.raises(EnvelopeError):
         parse_envelope(start + tail)
@@ -187,8 +187,8 @@ def test_header_in_another_encoding_is_refused(
 ) -> None:
     """One header has one form: a number written longer than it must be is not it."""
     header = pack(envelope_header)
-    assert header[1] == 1
-    longer = header[:1] + b"\xcc\x01" + header[2:]
+    assert header[1] == 2
+    longer = header[:1] + b"\xcc\x02" + header[2:]
     with pytest.raises(EnvelopeError, match="canonical"):
         parse_envelope(assemble(longer, ciphertext_of(sealed), signer))
 
@@ -219,7 +219,7 @@ def test_largest_payload_fits(
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 2},
+        {"version": 1},
         {"recipient": "0" * 16},
         {"pseudonym": "a" * 32},
         {"verify_key": "AAAA"},
@@ -238,7 +238,7 @@ def test_header_that_does_not_fit_is_not_sealed(
 
 def test_version_of_the_frame_is_checked(sealed: bytes) -> None:
     with pytest.raises(EnvelopeError) as caught:
-        parse_envelope(sealed[:4] + b"\x02" + sealed[5:])
+        parse_envelope(sealed[:4] + b"\x01" + sealed[5:])
     assert caught.value.code == "envelope-version"
 
 

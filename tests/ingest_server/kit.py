@@ -21,7 +21,7 @@ from consent_ledger.manifest import (
 )
 from consent_ledger.manifest import Receiver as ReceiverEntry
 from consent_ledger.record import ConsentAct, ConsentRecord, make_record, sign_record, transition
-from event_model.envelope import EnvelopeHeader, parse_envelope, seal_envelope
+from event_model.envelope import ENVELOPE_VERSION, EnvelopeHeader, parse_envelope, seal_envelope
 from event_model.ids import RecordId, StudyId
 from event_model.keys import RecipientSecretKey, Secret, SigningKey, encode_key, pseudonym_of
 from event_model.levels import Level
@@ -128,7 +128,7 @@ class Person:
 
     def header(self, number: int, **changes: object) -> EnvelopeHeader:
         header = EnvelopeHeader(
-            version=1,
+            version=ENVELOPE_VERSION,
             study=self.study,
             study_version=self.manifest.payload.version,
             pseudonym=self.pseudonym,

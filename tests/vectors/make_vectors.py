@@ -5,6 +5,7 @@ Run from the repository: ``python tests/vectors/make_vectors.py``. The tests rea
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -229,7 +230,7 @@ def bomb() -> bytes:
 
 def envelope_vectors() -> dict[str, Any]:
     header = EnvelopeHeader(
-        version=1,
+        version=2,
         study=StudyId("next-edit"),
         study_version=2,
         pseudonym=PSEUDONYM,
@@ -248,9 +249,9 @@ def envelope_vectors() -> dict[str, Any]:
     ciphertext = data[4 + 1 + 4 + len(packed) + 4 : -64]
 
     def assemble(header_bytes: bytes, signer: SigningKey = SIGNER, tail: bytes = b"") -> bytes:
-        body = b"OVEN\x01" + len(header_bytes).to_bytes(4, "big") + header_bytes
+        body = b"OVEN\x02" + len(header_bytes).to_bytes(4, "big") + header_bytes
         body += len(ciphertext).to_bytes(4, "big") + ciphertext
-        return body + signer.sign(body) + tail
+        return body + signer.sign(b"overt envelope signature 2\n" + hashlib.sha256(body).digest()) + tail
 
     def changed(**fields: object) -> bytes:
         return msgspec.msgpack.encode(msgspec.structs.astuple(msgspec.structs.replace(header, **fields)))
@@ -264,11 +265,12 @@ def envelope_vectors() -> dict[str, Any]:
         "bad": [
             bad("empty", b"", "envelope-malformed"),
             bad("another magic", b"OVEX" + data[4:], "envelope-malformed"),
-            bad("another version", data[:4] + b"\x02" + data[5:], "envelope-version"),
+            bad("another version", data[:4] + b"\x01" + data[5:], "envelope-version"),
             bad("cut short", data[:-1], "envelope-malformed"),
             bad("a byte too many", data + b"\x00", "envelope-malformed"),
-            bad("a number in a longer form", assemble(packed[:1] + b"\xcc\x01" + packed[2:]), "envelope-malformed"),
+            bad("a number in a longer form", assemble(packed[:1] + b"\xcc\x02" + packed[2:]), "envelope-malformed"),
             bad("a bit of the ciphertext flipped", bytes(flipped), "signature-invalid"),
+            bad("a signature over the bytes themselves", data[:-64] + SIGNER.sign(data[:-64]), "signature-invalid"),
             bad("the signature of another key", assemble(packed, thief), "signature-invalid"),
             bad("the pseudonym of another key", assemble(changed(pseudonym="a" * 32)), "signature-invalid"),
             bad("another number, signed anew", assemble(changed(number=4)), "decrypt-failed"),
