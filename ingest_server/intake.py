@@ -23,14 +23,15 @@ from ingest_server.answers import Answer, Outcome
 from ingest_server.request_proof import RequestProof
 from ingest_server.rows import Participant
 from ingest_server.segments import TOGETHER, Upload
+from ingest_server.shared_bodies import SharedBodies, SharedReader, shared_bodies
 from ingest_server.sql_metadata import claim_stripe
 
 READY = 0
 """The number under which a worker says that it works."""
 
 LENGTH_BYTES = 4
-BUFFER_BYTES = 4 << 20
-"""What a worker's socket holds: a batch of segments of 64 KB."""
+BUFFER_BYTES = 256 << 10
+"""What a worker's socket holds: two batches without their bodies, or four bodies that found no place beside it."""
 
 STOP_S = 30.0
 """How long a worker may take to finish its last batch."""
@@ -132,6 +133,7 @@ class _Worker(asyncio.Protocol):
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._last = 0
         self._received = bytearray()
+        self._bodies: SharedBodies | None = None
 
     async def start(self) -> None:
         """Start it; all that come meanwhile share that start and how it ends. StoreUnwritable: if it fails."""
@@ -160,13 +162,15 @@ class _Worker(asyncio.Protocol):
         ended, self._process = self._process, None
         if ended is not None:
             await asyncio.to_thread(ended.wait)
+        self._drop_bodies()
         try:
+            bodies = self._bodies = shared_bodies()
             here, there = socket.socketpair()
             with there:
                 try:
                     for end in (here, there):
                         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
-                    self._process = await asyncio.to_thread(_spawn, there)
+                    self._process = await asyncio.to_thread(_spawn, there, bodies)
                 except BaseException:
                     here.close()
                     raise
@@ -182,12 +186,11 @@ class _Worker(asyncio.Protocol):
             raise _lost()
         self._last += 1
         number = self._last
-        head = _ENCODER.encode((number, upload.participant, upload.epoch, upload.number, upload.proof))
+        slot = None if self._bodies is None else self._bodies.put(number, upload.data)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
-        # In two writes: the body, which is nearly all of it, is not copied to stand behind its head.
-        self._transport.write(framed_head(head, len(upload.data)))
-        self._transport.write(upload.data)
+        for part in message_parts(number, upload, slot):
+            self._transport.write(part)
         try:
             return await future
         finally:
@@ -202,6 +205,8 @@ class _Worker(asyncio.Protocol):
         self._received += data
         for message in unframed(self._received):
             for reply in _REPLIES.decode(message):
+                if self._bodies is not None:
+                    self._bodies.give_back(reply.number)
                 future = self._waiting.get(reply.number)
                 if future is not None:
                     settle(future, _outcome(reply))
@@ -227,15 +232,23 @@ class _Worker(asyncio.Protocol):
                 await asyncio.to_thread(process.wait, STOP_S)
         if self._transport is not None:
             self._transport.close()
+        self._drop_bodies()
+
+    def _drop_bodies(self) -> None:
+        """Give back what was shared with a worker that has ended."""
+        if self._bodies is not None:
+            self._bodies.close()
+            self._bodies = None
 
 
 def _lost() -> StoreUnwritable:
     return StoreUnwritable("a worker of the receiver died", hint="It is started anew by the next request.")
 
 
-def _spawn(inbox: socket.socket) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "ingest_server.segment_worker"]
-    return subprocess.Popen(command, stdin=inbox.fileno(), stdout=subprocess.DEVNULL)
+def _spawn(inbox: socket.socket, bodies: SharedBodies | None) -> subprocess.Popen[bytes]:
+    shared = () if bodies is None else (bodies.descriptor,)
+    command = [sys.executable, "-m", "ingest_server.segment_worker", *map(str, shared)]
+    return subprocess.Popen(command, stdin=inbox.fileno(), stdout=subprocess.DEVNULL, pass_fds=shared)
 
 
 def framed(message: bytes) -> bytes:
@@ -243,17 +256,22 @@ def framed(message: bytes) -> bytes:
     return len(message).to_bytes(LENGTH_BYTES, "big") + message
 
 
-def framed_head(head: bytes, body_bytes: int) -> bytes:
-    """Write the beginning of a message that goes on with a body: its length, its head's length, its head."""
-    length = LENGTH_BYTES + len(head) + body_bytes
-    return length.to_bytes(LENGTH_BYTES, "big") + framed(head)
+def message_parts(number: int, upload: Upload, slot: int | None) -> list[bytes]:
+    """Write an upload for a worker: its length, its head's length, its head, and the body if that lies in no slot."""
+    head = _ENCODER.encode(
+        (number, upload.participant, upload.epoch, upload.number, upload.proof, slot, len(upload.data))
+    )
+    length = LENGTH_BYTES + len(head) + (0 if slot is not None else len(upload.data))
+    first = length.to_bytes(LENGTH_BYTES, "big") + framed(head)
+    return [first] if slot is not None else [first, upload.data]
 
 
-def read_upload(message: bytes) -> tuple[int, Upload]:
-    """Read a message with head and body, and its number."""
+def read_upload(message: bytes, shared: SharedReader | None) -> tuple[int, Upload]:
+    """Read what ``message_parts`` wrote, and its number."""
     start = LENGTH_BYTES + int.from_bytes(message[:LENGTH_BYTES], "big")
-    number, participant, epoch, at, proof = _HEADS.decode(memoryview(message)[LENGTH_BYTES:start])
-    return number, Upload(participant, epoch, at, message[start:], proof)
+    number, participant, epoch, at, proof, slot, size = _HEADS.decode(memoryview(message)[LENGTH_BYTES:start])
+    body = message[start:] if slot is None or shared is None else shared.read(slot, size)
+    return number, Upload(participant, epoch, at, body, proof)
 
 
 def unframed(buffer: bytearray) -> list[bytes]:
@@ -298,7 +316,7 @@ def _outcome(reply: Reply) -> Answer | Exception:
 
 
 _ENCODER = msgspec.msgpack.Encoder()
-_HEADS = msgspec.msgpack.Decoder(tuple[int, Participant, int, int, RequestProof])
+_HEADS = msgspec.msgpack.Decoder(tuple[int, Participant, int, int, RequestProof, int | None, int])
 _REPLIES = msgspec.msgpack.Decoder(list[Reply])
 
 

@@ -1,5 +1,6 @@
 """A process that stores segments and does nothing else; the server hands it uploads over its standard input's socket.
 
+Their bodies lie in memory that both share (see ``shared_bodies``), the descriptor of which is named on the command line.
 It ends when that socket does: with the server, however that ended.
 """
 
@@ -19,6 +20,7 @@ from ingest_server.answers import Outcome
 from ingest_server.intake import BUFFER_BYTES, LENGTH_BYTES, READY, Reply, framed, read_upload, reply_of
 from ingest_server.segments import TOGETHER, SegmentStore
 from ingest_server.service import recipients_of
+from ingest_server.shared_bodies import SharedReader
 from ingest_server.stores import StoreSettings
 
 
@@ -79,6 +81,7 @@ def main() -> None:
         signal.signal(each, signal.SIG_IGN)
     server = socket.socket(fileno=sys.stdin.fileno())
     server.setblocking(True)  # noqa: FBT003 - the socket's own name for it
+    shared = SharedReader(int(sys.argv[1])) if len(sys.argv) > 1 else None
     inbox = _Inbox(server)
     first = inbox.one()
     if first is None:
@@ -90,9 +93,9 @@ def main() -> None:
     store = SegmentStore(recipients_of(manifests), key=key, objects=objects, metadata=metadata, clock=SystemClock())
     server.sendall(framed(msgspec.msgpack.encode([Reply(READY, Outcome.CREATED.value)])))
     while (message := inbox.one()) is not None:
-        batch = [read_upload(message)]
+        batch = [read_upload(message, shared)]
         while len(batch) < TOGETHER and (message := inbox.waiting()) is not None:
-            batch.append(read_upload(message))
+            batch.append(read_upload(message, shared))
         outcomes = store.take([upload for _, upload in batch])
         replies = [reply_of(number, outcome) for (number, _), outcome in zip(batch, outcomes, strict=True)]
         try:
