@@ -18,20 +18,19 @@ from event_model.body import Count
 from event_model.errors import DecryptError, EnvelopeError, KeyUnavailable, SignatureError
 from event_model.ids import Pseudonym, RecordId, StudyId
 from event_model.keys import (
+    SIGNATURE_BYTES,
     RecipientPublicKey,
     RecipientSecretKey,
     SigningKey,
-    VerifyKey,
-    decode_key,
     encode_key,
     pseudonym_of,
+    read_verify_key,
 )
 
 ENVELOPE_VERSION = 2
 
 MAGIC = b"OVEN"
 _LENGTH_BYTES = 4
-SIGNATURE_BYTES = 64
 HPKE_OVERHEAD_BYTES = 1136
 """What HPKE adds: an ML-KEM-768 ciphertext (1,088), an X25519 share (32) and a GCM tag (16)."""
 
@@ -101,7 +100,7 @@ class Envelope:
     def verify(self) -> None:
         """Check the signature, and that the pseudonym is that key's. SignatureError: if either does not fit."""
         try:
-            key = VerifyKey(decode_key(self.header.verify_key))
+            key = read_verify_key(self.header.verify_key)
         except KeyUnavailable as error:
             raise SignatureError("the envelope's key is malformed") from error
         if pseudonym_of(key) != self.header.pseudonym:

@@ -12,12 +12,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from functools import lru_cache
 
 import msgspec
 
 from event_model.errors import KeyUnavailable, SignatureError
-from event_model.keys import SigningKey, VerifyKey, decode_key, encode_key
+from event_model.keys import SigningKey, VerifyKey, encode_key, read_verify_key
 
 DIGEST_HEADER = "content-digest"
 INPUT_HEADER = "signature-input"
@@ -117,9 +116,8 @@ def _signature(header: str, label: str) -> bytes:
         raise SignatureError("the request's signature is malformed") from error
 
 
-@lru_cache(maxsize=4096)
 def _key(key_id: str) -> VerifyKey:
     try:
-        return VerifyKey(decode_key(key_id))
+        return read_verify_key(key_id)
     except KeyUnavailable as error:
         raise SignatureError("the request's key is malformed") from error

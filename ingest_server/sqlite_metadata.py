@@ -93,7 +93,10 @@ def uses_wal() -> bool:
 
 
 def _sqlite_engine(path: Path) -> sql.Engine:
-    engine = sql.create_engine(f"sqlite:///{path}", module=DRIVER, connect_args={"timeout": BUSY_TIMEOUT_S})
+    # The connection given back last has the newest pages in its cache.
+    engine = sql.create_engine(
+        f"sqlite:///{path}", module=DRIVER, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_use_lifo=True
+    )
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
