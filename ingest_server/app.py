@@ -96,10 +96,11 @@ def create_app(
         notes.close()
 
     table = [
+        # They are tried in this order, and nearly all requests are of the first.
+        Route(f"{_PARTICIPANT}/segments/{{epoch}}/{{number}}", routes.segment, methods=["PUT"]),
         *about.routes(),
         Route("/v1/receiver", routes.describe, methods=["GET"]),
         Route(f"{_PARTICIPANT}/consent", routes.consent, methods=["PUT"]),
-        Route(f"{_PARTICIPANT}/segments/{{epoch}}/{{number}}", routes.segment, methods=["PUT"]),
         Route(f"{_PARTICIPANT}/deletions", routes.deletion, methods=["POST"]),
         Route("/v1/studies/{study}/manifest", routes.manifest, methods=["GET"]),
         Route("/v1/studies/{study}/revocations", routes.revocation, methods=["POST"]),

@@ -134,6 +134,7 @@ class _Worker(asyncio.Protocol):
         self._last = 0
         self._received = bytearray()
         self._bodies: SharedBodies | None = None
+        self._outgoing: list[bytes] = []
 
     async def start(self) -> None:
         """Start it; all that come meanwhile share that start and how it ends. StoreUnwritable: if it fails."""
@@ -189,12 +190,19 @@ class _Worker(asyncio.Protocol):
         slot = None if self._bodies is None else self._bodies.put(number, upload.data)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
-        for part in message_parts(number, upload, slot):
-            self._transport.write(part)
+        if not self._outgoing:
+            asyncio.get_running_loop().call_soon(self._send)
+        self._outgoing += message_parts(number, upload, slot)
         try:
             return await future
         finally:
             self._waiting.pop(number, None)
+
+    def _send(self) -> None:
+        """Hand over all that came in this turn of the loop at once: each write wakes the worker."""
+        parts, self._outgoing = self._outgoing, []
+        if self._transport is not None:
+            self._transport.writelines(parts)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

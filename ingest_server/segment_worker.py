@@ -6,6 +6,7 @@ It ends when that socket does: with the server, however that ended.
 
 from __future__ import annotations
 
+import gc
 import select
 import signal
 import socket
@@ -74,6 +75,12 @@ class _Inbox:
         return bytes(memoryview(self._buffer)[start:end])
 
 
+def settle_memory() -> None:
+    """Let the garbage collector pass over what was loaded at the start: it would look at all of it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 def main() -> None:
     """Work until the server is gone."""
     # The terminal's Ctrl-C goes to all, and so does a service manager's SIGTERM; the server says when it is over.
@@ -91,6 +98,7 @@ def main() -> None:
     manifests = [read_manifest(each) for each in spec.studies]
     key = SigningKey(Secret(spec.key_seed))
     store = SegmentStore(recipients_of(manifests), key=key, objects=objects, metadata=metadata, clock=SystemClock())
+    settle_memory()
     server.sendall(framed(msgspec.msgpack.encode([Reply(READY, Outcome.CREATED.value)])))
     while (message := inbox.one()) is not None:
         batch = [read_upload(message, shared)]

@@ -18,7 +18,7 @@ from event_model.errors import ReceiverError
 from ingest_server.app import create_app
 from ingest_server.intake import WorkerIntake
 from ingest_server.operations import Log
-from ingest_server.segment_worker import WorkerSpec
+from ingest_server.segment_worker import WorkerSpec, settle_memory
 from ingest_server.settings import ReceiverSettings
 from ingest_server.stores import StoreSettings
 
@@ -71,6 +71,7 @@ async def serve_app(
     app: Starlette, *, host: str, port: int, ready: Callable[[str], None] | None, tls: Tls | None = None
 ) -> None:
     """Serve an application that is already built; see ``serve``."""
+    settle_memory()
     listener = _listen(host, port)
     config = uvicorn.Config(
         app,
