@@ -35,13 +35,14 @@ KEYS_REMEMBERED = 4096
 """Keys that a receiver keeps at hand: half a thousand bytes each."""
 
 try:
+    from nacl.bindings import crypto_sign as _sodium_sign
     from nacl.bindings import crypto_sign_open as _sodium_open
     from nacl.exceptions import CryptoError as _SodiumError
 except ModuleNotFoundError:
     _SODIUM = False
     _SODIUM_ERRORS: tuple[type[Exception], ...] = ()
 else:
-    # The receiver brings it, since it checks two signatures an upload in half the time. It refuses whatever OpenSSL
+    # The receiver brings it, since it checks two signatures an upload, and makes one, in half the time. It refuses whatever OpenSSL
     # refuses, and also keys and points that are not in canonical form.
     _SODIUM = True
     _SODIUM_ERRORS = (_SodiumError,)
@@ -137,6 +138,8 @@ class SigningKey:
 
     def sign(self, message: bytes) -> bytes:
         """Sign: 64 bytes."""
+        if _SODIUM:
+            return _sodium_sign(message, self._seed.reveal() + self._verify_key.raw)[:SIGNATURE_BYTES]
         return self._key.sign(message)
 
 

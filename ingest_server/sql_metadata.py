@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from functools import lru_cache
@@ -46,7 +47,7 @@ CLAIM_POLL_S = 0.005
 _METADATA_FAILED = "The receiver's database failed; see that it runs, has space and can be written."
 
 
-class SqlMetadata:
+class SqlMetadata(ABC):
     """Everything that a database's own way of claiming participants leaves over."""
 
     def __init__(self, engine: sql.Engine) -> None:
@@ -55,7 +56,6 @@ class SqlMetadata:
         self._stripes = _Stripes()
         self._writer = GroupCommit(lambda: writing(self._engine))
         self._reader = GroupRead(self._engine.connect)
-        self._consent_query = Prepared(_CONSENT_QUERY, engine.dialect)
         self._standing_query = Prepared(_STANDING_QUERY, engine.dialect)
         self._insert_segment = Prepared(_SEGMENT_INSERT, engine.dialect)
 
@@ -73,9 +73,9 @@ class SqlMetadata:
                     self._stripes.release(stripe)
         return _Held([stripe in taken for stripe in stripes], taken, self._stripes, give_back)
 
+    @abstractmethod
     def _take(self, stripes: Sequence[int]) -> tuple[set[int], Callable[[], None]]:
         """Take those stripes that no other replica holds, and say how they are given back."""
-        raise NotImplementedError
 
     @asynccontextmanager
     async def claim(self, participant: Participant) -> AsyncIterator[None]:
@@ -102,9 +102,8 @@ class SqlMetadata:
             return []
         named = [_place_values(place) for place in places]
         with database_errors(), closing(self._engine.raw_connection()) as connection:
-            consents = self._consent_query.rows_of_each(connection, named)
-            segments = self._standing_query.rows_of_each(connection, named)
-        return [_standing(*found) for found in zip(places, consents, segments, strict=True)]
+            found = self._standing_query.rows_of_each(connection, named)
+        return [_standing(place, rows) for place, rows in zip(places, found, strict=True)]
 
     async def consent(self, participant: Participant, record: RecordId) -> ConsentRow | None:
         """Read one consent record."""
@@ -427,15 +426,13 @@ def _place_values(place: Place) -> dict[str, Any]:
     }
 
 
-def _standing(place: Place, consents: Sequence[Sequence[Any]], segments: Sequence[Sequence[Any]]) -> Standing:
-    rows = [_segment_of(values) for values in segments]
+def _standing(place: Place, found: Sequence[Sequence[Any]]) -> Standing:
+    """Read rows of the standing query: the consent's three columns, then a segment's; either may be empty."""
+    state, study_version, expires_ms = found[0][:3]
+    rows = [_segment_of(values[3:]) for values in found if values[3] is not None]
     seen = [each for each in rows if each.digest]
-    consent = None
-    if consents:
-        state, study_version, expires_ms = consents[0]
-        consent = ConsentTerms(ConsentState(state), study_version, expires_ms)
     return Standing(
-        consent=consent,
+        consent=None if state is None else ConsentTerms(ConsentState(state), study_version, expires_ms),
         segment=next((each for each in rows if each.number == place.number), None),
         before=max((each for each in seen if each.number < place.number), key=_number, default=None),
         newest=max((each.number for each in seen), default=None),
@@ -475,23 +472,25 @@ def _note_deletion(connection: sql.Connection, participant: Participant, digest:
     )
 
 
-def _prepared_queries() -> tuple[sql.ClauseElement, sql.ClauseElement, sql.ClauseElement]:
+def _standing_query() -> sql.ClauseElement:
     study: sql.BindParameter[Any] = sql.bindparam("study")
     pseudonym: sql.BindParameter[Any] = sql.bindparam("pseudonym")
     record: sql.BindParameter[Any] = sql.bindparam("record")
     epoch: sql.BindParameter[Any] = sql.bindparam("epoch")
     number: sql.BindParameter[Any] = sql.bindparam("number")
     consents, table = tables.CONSENTS, tables.SEGMENTS
-    consent = sql.select(consents.c.state, consents.c.study_version, consents.c.expires_ms).where(
-        consents.c.study == study, consents.c.pseudonym == pseudonym, consents.c.record == record
-    )
+    consent = (consents.c.study == study) & (consents.c.pseudonym == pseudonym) & (consents.c.record == record)
     mine = (table.c.study == study) & (table.c.pseudonym == pseudonym) & (table.c.epoch == epoch)
     # Not max(): with the condition it would read every row of the epoch; this reads the index from its end.
     newest = sql.select(table.c.number).where(mine, table.c.digest != "").order_by(table.c.number.desc()).limit(1)
     before = newest.where(table.c.number < number)
     wanted = table.c.number.in_([number, newest.scalar_subquery(), before.scalar_subquery()])
-    columns = [table.c[name] for name in SegmentRow.__struct_fields__]
-    return consent, sql.select(*columns).where(mine, wanted), sql.insert(table)
+    # One row at least, also where neither is known.
+    always = sql.select(sql.literal(1).label("one")).subquery("always")
+    joined = always.outerjoin(consents, consent).outerjoin(table, mine & wanted)
+    terms = [consents.c.state, consents.c.study_version, consents.c.expires_ms]
+    return sql.select(*terms, *(table.c[name] for name in SegmentRow.__struct_fields__)).select_from(joined)
 
 
-_CONSENT_QUERY, _STANDING_QUERY, _SEGMENT_INSERT = _prepared_queries()
+_STANDING_QUERY = _standing_query()
+_SEGMENT_INSERT = sql.insert(tables.SEGMENTS)
