@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import lru_cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -35,17 +35,14 @@ KEYS_REMEMBERED = 4096
 """Keys that a receiver keeps at hand: half a thousand bytes each."""
 
 try:
-    from nacl.bindings import crypto_sign as _sodium_sign
-    from nacl.bindings import crypto_sign_open as _sodium_open
-    from nacl.exceptions import CryptoError as _SodiumError
+    import nacl.bindings
+    import nacl.exceptions
 except ModuleNotFoundError:
-    _SODIUM = False
-    _SODIUM_ERRORS: tuple[type[Exception], ...] = ()
+    _SODIUM: Any = None
 else:
-    # The receiver brings it, since it checks two signatures an upload, and makes one, in half the time. It refuses whatever OpenSSL
-    # refuses, and also keys and points that are not in canonical form.
-    _SODIUM = True
-    _SODIUM_ERRORS = (_SodiumError,)
+    # The receiver brings libsodium, since it checks two signatures an upload, and makes one, in half the time. It
+    # refuses whatever OpenSSL refuses, and also keys that are of small order or not in canonical form.
+    _SODIUM = nacl
 
 
 class Secret:
@@ -92,15 +89,8 @@ class VerifyKey:
 
     def verify(self, signature: bytes, message: bytes) -> None:
         """Check a signature. SignatureError: if it is not this key's over these bytes."""
-        try:
-            if not _SODIUM:
-                self._key.verify(signature, message)
-            elif len(signature) == SIGNATURE_BYTES:
-                _sodium_open(signature + message, self.raw)
-            else:
-                raise InvalidSignature
-        except (InvalidSignature, *_SODIUM_ERRORS) as error:
-            raise SignatureError("the signature does not belong to these bytes and this key") from error
+        if not (_openssl_verifies if _SODIUM is None else _sodium_verifies)(self, signature, message):
+            raise SignatureError("the signature does not belong to these bytes and this key")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, VerifyKey) and other.raw == self.raw
@@ -110,6 +100,24 @@ class VerifyKey:
 
     def __repr__(self) -> str:
         return f"VerifyKey({encode_key(self.raw)})"
+
+
+def _openssl_verifies(key: VerifyKey, signature: bytes, message: bytes) -> bool:
+    try:
+        key._key.verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _sodium_verifies(key: VerifyKey, signature: bytes, message: bytes) -> bool:
+    if len(signature) != SIGNATURE_BYTES:
+        return False
+    try:
+        _SODIUM.bindings.crypto_sign_open(signature + message, key.raw)
+    except _SODIUM.exceptions.CryptoError:
+        return False
+    return True
 
 
 class SigningKey:
@@ -138,9 +146,10 @@ class SigningKey:
 
     def sign(self, message: bytes) -> bytes:
         """Sign: 64 bytes."""
-        if _SODIUM:
-            return _sodium_sign(message, self._seed.reveal() + self._verify_key.raw)[:SIGNATURE_BYTES]
-        return self._key.sign(message)
+        if _SODIUM is None:
+            return self._key.sign(message)
+        signed: bytes = _SODIUM.bindings.crypto_sign(message, self._seed.reveal() + self._verify_key.raw)
+        return signed[:SIGNATURE_BYTES]
 
 
 class RecipientPublicKey:

@@ -20,6 +20,7 @@ import msgspec
 
 from event_model.errors import OvertError, ReceiverError, StoreUnwritable
 from ingest_server.answers import Answer, Outcome
+from ingest_server.operations import log_to_stderr
 from ingest_server.request_proof import RequestProof
 from ingest_server.rows import Participant
 from ingest_server.segments import TOGETHER, Upload
@@ -35,6 +36,12 @@ BUFFER_BYTES = 256 << 10
 
 STOP_S = 30.0
 """How long a worker may take to finish its last batch."""
+
+HANG_S = 240.0
+"""A worker that was given something and has answered nothing for so long is ended and replaced.
+
+Longer than it may wait for a busy database and an object store that is tried again.
+"""
 
 PAUSE_S = 1.0
 """How long after a start that failed nobody tries again: it costs half a second of a processor."""
@@ -135,6 +142,8 @@ class _Worker(asyncio.Protocol):
         self._received = bytearray()
         self._bodies: SharedBodies | None = None
         self._outgoing: list[bytes] = []
+        self._heard_s = 0.0
+        """When it last answered, or was given the first of what it has not answered yet."""
 
     async def start(self) -> None:
         """Start it; all that come meanwhile share that start and how it ends. StoreUnwritable: if it fails."""
@@ -188,10 +197,13 @@ class _Worker(asyncio.Protocol):
         self._last += 1
         number = self._last
         slot = None if self._bodies is None else self._bodies.put(number, upload.data)
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+        if not self._waiting:
+            self._heard_s = loop.time()
         self._waiting[number] = future
         if not self._outgoing:
-            asyncio.get_running_loop().call_soon(self._send)
+            loop.call_soon(self._send)
         self._outgoing += message_parts(number, upload, slot)
         try:
             return await future
@@ -208,8 +220,21 @@ class _Worker(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.write(framed(self._spec))
+        self._heard_s = asyncio.get_running_loop().time()
+        self._look_whether_it_works(transport)
+
+    def _look_whether_it_works(self, transport: asyncio.Transport) -> None:
+        loop = asyncio.get_running_loop()
+        if self._transport is not transport or self._process is None:
+            return
+        if self._waiting and loop.time() - self._heard_s >= HANG_S:
+            log_to_stderr({"event": "worker-hangs", "waiting": len(self._waiting)})
+            self._process.kill()  # Its connection ends with it: who waits is told, and the next upload starts another.
+        else:
+            loop.call_later(HANG_S / 8, self._look_whether_it_works, transport)
 
     def data_received(self, data: bytes) -> None:
+        self._heard_s = asyncio.get_running_loop().time()
         self._received += data
         for message in unframed(self._received):
             for reply in _REPLIES.decode(message):

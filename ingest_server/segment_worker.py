@@ -1,7 +1,7 @@
 """A process that stores segments and does nothing else; the server hands it uploads over its standard input's socket.
 
-Their bodies lie in memory that both share (see ``shared_bodies``), the descriptor of which is named on the command line.
-It ends when that socket does: with the server, however that ended.
+Their bodies lie in memory that both share (see ``shared_bodies``); the command line names its descriptor. It ends when
+that socket does: with the server, however that ended.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Memory that a server and a worker share, for the bodies of uploads.
 
-Through a socket every body is copied by the system in pieces, twice, which costs as much as reading it from the network.
+Through a socket the system copies every body in pieces, twice, which costs as much as reading it from the network.
 """
 
 from __future__ import annotations

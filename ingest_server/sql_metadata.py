@@ -290,8 +290,9 @@ class SqlMetadata(ABC):
         self._lock_logs(connection)
         return sql_log.append(connection, study, entry)
 
+    @abstractmethod
     def _lock_logs(self, connection: sql.Connection) -> None:
-        """Keep other replicas from appending until this transaction ends; a database with one writer need not."""
+        """Keep other replicas from appending until this transaction ends."""
 
     async def _read(self, query: Callable[[sql.Connection], T]) -> T:
         with database_errors():

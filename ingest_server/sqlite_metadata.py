@@ -53,6 +53,9 @@ class SqliteMetadata(SqlMetadata):
 
         return taken, give_back
 
+    def _lock_logs(self, connection: sql.Connection) -> None:
+        """Do nothing: SQLite has one writer at a time."""
+
     async def complete_deletion(self, study: StudyId, digest: str, completed_ms: int, entry: LogRow) -> None:
         """Note that the objects of a deletion are gone, and tell the log; what the rows were is overwritten then."""
         await super().complete_deletion(study, digest, completed_ms, entry)

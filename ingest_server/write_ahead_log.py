@@ -9,6 +9,7 @@ from contextlib import closing
 import sqlalchemy as sql
 
 from event_model.errors import StoreUnwritable
+from ingest_server.operations import Log, log_to_stderr
 from ingest_server.prepared import DRIVER_ERRORS
 
 WAIT_MS = 250
@@ -21,8 +22,9 @@ AGAIN_S = 1.0
 class WriteAheadLog:
     """The log of one database, from the view of one process."""
 
-    def __init__(self, engine: sql.Engine, *, wait_ms: int) -> None:
+    def __init__(self, engine: sql.Engine, *, wait_ms: int, log: Log = log_to_stderr) -> None:
         """``wait_ms`` is the busy timeout that the engine's connections have otherwise."""
+        self._log = log
         self._engine = engine
         self._wait_ms = wait_ms
         self._attempt = threading.Lock()
@@ -38,10 +40,13 @@ class WriteAheadLog:
     def try_to_empty(self) -> bool:
         """Try once, and say whether it is empty."""
         with self._attempt:
+            before = self.blocked
             try:
                 self.blocked = self._cut() != 0
             except (OSError, StoreUnwritable, *DRIVER_ERRORS):  # Uploads will say so too; it stays to be done.
                 self.blocked = True
+            if self.blocked != before:
+                self._log({"event": "erasure-waits" if self.blocked else "erasure-done"})
             return not self.blocked
 
     def stop(self) -> None:

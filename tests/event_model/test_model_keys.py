@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from event_model import keys
 from event_model.errors import FormatError, KeyUnavailable, OvertError, SignatureError
 from event_model.ids import StudyId
 from event_model.keys import (
@@ -74,6 +77,43 @@ def test_derived_secrets_differ_by_purpose() -> None:
     assert root.derive("a").reveal() == root.derive("a").reveal()
     assert root.derive("a").reveal() != root.derive("b").reveal()
     assert len(root.derive("a", length=64).reveal()) == 64
+
+
+ORDER = 2**252 + 27742317777372353535851937790883648493
+"""Of the group's base point (RFC 8032, section 5.1)."""
+
+ENGINES = [keys._openssl_verifies, *([keys._sodium_verifies] if keys._SODIUM is not None else [])]
+Engine = Callable[[VerifyKey, bytes, bytes], bool]
+
+
+@pytest.mark.parametrize("verifies", ENGINES)
+@given(message=st.binary(max_size=80), at=st.integers(0, 511))
+def test_every_engine_takes_a_signature_and_none_with_a_bit_flipped(verifies: Engine, message: bytes, at: int) -> None:
+    signer = SigningKey(Secret(bytes(range(32))))
+    signature = Ed25519PrivateKey.from_private_bytes(bytes(range(32))).sign(message)
+    assert signer.sign(message) == signature
+    assert verifies(signer.verify_key, signature, message)
+    flipped = bytearray(signature)
+    flipped[at // 8] ^= 1 << at % 8
+    assert not verifies(signer.verify_key, bytes(flipped), message)
+    assert not verifies(signer.verify_key, signature, message + b"x")
+
+
+@pytest.mark.parametrize("verifies", ENGINES)
+def test_no_engine_takes_another_form_of_a_signature(verifies: Engine, signer: SigningKey) -> None:
+    """Ed25519 without its bounds has several signatures for one message: a body's digest would not be its own then."""
+    signature = signer.sign(b"message")
+    larger = int.from_bytes(signature[32:], "little") + ORDER
+    for bad in (signature[:32] + larger.to_bytes(32, "little"), signature[:-1], signature + b"\x00", b"", bytes(64)):
+        assert not verifies(signer.verify_key, bad, b"message")
+
+
+@pytest.mark.skipif(keys._SODIUM is None, reason="libsodium comes with the receiver")
+@pytest.mark.parametrize("raw", [bytes(32), b"\x01" + bytes(31), b"\xec" + b"\xff" * 30 + b"\x7f"])
+def test_keys_of_small_order_sign_nothing(raw: bytes) -> None:
+    """Under such a key one signature fits many messages."""
+    forged = b"\x01" + bytes(63)
+    assert not any(keys._sodium_verifies(VerifyKey(raw), forged, bytes([each])) for each in range(32))
 
 
 def test_signature_belongs_to_key_and_bytes(signer: SigningKey) -> None:

@@ -30,6 +30,7 @@ from ingest_server.request_proof import RequestProof
 from ingest_server.rows import ConsentRow, Participant
 from ingest_server.segment_worker import WorkerSpec
 from ingest_server.segments import Upload
+from ingest_server.shared_bodies import SLOT_BYTES
 from ingest_server.sqlite_driver import DRIVER
 from ingest_server.sqlite_metadata import SqliteMetadata
 from ingest_server.stores import StoreSettings
@@ -255,6 +256,14 @@ def only_child() -> psutil.Process:
     return worker
 
 
+def look_at_once(intake: WorkerIntake, monkeypatch: pytest.MonkeyPatch, *, after_s: float) -> None:
+    """Let the server look now, not in half a minute, whether its worker hangs."""
+    monkeypatch.setattr("ingest_server.intake.HANG_S", after_s)
+    (worker,) = intake._workers
+    assert worker._transport is not None
+    worker._look_whether_it_works(worker._transport)
+
+
 async def test_who_waits_for_a_worker_that_dies_is_told_and_the_next_finds_a_new_one(
     tmp_path: Path, present: Signed[StudyManifest]
 ) -> None:
@@ -278,6 +287,72 @@ async def test_who_waits_for_a_worker_that_dies_is_told_and_the_next_finds_a_new
     assert not first.is_running()  # nor left as a zombie
     await intake.close()
     assert not second.is_running()
+    rig.metadata.close()
+
+
+async def test_a_worker_that_hangs_is_replaced(
+    tmp_path: Path, present: Signed[StudyManifest], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rig = Rig(tmp_path, present)
+    await rig.join()
+    intake = rig.intake()
+    await intake.start()
+    first = only_child()
+    first.suspend()
+    look_at_once(intake, monkeypatch, after_s=0.2)
+    async with asyncio.timeout(PATIENCE_S):
+        with pytest.raises(StoreUnwritable):
+            await intake.take(rig.upload(0))
+        assert '"worker-hangs"' in capfd.readouterr().err
+        monkeypatch.setattr("ingest_server.intake.HANG_S", PATIENCE_S)
+        assert (await intake.take(rig.upload(0))).outcome is Outcome.CREATED
+    assert only_child().pid != first.pid
+    await intake.close()
+    rig.metadata.close()
+
+
+async def test_a_worker_that_has_nothing_to_do_is_left_alone(
+    tmp_path: Path, present: Signed[StudyManifest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(tmp_path, present)
+    await rig.join()
+    intake = rig.intake()
+    await intake.start()
+    worker = only_child()
+    look_at_once(intake, monkeypatch, after_s=0.0)
+    await asyncio.sleep(0)
+    monkeypatch.setattr("ingest_server.intake.HANG_S", PATIENCE_S)
+    assert (await intake.take(rig.upload(0))).outcome is Outcome.CREATED
+    assert only_child().pid == worker.pid
+    await intake.close()
+    rig.metadata.close()
+
+
+async def test_bodies_of_every_size_come_whole_also_behind_one_that_was_given_up(
+    tmp_path: Path, present: Signed[StudyManifest]
+) -> None:
+    rig = Rig(tmp_path, present)
+    await rig.join()
+    rig.chain = []
+    for number, size in enumerate((10, SLOT_BYTES * 2, SLOT_BYTES // 2, SLOT_BYTES, 3 << 20, 100)):
+        before = rig.chain[-1] if rig.chain else b""
+        rig.chain.append(rig.person.envelope(number, prev=before, payload=os.urandom(size)))
+    intake = rig.intake()
+    await intake.start()
+    worker = only_child()
+    worker.suspend()
+    given_up = asyncio.create_task(intake.take(rig.upload(0)))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    waiting = [asyncio.create_task(intake.take(rig.upload(number))) for number in range(1, len(rig.chain))]
+    await asyncio.sleep(0)
+    worker.resume()
+    async with asyncio.timeout(PATIENCE_S):
+        answers = await asyncio.gather(*waiting)
+    assert {answer.outcome for answer in answers} == {Outcome.CREATED}
+    stored = [path.read_bytes() for path in sorted((tmp_path / "segments").rglob("*.overt"))]
+    assert stored == rig.chain
+    await intake.close()
     rig.metadata.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -112,8 +113,11 @@ async def test_a_sweep_leaves_nothing_in_the_log(
 
 
 @needs_wal
-async def test_a_reader_in_the_way_is_metered_and_it_is_tried_again(
-    settings: ReceiverSettings, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+async def test_a_reader_in_the_way_is_told_and_it_is_tried_again(
+    settings: ReceiverSettings,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(write_ahead_log, "WAIT_MS", 10)
     monkeypatch.setattr(write_ahead_log, "AGAIN_S", 0.01)
@@ -128,6 +132,7 @@ async def test_a_reader_in_the_way_is_metered_and_it_is_tried_again(
             await erase_all(notes)
             assert holding(folder, MARKER)
             assert await waiting(client) == 1
+            assert events(capfd) == ["erasure-waits"]
             # Meanwhile uploads go on.
             store(notes, BOB, "b" * 64)
             assert notes.standings([Place(BOB, RECORD, 1, 1)])[0].newest == 1
@@ -136,6 +141,7 @@ async def test_a_reader_in_the_way_is_metered_and_it_is_tried_again(
                 while notes.erasing:
                     await asyncio.sleep(0.01)
         assert await waiting(client) == 0
+        assert events(capfd) == ["erasure-done"]
         assert holding(folder, MARKER) == []
         assert holding(folder, "b" * 64)
 
@@ -152,6 +158,10 @@ async def test_what_a_killed_process_left_in_the_log_goes_when_the_next_starts(t
     assert not opened.erasing
     opened.close()
     left.close()
+
+
+def events(capfd: pytest.CaptureFixture[str]) -> list[str]:
+    return [json.loads(line)["event"] for line in capfd.readouterr().err.splitlines()]
 
 
 async def waiting(client: httpx.AsyncClient) -> float:
