@@ -10,7 +10,7 @@ from consent_ledger.files import make_private_folder, read_small, sync_folder, w
 from event_model.errors import ConsentError
 from event_model.ids import RecordId, StudyId
 from event_model.keys import Secret, pseudonym_of, study_signing_key
-from event_model.receipts import DELETION_REQUEST, DeletionRequest
+from event_model.receipts import DELETION_REQUEST, DeletionRequest, SentSpan
 from event_model.signed import sign_document
 
 
@@ -29,6 +29,7 @@ class Outbox:
         reason: str,
         consent_record: RecordId | None = None,
         segments: tuple[tuple[int, int], ...] | None = None,
+        sent: SentSpan | None = None,
     ) -> Path:
         """Sign a request and keep it. StoreUnwritable: if there is no space for it."""
         key = study_signing_key(installation, study)
@@ -39,6 +40,7 @@ class Outbox:
             reason=reason,
             consent_record=consent_record,
             segments=segments,
+            sent=sent,
         )
         data = sign_document(DELETION_REQUEST, request, key)
         path = self._path / f"{requested_ms:016d}-{study}-{hashlib.sha256(data).hexdigest()[:16]}.json"

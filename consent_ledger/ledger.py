@@ -33,6 +33,7 @@ from event_model.errors import ConsentError, ManifestError, OvertError
 from event_model.ids import RecordId, StudyId
 from event_model.keys import Secret, study_signing_key
 from event_model.levels import Level
+from event_model.receipts import SentSpan
 from event_model.signed import Signed
 
 RECORD_ID_BYTES = 16
@@ -227,6 +228,23 @@ class Ledger:
         folder = StudyFolder(self._consent, study)
         return self._outbox.add(
             folder.study, installation=installation, requested_ms=now_ms, reason=reason, segments=tuple(segments)
+        )
+
+    def request_deletion_of_sent(self, study: StudyId, span: SentSpan, *, installation: Secret, now_ms: int) -> Path:
+        """Ask the receiver to erase what came there in a span of time, whether or not this device still knows of it.
+
+        ConsentError: if nothing is known of the study, and so not where its receiver is.
+        """
+        folder = StudyFolder(self._consent, study)
+        if self.manifest(folder.study) is None:
+            raise ConsentError(f"you have not joined {study}", code="no-such-study")
+        return self._outbox.add(
+            folder.study,
+            installation=installation,
+            requested_ms=now_ms,
+            reason="forgotten by the person",
+            segments=(),
+            sent=span,
         )
 
     def outbox(self) -> list[tuple[Path, bytes]]:

@@ -28,10 +28,18 @@ class SegmentReceipt(msgspec.Struct, frozen=True):
     received_ms: Count
 
 
-class DeletionRequest(msgspec.Struct, frozen=True):
-    """Erase what this installation sent to this study: all of it, or the segments named.
+class SentSpan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When segments came to the receiver, by its clock, Unix ms: from ``since_ms`` on, and before ``until_ms``."""
 
-    ``segments`` are ``(epoch, number)`` pairs; ``None`` means everything, and refuses what comes later.
+    since_ms: Count
+    until_ms: Count
+
+
+class DeletionRequest(msgspec.Struct, frozen=True):
+    """Erase what this installation sent to this study: all of it, the segments named, or what came in a span of time.
+
+    ``segments`` are ``(epoch, number)`` pairs; ``None`` means everything, and refuses what comes later. With ``sent``
+    they are empty: a span serves who no longer has what was sent, and so can't name it.
     """
 
     study: StudyId
@@ -40,6 +48,7 @@ class DeletionRequest(msgspec.Struct, frozen=True):
     reason: str
     consent_record: RecordId | None = None
     segments: tuple[tuple[int, int], ...] | None = None
+    sent: SentSpan | None = None
 
 
 class DeletionReceipt(msgspec.Struct, frozen=True):

@@ -111,6 +111,10 @@ class Metadata(Protocol):
         """Read the rows of what is kept of a participant, each with the study's version that it was captured under."""
         ...
 
+    async def segments_received(self, participant: Participant, since_ms: int, until_ms: int) -> list[SegmentRow]:
+        """Read the rows of what came of a participant from a moment up to another, tombstones included."""
+        ...
+
     async def append_entry(self, study: StudyId, entry: LogRow) -> int:
         """Add an entry to a study's log and give its index; the same occasion is told once."""
         ...

@@ -177,13 +177,22 @@ class Receiver:
         asked = request.payload
         if asked.segments is None:
             return await self._metadata.bury_all(participant, request.digest, asked.consent_record)
-        return await self._metadata.bury(participant, request.digest, sorted(set(asked.segments)))
+        named = set(asked.segments)
+        if asked.sent is not None:
+            rows = await self._metadata.segments_received(participant, asked.sent.since_ms, asked.sent.until_ms)
+            named = {(row.epoch, row.number) for row in rows if not row.erased}
+        return await self._metadata.bury(participant, request.digest, sorted(named))
 
     async def _doomed(self, participant: Participant, request: DeletionRequest) -> list[str]:
         # From the store's own listing where everything goes: an object whose row was never written goes too.
         if request.segments is None:
             return await self._objects.keys(participant_prefix(participant.study, participant.pseudonym))
-        return [segment_key(participant.study, participant.pseudonym, *at) for at in request.segments]
+        named = list(request.segments)
+        if request.sent is not None:
+            # Tombstones alone, of earlier requests too: a number that has new bytes by now is not what was asked for.
+            rows = await self._metadata.segments_received(participant, request.sent.since_ms, request.sent.until_ms)
+            named = [(row.epoch, row.number) for row in rows if row.erased]
+        return [segment_key(participant.study, participant.pseudonym, *at) for at in named]
 
     def _deletion_receipt(self, participant: Participant, request: str, erased: int, completed_ms: int) -> bytes:
         receipt = DeletionReceipt(
@@ -222,5 +231,8 @@ def _read_deletion(participant: Participant, data: bytes) -> Signed[DeletionRequ
     if pseudonym_of(signed.key) != participant.pseudonym:
         raise content_refused()
     if any(epoch < 0 or number < 0 for epoch, number in request.segments or ()):
+        raise content_refused()
+    span = request.sent
+    if span is not None and (request.segments != () or span.since_ms >= span.until_ms):
         raise content_refused()
     return signed

@@ -263,6 +263,13 @@ class SqlMetadata(ABC):
 
         return await self._read(read)
 
+    async def segments_received(self, participant: Participant, since_ms: int, until_ms: int) -> list[SegmentRow]:
+        """Read the rows of what came of a participant from a moment up to another, tombstones included."""
+        table = tables.SEGMENTS
+        came = (table.c.received_ms >= since_ms) & (table.c.received_ms < until_ms) & (table.c.digest != "")
+        query = sql.select(table).where(_mine(table, participant), came).order_by(table.c.epoch, table.c.number)
+        return await self._read(lambda connection: [_segment_row(row) for row in connection.execute(query).mappings()])
+
     async def append_entry(self, study: StudyId, entry: LogRow) -> int:
         """Add an entry to a study's log and give its index; the same occasion is told once."""
         return await self._write(lambda connection: self._append(connection, study, entry))

@@ -92,3 +92,6 @@ class DurationType(click.ParamType[int]):
 
 
 DURATION = DurationType()
+
+MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"])
+"""A moment of the local time; a day alone is its beginning."""

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -18,13 +19,15 @@ from rich.table import Table
 
 from event_model.errors import OvertError, StoreError
 from event_model.ids import SessionId, StudyId
+from event_model.receipts import SentSpan
 from local_store.forgetting import Selection
 from local_store.store import Forgotten, Store, StoredEvent
 from local_store.weighing import Weighed
 from overt.audit import check_kept
-from overt.console import DURATION, console, json_option, local_time, print_json, table
+from overt.console import DURATION, MOMENT, console, json_option, local_time, print_json, table
 from overt.device import Device
 from overt.forgetting import forget as forget_selected
+from overt.forgetting import forget_sent
 from overt.words import Names, sentence
 from sync_client.audit import AuditFolder
 
@@ -58,16 +61,21 @@ def show(last: int, study: str | None, *, everything: bool, brief: bool, as_json
 
 @click.command()
 @click.option("--last", type=DURATION, help="What was captured in this time: 10m, 2h.")
+@click.option("--since", type=MOMENT, help="What was captured from this moment on: 2026-01-05 or 2026-01-05T14:30.")
+@click.option("--until", type=MOMENT, help="What was captured before this moment.")
 @click.option("--file", "path", help="One file, as `overt show` names it.")
 @click.option("--site", help="One site, such as https://tickets.example.org.")
 @click.option("--session", help="One session.")
 @click.option("--event", "index", type=int, help="One event of --session, by its number.")
 @click.option("--study", help="One study; alone, everything that is kept for it.")
 @click.option("--all", "everything", is_flag=True, help="Everything.")
+@click.option("--sent", is_flag=True, help="At the receiver: what came there from --study since --since until --until.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def forget(
     last: int | None,
+    since: datetime | None,
+    until: datetime | None,
     path: str | None,
     site: str | None,
     session: str | None,
@@ -75,21 +83,34 @@ def forget(
     study: str | None,
     *,
     everything: bool,
+    sent: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
     """Erase what was captured. What was already sent is asked back by the next `overt sync`.
 
+    --sent asks a study's receiver to erase all that came there from you in a span of time, also what this device no
+    longer has, for instance after a new start with restored keys. What lies on this device stays.
+
     \b
     overt forget --last 10m
     overt forget --file src/billing.py
+    overt forget --since 2026-01-05 --until 2026-01-06T12:00
+    overt forget --sent --study typing-2026 --since 2026-01-05
     overt forget --all
     """
-    if not (everything or last or path or site or session or study):
-        raise click.UsageError("say what to forget: --last, --file, --site, --session, --study or --all")
+    if not (everything or last or since or until or path or site or session or study):
+        raise click.UsageError("say what to forget: --last, --since, --file, --site, --session, --study or --all")
     if index is not None and session is None:
         raise click.UsageError("--event needs --session")
+    if last is not None and since is not None:
+        raise click.UsageError("--last and --since say the same; give one")
     device = Device()
+    if sent:
+        if study is None or everything or path or site or session:
+            raise click.UsageError("--sent goes with --study and a span of time alone")
+        forget_sent(device, StudyId(study), _span(device, last, since, until), yes=yes, as_json=as_json)
+        return
     if not device.has_store:
         _nothing(as_json=as_json)
         return
@@ -98,7 +119,8 @@ def forget(
         indexes=None if index is None else frozenset({index}),
         path=path,
         site=site,
-        since_ms=None if last is None else device.clock.wall_ms() - last * MS,
+        since_ms=device.clock.wall_ms() - last * MS if last is not None else None if since is None else _ms(since),
+        until_ms=None if until is None else _ms(until),
     )
     forgotten = asyncio.run(_forget(device, named, session, yes=yes))
     if as_json:
@@ -187,6 +209,19 @@ def verify(*, as_json: bool) -> None:
         sys.exit(6)
     if rewritten:
         sys.exit(10)
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp()) * MS
+
+
+def _span(device: Device, last: int | None, since: datetime | None, until: datetime | None) -> SentSpan:
+    now_ms = device.clock.wall_ms()
+    since_ms = now_ms - last * MS if last is not None else 0 if since is None else _ms(since)
+    until_ms = now_ms if until is None else _ms(until)
+    if not 0 <= since_ms < until_ms:
+        raise click.UsageError("this span of time has no length")
+    return SentSpan(since_ms, until_ms)
 
 
 async def _events(store: Store, since: int | None, study: str | None) -> AsyncIterator[StoredEvent]:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from unittest import mock
 
 import httpx
 import pytest
 
 from event_model.clock import ManualClock
 from event_model.errors import StoreUnwritable
-from event_model.receipts import DELETION_RECEIPT, DeletionReceipt
+from event_model.receipts import DELETION_RECEIPT, DeletionReceipt, SentSpan
 from event_model.signed import open_document
 from ingest_server.app import create_app
+from ingest_server.objects import DirectoryObjects
 from ingest_server.postgres_metadata import PostgresMetadata
 from ingest_server.s3_objects import S3Objects
 from ingest_server.settings import ReceiverSettings
 from tests.ingest_server.backends import Backend
-from tests.ingest_server.kit import RECEIVER_KEY, Person, client_of
+from tests.ingest_server.kit import NOW, RECEIVER_KEY, Person, client_of
 from tests.ingest_server.servers import free_ports
 
 Client = httpx.AsyncClient
@@ -61,6 +63,73 @@ async def test_what_is_deleted_at_one_replica_is_gone_and_refused_at_the_other(
     assert receipt.segments_erased == 1
     assert await backend.objects().keys("segments/") == []
     assert (await replicas[0].put(person.segment_path(0), content=sealed)).status_code == 410
+
+
+@contextmanager
+def no_object_goes() -> Iterator[None]:
+    failing = {"side_effect": StoreUnwritable("full")}
+    with mock.patch.object(DirectoryObjects, "erase", **failing), mock.patch.object(S3Objects, "erase", **failing):
+        yield
+
+
+async def test_what_came_in_a_span_of_time_is_erased_and_nothing_else(
+    replicas: list[Client], person: Person, stranger: Person, backend: Backend, clock: ManualClock
+) -> None:
+    """Also when the first attempt ends between the rows and the objects."""
+    for each in (person, stranger):
+        await replicas[0].put(f"{each.path}/consent", content=each.consent())
+    chain = person.chain(4)
+    foreign = stranger.envelope(0)
+    for number, sealed in enumerate(chain):
+        assert (await replicas[number % 2].put(person.segment_path(number), content=sealed)).status_code == 201
+        assert number != 1 or (await replicas[0].put(stranger.segment_path(0), content=foreign)).status_code == 201
+        clock.advance(1000)
+    span = SentSpan(NOW + 1000, NOW + 3000)
+    request = person.deletion((), sent=span)
+    with no_object_goes():
+        assert (await replicas[1].post(f"{person.path}/deletions", content=request)).status_code == 503
+    answer = await replicas[0].post(f"{person.path}/deletions", content=request)
+    assert answer.status_code == 201
+    receipt = open_document(DELETION_RECEIPT, answer.content, DeletionReceipt, key=RECEIVER_KEY.verify_key).payload
+    assert receipt.segments_erased == 2
+    objects = backend.objects()
+    left = {await objects.get(key) for key in await objects.keys("segments/")}
+    assert left == {chain[0], chain[3], foreign}
+    statuses = [
+        (await replicas[1].put(person.segment_path(number), content=sealed)).status_code
+        for number, sealed in enumerate(chain)
+    ]
+    assert statuses == [200, 410, 410, 200]
+    again = await replicas[1].post(f"{person.path}/deletions", content=request)
+    assert (again.status_code, again.content) == (200, answer.content)
+
+
+async def test_a_span_leaves_alone_what_has_taken_an_erased_numbers_place(
+    replicas: list[Client], person: Person, backend: Backend
+) -> None:
+    await replicas[0].put(f"{person.path}/consent", content=person.consent())
+    await replicas[0].put(person.segment_path(0), content=person.envelope(0))
+    request = person.deletion((), sent=SentSpan(NOW - 1000, NOW + 1))
+    with no_object_goes():
+        assert (await replicas[0].post(f"{person.path}/deletions", content=request)).status_code == 503
+    left = person.envelope(0, payload=b"what is left")
+    assert (await replicas[0].put(person.segment_path(0), content=left)).status_code == 201
+    assert (await replicas[0].post(f"{person.path}/deletions", content=request)).status_code == 201
+    objects = backend.objects()
+    assert [await objects.get(key) for key in await objects.keys("segments/")] == [left]
+    assert (await replicas[0].put(person.segment_path(0), content=left)).status_code == 200
+
+
+@pytest.mark.parametrize(("segments", "span"), [(None, (1, 2)), (((1, 0),), (1, 2)), ((), (2, 2)), ((), (3, 2))])
+async def test_a_span_that_makes_no_sense_erases_nothing(
+    receiver: Client, person: Person, segments: tuple[tuple[int, int], ...] | None, span: tuple[int, int]
+) -> None:
+    await receiver.put(f"{person.path}/consent", content=person.consent())
+    sealed = person.envelope(0)
+    await receiver.put(person.segment_path(0), content=sealed)
+    request = person.deletion(segments, sent=SentSpan(*span))
+    assert (await receiver.post(f"{person.path}/deletions", content=request)).status_code == 422
+    assert (await receiver.put(person.segment_path(0), content=sealed)).status_code == 200
 
 
 async def test_no_receipt_while_the_object_store_is_down(

@@ -250,11 +250,29 @@ def test_nothing_captured_is_said_and_makes_no_file(run: Run, tmp_path: Path) ->
     assert not (tmp_path / "home" / "store").exists()
 
 
-@pytest.mark.parametrize("arguments", [("forget",), ("pause", "soon"), ("nonsense",), ("forget", "--event", "3")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("forget",),
+        ("pause", "soon"),
+        ("nonsense",),
+        ("forget", "--event", "3"),
+        ("forget", "--since", "yesterday"),
+        ("forget", "--since", "2026-01-01", "--last", "1h"),
+        ("forget", "--sent", "--since", "2026-01-01"),
+        ("forget", "--sent", "--study", "s", "--file", "a.py"),
+        ("forget", "--sent", "--study", "s", "--since", "2026-01-02", "--until", "2026-01-01"),
+    ],
+)
 def test_a_wrong_command_line_is_exit_code_two(run: Run, arguments: tuple[str, ...]) -> None:
     answer = run(*arguments)
     assert answer.code == 2
     assert answer.err
+
+
+def test_asking_a_receiver_of_a_study_that_was_never_joined(run: Run) -> None:
+    answer = run("forget", "--sent", "--study", "unknown-study", "--since", "2026-01-01", "--yes", "--json")
+    assert (answer.code, answer.json["error"]["code"]) == (3, "no-such-study")
 
 
 def test_leaving_what_was_never_joined(run: Run) -> None:

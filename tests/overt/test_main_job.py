@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -135,6 +136,28 @@ async def test_what_is_on_hold_stays_and_what_is_left_never_leaves(tmp_path: Pat
         assert list(house.received.rglob("*.overt")) == []
     finally:
         await house.close()
+
+
+async def test_what_was_sent_in_a_span_of_time_is_erased_up_to_the_dataset(house: House) -> None:
+    """Also what this device no longer has."""
+    await house.join()
+    editor = await house.start_editor()
+    editor.open(house.work / "a.py", "python", "x = 1\n")
+    await editor.stop()
+    await deliver(house)
+    assert documents(house)
+    shutil.rmtree(house.person / "store")
+    await house.overt("forget", "--sent", "--study", "demo-study", "--since", "2020-01-01", "--yes", "--json")
+    await house.sync()
+    assert list(house.received.rglob("*.overt")) == []
+    assert len(list((house.person / "audit").glob("demo-study.erased-*.json"))) == 1
+    key = str(house.manifest.with_name("study.key"))
+    check = "dataset", "check", str(house.dataset), "--source", str(house.received), "--key", key, "--json"
+    with pytest.raises(OvertError, match=r"failed \(9\)"):
+        await house.overt(*check)
+    await house.build()
+    assert not (house.dataset / "documents").exists()
+    assert (await house.overt(*check))["erased"] == []
 
 
 async def test_leaving_erases_what_was_sent(house: House) -> None:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from consent_ledger.grants import Grant
 from event_model.errors import OvertError
 from event_model.ids import StudyId
-from event_model.receipts import DELETION_REQUEST, SEGMENT_RECEIPT, DeletionRequest, SegmentReceipt
+from event_model.receipts import DELETION_REQUEST, SEGMENT_RECEIPT, DeletionRequest, SegmentReceipt, SentSpan
 from event_model.signed import open_document
 from local_store.store import SegmentInfo, SegmentState
 from overt.audit import Opening, fetch_log, openings
@@ -57,6 +57,7 @@ class AskedBack(msgspec.Struct, frozen=True):
     study: StudyId
     requested_ms: int
     segments: int | None
+    sent: SentSpan | None = None
 
 
 def routes(desk: Desk) -> list[Route]:
@@ -164,5 +165,5 @@ def _asked_back(desk: Desk) -> list[AskedBack]:
         except OvertError:
             continue
         segments = None if request.segments is None else len(request.segments)
-        found.append(AskedBack(request.study, request.requested_ms, segments))
+        found.append(AskedBack(request.study, request.requested_ms, segments, request.sent))
     return found
