@@ -22,6 +22,7 @@ from event_model.ids import Pseudonym, StudyId
 from event_model.invitations import HEADER as INVITATION_HEADER
 from event_model.keys import encode_key
 from event_model.roles import STUDY_ROLES, Roles, StudyRoles, read_roles
+from event_model.sign_on import TOKEN_HEADER, SignOnSettings
 from event_model.signed import MAX_DOCUMENT_BYTES, open_document
 from ingest_server.answers import Answer
 from ingest_server.enrolment import Enrolments
@@ -67,7 +68,12 @@ def create_app(
     clock = clock or SystemClock()
     things = objects or DirectoryObjects(settings.data)
     owners = {signed.payload.id: signed.key for signed in settings.studies}
-    enrolments = Enrolments(owners, metadata=notes, clock=clock, invited_only=settings.invited_only)
+    sign_on = None
+    if settings.sign_on is not None:
+        from ingest_server.sign_on import SignOn  # noqa: PLC0415 - only who asks for it pays for it
+
+        sign_on = SignOn(settings.sign_on, secret=settings.key.seed, clock=clock)
+    enrolments = Enrolments(owners, metadata=notes, clock=clock, invited_only=settings.invited_only, sign_on=sign_on)
     receiver = Receiver(
         settings.studies, key=settings.key, objects=things, metadata=notes, clock=clock, enrolments=enrolments,
         intake=workers,
@@ -76,7 +82,10 @@ def create_app(
     limit = RateLimit(per_minute=settings.rate_per_minute, burst=min(RATE_BURST, settings.rate_per_minute))
     metrics = Metrics()
     metrics.watch(notes)
-    routes = _Routes(receiver, enrolments, key=encode_key(settings.key.verify_key.raw), limit=limit, clock=clock)
+    routes = _Routes(
+        receiver, enrolments, key=encode_key(settings.key.verify_key.raw), limit=limit, clock=clock,
+        sign_on=settings.sign_on,
+    )  # fmt: skip
     about = OperationRoutes(notes, things, metrics)
 
     @asynccontextmanager
@@ -139,7 +148,17 @@ class TooOften(ReceiverError):
 
 
 class _Routes:
-    def __init__(self, receiver: Receiver, enrolments: Enrolments, *, key: str, limit: RateLimit, clock: Clock) -> None:
+    def __init__(
+        self,
+        receiver: Receiver,
+        enrolments: Enrolments,
+        *,
+        key: str,
+        limit: RateLimit,
+        clock: Clock,
+        sign_on: SignOnSettings | None,
+    ) -> None:
+        self._sign_on = sign_on
         self._receiver = receiver
         self._enrolments = enrolments
         self._key = key
@@ -148,7 +167,8 @@ class _Routes:
 
     async def describe(self, _request: Request) -> Response:
         studies = [{"id": study, "versions": versions} for study, versions in sorted(self._receiver.studies.items())]
-        return json_answer(200, {"service": "overt-receiver", "version": 1, "key": self._key, "studies": studies})
+        about = {"service": "overt-receiver", "version": 1, "key": self._key, "studies": studies}
+        return json_answer(200, about if self._sign_on is None else {**about, "sign_on": self._sign_on})
 
     async def manifest(self, request: Request) -> Response:
         data = self._receiver.manifest(StudyId(request.path_params["study"]))
@@ -157,7 +177,8 @@ class _Routes:
     async def consent(self, request: Request) -> Response:
         participant = self._participant(request)
         data = await self._signed_body(request, participant)
-        return _answer(await self._receiver.put_consent(participant, data, request.headers.get(INVITATION_HEADER)))
+        shown = request.headers.get(INVITATION_HEADER), request.headers.get(TOKEN_HEADER)
+        return _answer(await self._receiver.put_consent(participant, data, *shown))
 
     async def revocation(self, request: Request) -> Response:
         data = await read_body(request, MAX_DOCUMENT_BYTES)

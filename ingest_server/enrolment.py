@@ -1,8 +1,9 @@
-"""Who may take part where a study is by invitation only: each invitation binds one pseudonym, once."""
+"""Who may take part where a study is not open to all: an invitation binds one pseudonym, once; so does a sign-on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from event_model.clock import Clock
 from event_model.errors import AuditError, ConsentError, ReceiverError
@@ -14,32 +15,60 @@ from ingest_server.log_service import log_row
 from ingest_server.metadata import Metadata
 from ingest_server.rows import LogRow, Participant
 
+if TYPE_CHECKING:
+    from ingest_server.sign_on import SignOn
+
 
 class Enrolments:
     """Checks invitations and takes them back."""
 
     def __init__(
-        self, owners: Mapping[StudyId, VerifyKey], *, metadata: Metadata, clock: Clock, invited_only: bool
+        self,
+        owners: Mapping[StudyId, VerifyKey],
+        *,
+        metadata: Metadata,
+        clock: Clock,
+        invited_only: bool,
+        sign_on: SignOn | None = None,
     ) -> None:
-        """``owners`` gives each study's owner, whose signature an invitation bears."""
+        """``owners`` gives each study's owner, whose signature an invitation bears.
+
+        With ``sign_on``, or ``invited_only``, a first consent needs one of the two.
+        """
+        self._sign_on = sign_on
         self._owners = owners
         self._metadata = metadata
         self._clock = clock
-        self._invited_only = invited_only
+        self._closed = invited_only or sign_on is not None
 
-    async def admit(self, participant: Participant, header: str | None) -> None:
-        """Let a participant in who gives consent, under their claim. ReceiverError: 403, and why."""
+    async def admit(self, participant: Participant, header: str | None, token: str | None) -> None:
+        """Let a participant in who gives consent, under their claim. ReceiverError: 403, and why; 503."""
         invitation = self._read(participant.study, header)
         known = await self._metadata.enrolments(participant, invitation)
         mine = [each for each in known if each.pseudonym == participant.pseudonym]
         if any(each.revoked for each in mine):
             raise ReceiverError("this place in the study was taken back", status=403, code="enrolment-revoked")
-        if mine or not self._invited_only:
+        if mine or not self._closed:
             return
-        if invitation is None:
+        if invitation is not None:
+            if not await self._metadata.enrol(participant, invitation):
+                raise ReceiverError("this invitation was used before", status=403, code="invitation-used")
+        elif self._sign_on is None:
             raise ReceiverError("this study is by invitation only", status=403, code="invitation-missing")
-        if not await self._metadata.enrol(participant, invitation):
-            raise ReceiverError("this invitation was used before", status=403, code="invitation-used")
+        else:
+            await self._enrol_person(self._sign_on, participant, token)
+
+    async def _enrol_person(self, sign_on: SignOn, participant: Participant, token: str | None) -> None:
+        if token is None:
+            raise ReceiverError("this study asks for a sign-on", status=403, code="sign-on-missing")
+        places = await sign_on.places(participant, token)
+        for place in places:
+            if any(each.revoked for each in await self._metadata.enrolments(participant, place)):
+                raise ReceiverError("this place in the study was taken back", status=403, code="enrolment-revoked")
+        for place in places:
+            if await self._metadata.enrol(participant, place):
+                return
+        raise ReceiverError("this person takes part with as many installations as may", status=403, code="sign-on-used")
 
     async def revoke(self, study: StudyId, data: bytes) -> None:
         """Take a place back at the owner's word. ReceiverError: 403, 404."""
@@ -60,7 +89,7 @@ class Enrolments:
 
     def _read(self, study: StudyId, header: str | None) -> str | None:
         owner = self._owners.get(study)
-        if header is None or owner is None or not self._invited_only:
+        if header is None or owner is None or not self._closed:
             return None
         try:
             invitation = read_invitation(from_header(header), study=study, owner=owner)

@@ -148,7 +148,11 @@ def document() -> dict[str, Any]:
 _DESCRIPTION = {
     "type": "object",
     "required": ["service", "version", "key", "studies"],
-    "properties": {"key": {"type": "string"}, "studies": {"type": "array", "items": {"type": "object"}}},
+    "properties": {
+        "key": {"type": "string"},
+        "studies": {"type": "array", "items": {"type": "object"}},
+        "sign_on": {"type": "object", "properties": {"issuer": {"type": "string"}, "client_id": {"type": "string"}}},
+    },
 }
 _PROOF = {
     "type": "object",

@@ -77,8 +77,10 @@ class Receiver:
         """Give the newest version of a study's manifest, as its owner signed it. ReceiverError: 404."""
         return max(self.known(study).values(), key=lambda signed: signed.payload.version).raw
 
-    async def put_consent(self, participant: Participant, data: bytes, invitation: str | None = None) -> Answer:
-        """Take a consent record, given or withdrawn, with the header that invites. ReceiverError: 403, 404, 422."""
+    async def put_consent(
+        self, participant: Participant, data: bytes, invitation: str | None = None, token: str | None = None
+    ) -> Answer:
+        """Take a consent record, given or withdrawn, with the headers that let in. ReceiverError: 403, 404, 422."""
         self.known(participant.study)
         record = self._read_consent(participant, data)
         async with self._metadata.claim(participant):
@@ -89,7 +91,7 @@ class Receiver:
                 return _consent_answer(Outcome.UNCHANGED, record)
             # Taking consent back always works.
             if record.state in ALLOWS and self._enrolments is not None:
-                await self._enrolments.admit(participant, invitation)
+                await self._enrolments.admit(participant, invitation, token)
             await self._metadata.save_consent(participant, record, self._told(participant, before, record))
         return _consent_answer(Outcome.CREATED, record)
 

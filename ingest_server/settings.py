@@ -9,6 +9,7 @@ import msgspec
 from consent_ledger.manifest import StudyManifest
 from event_model.ids import StudyId
 from event_model.keys import SigningKey
+from event_model.sign_on import SignOnSettings
 from event_model.signed import Signed
 
 BODY_DEADLINE_S = 300.0
@@ -46,6 +47,8 @@ class ReceiverSettings(msgspec.Struct, frozen=True):
     """Requests of one installation, taken by one process; more are answered with 429."""
     invited_only: bool = False
     """Whether a first consent record needs an invitation by the study's owner."""
+    sign_on: SignOnSettings | None = None
+    """The provider of ID tokens, where a first consent record needs one of those, or an invitation."""
     sweep_every_s: float | None = None
     """How often the janitor sweeps; None: never, by this process."""
 

@@ -370,6 +370,7 @@ _HINTS = {
     "consent-expired": "Your consent to this study has run out; `overt join` gives it anew.",
     "invitation-missing": "The study is by invitation only: join it with the one you were given (`--invitation FILE`).",
     "invitation-used": "Each invitation is for one installation; ask the study's owner for another.",
+    "sign-on-missing": "The study asks for a sign-on: `overt join STUDY --sign-on --agree`.",
     "enrolment-revoked": "The study's owner took your place back; `overt leave` erases what is here.",
     "study-unknown": "The receiver does not serve this study (any more); ask the study's owner.",
 }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
+import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from consent_ledger.scope import Narrowing
 from consent_ledger.study import StudyManifest
 from consent_ledger.study_parts import WorkspaceRule
 from event_model.errors import ConsentError
-from event_model.ids import StudyId, is_study_id
+from event_model.ids import RecordId, StudyId, is_study_id
 from event_model.invitations import read_invitation
 from event_model.levels import Level
 from event_model.registry import REGISTRY, TEXT_FIELDS
@@ -29,6 +31,10 @@ from overt.device import Device
 from overt.manifests import ask_for_newer, fetch_manifest
 from overt.review.consenting import earlier_choice, with_dependents
 from overt.withdrawing import withdraw
+from sync_client.sign_on import enrol
+
+SIGN_ON_WAIT_S = 300.0
+"""How long a person may take to sign on in the browser."""
 
 LEVEL_WORDS = {
     Level.RHYTHM: "that and when, no text",
@@ -45,6 +51,7 @@ LEVEL_WORDS = {
 @click.option("--deny-site", "sites", multiple=True, metavar="ORIGIN", help="Never capture a site. Repeatable.")
 @click.option("--invitation", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="Your invitation, where the study is by invitation only.")  # fmt: skip
+@click.option("--sign-on", is_flag=True, help="Sign on in the browser, where the study's receiver asks for it.")
 @click.option("--agree", is_flag=True, help="Agree without being asked; only after you have read the notice.")
 @click.option("--decline", is_flag=True, help="Refuse without being asked; remembered, and costs nothing.")
 @json_option
@@ -56,6 +63,7 @@ def join(
     sites: Sequence[str],
     invitation: Path | None,
     *,
+    sign_on: bool,
     agree: bool,
     decline: bool,
     as_json: bool,
@@ -118,12 +126,34 @@ def join(
     )
     if keys.warning and not as_json:
         click.secho(keys.warning, fg="yellow", err=True)
+    if sign_on:
+        _sign_on(device, offer.payload.id, record.record_id)
     _say(
         as_json,
         {"study": offer.payload.id, "joined": True, "record": record.record_id, "pseudonym": record.pseudonym},
         f"You have joined {offer.payload.title!r}. Your consent is kept as record {record.record_id}.\n"
         "`overt status` says what is captured, `overt pause` pauses, `overt leave` takes your consent back.",
     )
+
+
+def _sign_on(device: Device, study: StudyId, record: RecordId) -> None:
+    """Sign on, and have the receiver take the consent record. UploadError: if that fails; the consent stands."""
+    (grant,) = (each for each in device.ledger.grants(device.clock.wall_ms()) if each.study == study)
+    document = device.ledger.record_document(study, record)
+    if document is None:
+        raise ConsentError("the consent record can't be read", code="record-damaged")
+    asyncio.run(
+        enrol(
+            grant, document, installation=device.keys().installation, clock=device.clock, show=_open_browser,
+            wait_s=SIGN_ON_WAIT_S,
+        )
+    )  # fmt: skip
+
+
+def _open_browser(address: str) -> None:
+    click.echo(f"Sign on here, if no browser opens:\n{address}", err=True)
+    with contextlib.suppress(OSError, webbrowser.Error):
+        webbrowser.open(address)
 
 
 @click.command()

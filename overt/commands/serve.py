@@ -9,6 +9,7 @@ import click
 from consent_ledger.manifest import read_manifest
 from event_model.clock import SystemClock
 from event_model.errors import KeyUnavailable, ReceiverError
+from event_model.sign_on import SignOnSettings, safe_address
 from overt.console import json_option, print_json
 from overt.keyfiles import read_signing_key
 
@@ -38,11 +39,14 @@ SWEEP_EVERY_S = 3600.0
               help="Processes that store segments; 0: none beside it. By default one per processor.")  # fmt: skip
 @click.option("--janitor", is_flag=True, help="Erase what is over its retention, and what crashes left, every hour.")
 @click.option("--invited-only", is_flag=True, help="Take part only with an invitation (`overt study invite`).")
+@click.option("--sign-on-issuer", help="An OpenID Connect provider: take part only who signs on there, or is invited.")
+@click.option("--sign-on-client", help="The client id that devices sign on with, a public client with PKCE.")
 @json_option
 def serve(
     studies: tuple[Path, ...], key: Path, data: Path, roles: tuple[Path, ...], host: str, port: int,
     database: str | None, bucket: str | None, s3_endpoint: str | None,
     tls_cert: Path | None, tls_key: Path | None, rate: int, workers: int | None,
+    sign_on_issuer: str | None, sign_on_client: str | None,
     *, log_requests: bool, janitor: bool, invited_only: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Run a receiver: it takes sealed segments and keeps what it cannot read.
@@ -68,6 +72,10 @@ def serve(
 
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together")
+    if (sign_on_issuer is None) != (sign_on_client is None):
+        raise click.UsageError("--sign-on-issuer and --sign-on-client go together")
+    if sign_on_issuer is not None and not safe_address(sign_on_issuer):
+        raise click.UsageError("--sign-on-issuer is no https address")
     signer = read_signing_key(key)
     manifests = tuple(read_manifest(path.read_bytes()) for path in studies)
     for manifest in manifests:
@@ -77,10 +85,14 @@ def serve(
                 code="key-foreign",
                 hint="Devices would believe no receipt; give the receiver.key that was made with the study.",
             )
+    sign_on = None
+    if sign_on_issuer is not None and sign_on_client is not None:
+        sign_on = SignOnSettings(sign_on_issuer, sign_on_client)
     lists = tuple(path.read_bytes() for path in roles)
     settings = server.ReceiverSettings(
         data=data, studies=manifests, key=signer, roles=lists, rate_per_minute=rate,
         sweep_every_s=SWEEP_EVERY_S if janitor else None, invited_only=invited_only,
+        sign_on=sign_on,
     )  # fmt: skip
     server.serve(
         settings, host=host, port=port, clock=SystemClock(), ready=ready,

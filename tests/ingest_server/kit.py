@@ -123,8 +123,8 @@ class Person:
     def consent(self, record: ConsentRecord | None = None) -> bytes:
         return sign_record(record or self.record, self.key)
 
-    def withdrawn(self) -> bytes:
-        return self.consent(transition(self.record, ConsentAct.WITHDRAW, at_ms=NOW))
+    def withdrawn(self, *, at_ms: int = NOW) -> bytes:
+        return self.consent(transition(self.record, ConsentAct.WITHDRAW, at_ms=at_ms))
 
     def header(self, number: int, **changes: object) -> EnvelopeHeader:
         header = EnvelopeHeader(

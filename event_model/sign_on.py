@@ -1,0 +1,50 @@
+"""What device and receiver agree on about enrolment by single sign-on (OpenID Connect Core 1.0). Pure."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import ipaddress
+from urllib.parse import urlsplit
+
+import msgspec
+
+from event_model.ids import Pseudonym, StudyId
+
+TOKEN_HEADER = "overt-identity-token"  # noqa: S105 - a header's name
+"""The request header in which a device shows its ID token beside its consent record."""
+
+DISCOVERY_PATH = "/.well-known/openid-configuration"
+
+
+class SignOnSettings(msgspec.Struct, frozen=True):
+    """Whose tokens count, and the client that they must have been made for."""
+
+    issuer: str
+    client_id: str
+
+
+def nonce_of(study: StudyId, pseudonym: Pseudonym) -> str:
+    """Name a participant in the token's ``nonce``: who gets hold of the token can't enrol another key with it.
+
+    A digest, so that the provider does not learn the pseudonym.
+    """
+    digest = hashlib.sha256(f"overt sign-on nonce 1\n{study}\n{pseudonym}".encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def safe_address(url: str) -> bool:
+    """Say whether an address is https, or http on this machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if parts.scheme == "https":
+        return bool(host)
+    if parts.scheme != "http":
+        return False
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
