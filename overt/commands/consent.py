@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import threading
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -152,6 +153,11 @@ def _sign_on(device: Device, study: StudyId, record: RecordId) -> None:
 
 def _open_browser(address: str) -> None:
     click.echo(f"Sign on here, if no browser opens:\n{address}", err=True)
+    # A browser in the terminal, or one that $BROWSER names, is waited for: not here, where it is to come back to.
+    threading.Thread(target=_try_to_open, args=(address,), daemon=True).start()
+
+
+def _try_to_open(address: str) -> None:
     with contextlib.suppress(OSError, webbrowser.Error):
         webbrowser.open(address)
 

@@ -75,13 +75,13 @@ class House:
         """Start the sidecar as an editor does."""
         return await ScriptedEditor.start((*OVERT, "lsp"), root=self.work, environment=self.environment, name=name)
 
-    async def start_receiver(self) -> None:
+    async def start_receiver(self, *options: str) -> None:
         """Start the receiver, with the study's roles if there are any, and wait until it answers."""
         roles = self.study_folder / "roles.json"
         self._receiver = await asyncio.create_subprocess_exec(
             *OVERT, "serve", "--study", str(self.manifest), "--key", str(self.study_folder / "receiver.key"),
             "--data", str(self.received), "--port", str(self._port), "--json",
-            *(("--roles", str(roles)) if roles.exists() else ()),
+            *(("--roles", str(roles)) if roles.exists() else ()), *options,
             stdout=asyncio.subprocess.PIPE, env={**os.environ, **self.environment},
         )  # fmt: skip
         if self._receiver.stdout is None:

@@ -19,6 +19,7 @@ from event_model.events import FILLER
 from overt.demo.editor import did_change
 from overt.demo.house import House
 from overt.demo.trace import Trace, Transaction, content_changes, read_trace
+from tests.sign_on_provider import CLIENT, provider_running
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system")]
 
@@ -158,6 +159,26 @@ async def test_what_was_sent_in_a_span_of_time_is_erased_up_to_the_dataset(house
     await house.build()
     assert not (house.dataset / "documents").exists()
     assert (await house.overt(*check))["erased"] == []
+
+
+async def test_who_signs_on_takes_part_and_who_does_not_sends_nothing(house: House, tmp_path: Path) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text(f"#!{sys.executable}\nimport sys, urllib.request\nurllib.request.urlopen(sys.argv[1]).read()\n")
+    browser.chmod(0o700)
+    house.environment["BROWSER"] = f"{browser} %s"
+    with provider_running() as provider:
+        await house.start_receiver("--sign-on-issuer", provider.issuer, "--sign-on-client", CLIENT)
+        await house.join()
+        editor = await house.start_editor()
+        editor.open(house.work / "a.py", "python", "x = 1\n")
+        await editor.stop()
+        with pytest.raises(OvertError, match="--sign-on"):
+            await house.sync()
+        assert list(house.received.rglob("*.overt")) == []
+        await house.overt("join", "demo-study", "--sign-on", "--agree", "--json")
+        assert (await house.sync())["uploaded"] == 1
+        assert len(list(house.received.rglob("*.overt"))) == 1
+        assert provider.asked["/token"] == 1
 
 
 async def test_leaving_erases_what_was_sent(house: House) -> None:
