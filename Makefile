@@ -31,7 +31,7 @@ system: # what the tests drive, where it can be installed
 	sh scripts/system_packages.sh
 
 faults: $(READY) ## the long form of the fault tests: a thousand kills, every system call
-	OVERT_FAULTS=long $(BIN)/pytest tests/faults
+	OVERT_FAULTS=long $(BIN)/pytest tests/faults tests/ingest_server/test_receiver_workers.py
 
 check: lint types imports test ## everything that CI runs
 

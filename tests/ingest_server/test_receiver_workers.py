@@ -35,6 +35,7 @@ from ingest_server.sqlite_driver import DRIVER
 from ingest_server.sqlite_metadata import SqliteMetadata
 from ingest_server.stores import StoreSettings
 from overt.keyfiles import write_signing_key
+from tests.faults.fault_effort import effort
 from tests.ingest_server.kit import RECEIVER_KEY, Person, SignedRequests, make_manifest
 
 pytestmark = [
@@ -47,6 +48,11 @@ EACH = 12
 """Segments of each."""
 
 DEATHS = 4
+
+SERVER_DEATHS = effort(3, 200)
+EACH_OF_KILLED = effort(12, 150)
+"""Segments of each where the server is killed: more than there are deaths."""
+
 PATIENCE_S = 60.0
 
 
@@ -65,9 +71,9 @@ def person_now(manifest: Signed[StudyManifest], seed: int) -> Person:
 class Fleet:
     """People whose segments are sent at once, in order, until each has its receipt."""
 
-    def __init__(self, manifest: Signed[StudyManifest]) -> None:
+    def __init__(self, manifest: Signed[StudyManifest], each: int = EACH) -> None:
         self.people = [person_now(manifest, seed) for seed in range(1, PEOPLE + 1)]
-        self.chains = {person.pseudonym: person.chain(EACH) for person in self.people}
+        self.chains = {person.pseudonym: person.chain(each) for person in self.people}
         self.receipts: dict[tuple[str, int], bytes] = {}
         self.refused: set[int] = set()
         self.arrived = asyncio.Condition()
@@ -194,14 +200,14 @@ async def test_workers_that_are_killed_under_load_lose_nothing_and_store_nothing
 async def test_a_server_that_is_killed_takes_its_workers_with_it_and_what_has_a_receipt_is_there(
     tmp_path: Path, present: Signed[StudyManifest]
 ) -> None:
-    fleet = Fleet(present)
-    for death in range(3):
+    fleet = Fleet(present, EACH_OF_KILLED)
+    for death in range(SERVER_DEATHS):
         with serving(tmp_path, present) as (url, server):
             if death == 0:
                 await fleet.join(url)
             workers = workers_of(server)
             sending = asyncio.create_task(fleet.send_all(url))
-            await fleet.until((death + 1) * PEOPLE * EACH // 4, sending)
+            await fleet.until((death + 1) * PEOPLE * EACH_OF_KILLED // (SERVER_DEATHS + 1), sending)
             server.kill()
             with contextlib.suppress(httpx.HTTPError):
                 await sending
@@ -209,7 +215,7 @@ async def test_a_server_that_is_killed_takes_its_workers_with_it_and_what_has_a_
         assert fleet.check(tmp_path / "data") >= len(fleet.receipts)
     with serving(tmp_path, present) as (url, _):
         await fleet.send_all(url)
-    assert fleet.check(tmp_path / "data") == PEOPLE * EACH
+    assert fleet.check(tmp_path / "data") == PEOPLE * EACH_OF_KILLED
 
 
 async def test_a_stop_signal_to_all_processes_lets_the_workers_finish(
