@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from event_model.errors import StoreDamaged
 from local_store.forgetting import Selection
 from local_store.model import SegmentState
 from local_store.schema import COPIES, INDEXES, SCHEMA_VERSION
@@ -110,6 +111,16 @@ async def test_a_row_that_is_gone_from_the_end_is_counted(tmp_path: Path) -> Non
         assert [event.index for event in await store.pending(SESSION)] == list(range(40, 60))
         (damage,) = (await store.verify()).damaged
         assert (damage.what, damage.first_index, damage.events) == ("journal", 50, 10)
+
+
+async def test_a_segment_that_holds_other_indexes_than_its_row_says_does_not_open(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    change(tmp_path, "UPDATE segments SET first_index = 276 WHERE number = 1")
+    async with await open_store(tmp_path) as store:
+        first, second = await store.segments()
+        assert len((await store.read(first)).events) == 20
+        with pytest.raises(StoreDamaged, match="what its row does not say"):
+            await store.read(second)
 
 
 async def test_a_store_of_the_first_version_goes_on(tmp_path: Path) -> None:
