@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import errno
 import shutil
 import tempfile
@@ -360,6 +361,30 @@ class Life(RuleBasedStateMachine):
         if rotated:
             self.keys = rotate(self.home, self.keys)
         self._go_on()
+
+    @rule(study=st.sampled_from([STUDY, OTHER]))
+    def yesterdays_copy_is_put_back(self, study: StudyId) -> None:
+        """What was sent since it was made keeps its numbers: all goes on in epochs above."""
+        self.run(self.store.close())
+        yesterday = self.home.with_name(f"{self.home.name}-yesterday")
+        shutil.copytree(self.home / "store", yesterday)
+        then = copy.deepcopy((self.sessions, self.joined))
+        self._go_on()
+        self._short_session(study)
+        self._send(study)
+        highest = max(info.epoch for info in self.run(self.store.segments()))
+        noticed = self.run(self.store.times_rewound())
+        self.run(self.store.close())
+        shutil.rmtree(self.home / "store")
+        yesterday.rename(self.home / "store")
+        self.sessions, self.joined = then
+        self._go_on()
+        assert self.run(self.store.times_rewound()) == noticed + 1
+        for info in self.run(self.store.segments()):
+            assert info.epoch > highest or info.state in {SegmentState.UPLOADED, SegmentState.FORGOTTEN}
+        for each in (STUDY, OTHER):
+            self._short_session(each)
+            assert self.run(self.store.segments(each))[-1].epoch > highest, "a number is used twice"
 
     @rule()
     def the_first_page_rots(self) -> None:
