@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import msgspec
 
-from capture_gate.decision import text_of
+from capture_gate.decision import level_of, text_of
 from consent_ledger.grants import Grant
 from event_model._mint import STAMP
 from event_model.admission import MaskedBatch, PendingBatch
-from event_model.events import Body, CaptureGap, Event, GapReason
+from event_model.events import (
+    Body,
+    CaptureGap,
+    CompletionAccept,
+    DocumentEdit,
+    Event,
+    GapReason,
+    SelectionChange,
+    ViewportChange,
+)
 from event_model.ids import DocumentId, RecordId, SessionId, StudyId
 from event_model.levels import Level
 from event_model.page_events import PAGE_TYPES, PageBody
@@ -23,17 +33,40 @@ MAX_SEGMENT_TEXT_CHARS = 1_000_000
 """Text in one segment before it is cut: at four bytes a character, incompressible, it still fits the 4 MiB."""
 
 
+T = TypeVar("T")
+
+UNREAD_EVENTS = 64
+"""So many small events wait for the filter, which reads a row of keys for little more than a single one. Meanwhile they
+lie in the journal as all that is pending does, and none of them is settled."""
+
+_SMALL = frozenset({DocumentEdit, SelectionChange, ViewportChange, CompletionAccept})
+_SMALL_CHARS = 64
+
+
 class Channel:
     """Admitted events of one study on their way to the journal, and the redactor that follows them.
 
-    ``index`` is gapless from ``next_index`` on; times are monotonic deltas, never negative.
+    ``index`` is gapless from ``next_index`` on; times are monotonic deltas, never negative. ``failed`` is told what the
+    redactor stumbles over; from then on nothing of the channel is settled any more.
     """
 
-    def __init__(self, *, grant: Grant, session: SessionId, source: str, redactor: Redactor) -> None:
-        self.grant = grant
+    def __init__(
+        self,
+        *,
+        grant: Grant,
+        session: SessionId,
+        source: str,
+        redactor: Redactor,
+        failed: Callable[[Channel, Exception], None],
+    ) -> None:
+        self._grant = grant
+        self._levels: dict[type[Body], Level | None] = {}
         self.session = session
         self.source = source
-        self.redactor = redactor
+        self._redactor = redactor
+        self._failed = failed
+        self._broken = False
+        self._unread: list[tuple[Event, int]] = []
         self.documents: set[DocumentId] = set()
         self.begun = False
         self.next_index = 0
@@ -44,9 +77,26 @@ class Channel:
         self._untaken = Redactions(masks=(), findings=())
 
     @property
+    def grant(self) -> Grant:
+        """What the person agreed to."""
+        return self._grant
+
+    @grant.setter
+    def grant(self, grant: Grant) -> None:
+        self._grant = grant
+        self._levels.clear()
+
+    @property
     def study(self) -> StudyId:
         """The study that this channel serves."""
-        return self.grant.study
+        return self._grant.study
+
+    def level_of(self, body: Body) -> Level | None:
+        """Give what may be kept of an event by its kind, or ``None`` when the study does not ask for it."""
+        kind = type(body)
+        if kind not in self._levels:
+            self._levels[kind] = level_of(self._grant.levels, body)
+        return self._levels[kind]
 
     @property
     def buffered(self) -> int:
@@ -54,13 +104,13 @@ class Channel:
         return len(self._buffer)
 
     def admit(self, body: Body, level: Level, *, ceiling: Level, wall_ms: int, monotonic_ms: int) -> None:
-        """Number an event, show it to the redactor and buffer it.
+        """Number an event, show it to the redactor and buffer it; small ones are shown a few at a time.
 
         What may be kept is lowered at once where the redactor has nothing to find: at ``rhythm``, where the document's
         size sets a lower ceiling or the redactor can't follow it any more, and in events of pages. Everything else is
         lowered when it is masked.
         """
-        if self.redactor.unfollowed and getattr(body, "document", None) in self.redactor.unfollowed:
+        if self._redactor.unfollowed and getattr(body, "document", None) in self._redactor.unfollowed:
             ceiling = min(ceiling, Level.SHAPE)
             level = min(level, ceiling)
         delta = 0 if self._last_monotonic_ms is None else max(0, monotonic_ms - self._last_monotonic_ms)
@@ -69,7 +119,12 @@ class Channel:
         if level is Level.RHYTHM or ceiling is not Level.CONTENT or type(body) in PAGE_TYPES:
             event = lowered(event)
             shown = event if ceiling is Level.CONTENT else _unseen(event)
-        self.redactor.feed(shown, monotonic_ms)
+        self._unread.append((shown, monotonic_ms))
+        long = isinstance(body, DocumentEdit) and len(body.inserted) > _SMALL_CHARS
+        if long or type(body) not in _SMALL or len(self._unread) >= UNREAD_EVENTS:
+            self._read()
+        if self._broken:
+            return
         self._last_monotonic_ms = monotonic_ms
         self.next_index += 1
         self._buffer.append(event)
@@ -94,14 +149,56 @@ class Channel:
 
     def settled(self, monotonic_ms: int) -> int:
         """One past the last durable event that is final."""
-        return min(self.redactor.settled(monotonic_ms), self.durable)
+        return self._ask(lambda: min(self._redactor.settled(monotonic_ms), self.durable), self.sealed)
 
-    def take(self, upto: int) -> Redactions:
-        """Give every redaction below ``upto`` that was not sealed yet; keeps them until ``mark_sealed``."""
-        fresh = self.redactor.take(upto)
+    def flush(self, monotonic_ms: int) -> int:
+        """Let the filter look at everything now; gives one past the last durable event that is final."""
+        return self._ask(lambda: min(self._redactor.flush(monotonic_ms), self.durable), self.sealed)
+
+    def tick(self, monotonic_ms: int) -> None:
+        """Let the filter look at what was left alone for a moment."""
+        self._ask(lambda: self._redactor.tick(monotonic_ms), None)
+
+    def found(self, monotonic_ms: int) -> dict[str, int]:
+        """Count what the filter found so far, by kind."""
+        return self._ask(lambda: self._redactor.found(monotonic_ms), {})
+
+    def take(self, upto: int) -> Redactions | None:
+        """Give every redaction below ``upto`` that was not sealed yet; keeps them until ``mark_sealed``.
+
+        ``None`` if the filter failed: then nothing may be sealed.
+        """
+        fresh = self._ask(lambda: self._redactor.take(upto), None)
+        if fresh is None:
+            return None
         known = {each.number: each for each in (*self._untaken.findings, *fresh.findings)}
         self._untaken = Redactions(masks=self._untaken.masks + fresh.masks, findings=tuple(known.values()))
         return self._untaken
+
+    def _ask(self, question: Callable[[], T], otherwise: T) -> T:
+        """Ask the redactor, once it has read everything. Whatever it stumbles over, the channel fails closed."""
+        self._read()
+        if self._broken:
+            return otherwise
+        try:
+            return question()
+        except Exception as error:  # as above
+            self._fail(error)
+            return otherwise
+
+    def _read(self) -> None:
+        """Show the redactor what it has not seen."""
+        unread, self._unread = self._unread, []
+        if unread and not self._broken:
+            try:
+                for event, monotonic_ms in unread:
+                    self._redactor.feed(event, monotonic_ms)
+            except Exception as error:  # as above
+                self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._broken = True
+        self._failed(self, error)
 
     def mark_sealed(self, batch: MaskedBatch) -> None:
         """Note that a batch is in a segment; its redactions are not needed any more."""

@@ -13,7 +13,6 @@ from capture_gate.decision import (
     Refusal,
     ceiling_of,
     consent_refusal,
-    level_of,
     refusal,
     scope_refusal,
     text_of,
@@ -79,6 +78,10 @@ class Door:
         self._places: dict[DocumentId, Place | None] = {}
         self._ceilings: dict[DocumentId, Level] = {}
         self._last_document = 0
+        self._looked = False
+        """Whether what is allowed was looked at in this very turn of the event loop."""
+        self._offered = 0
+        """Events of this turn that the writer was not told of."""
         self._listeners: list[Callable[[], None]] = []
 
     @classmethod
@@ -185,7 +188,8 @@ class Door:
 
     def offer(self, body: Body) -> None:
         """Offer an event. Never waits; an event that no study admits leaves no trace."""
-        self._refresh()
+        if not self._looked:
+            self._refresh()
         if self._permissions.paused or self._sessions.shut:
             return
         document: DocumentId | None = getattr(body, "document", None)
@@ -203,7 +207,10 @@ class Door:
                 self._offer_to(channel, body, ceiling)
         if document is not None and type(body) in _CLOSES:
             self._let_go(document)
-        self._sessions.wake()
+        if self._looked:
+            self._offered += 1
+        else:
+            self._sessions.wake()
 
     def gap(self, count: int, reason: GapReason, document: DocumentId | None = None) -> None:
         """Say that ``count`` events could not be taken; with a document, it is no longer captured from here on."""
@@ -220,16 +227,27 @@ class Door:
         self._sessions.wake()
         self._notify()
 
+    def begin(self) -> None:
+        """Say that what is offered up to ``done``, without an await between, comes all at once: it needs one look."""
+        self._refresh()
+        self._looked = True
+
+    def done(self, *, write: bool = False) -> None:
+        """Say that this was all: what comes next is looked at anew, and happens as it is offered.
+
+        With ``write`` everything that was offered is written here and now, where that can be, and not when it is due.
+        """
+        self._looked = False
+        self._sessions.at_ms = None
+        offered, self._offered = self._offered, 0
+        if write:
+            self._sessions.write()
+        elif offered:
+            self._sessions.wake(offered)
+
     def date(self, at_ms: int | None) -> None:
         """Say when what is offered from here on happened (Unix ms); ``None`` when it happens as it is offered."""
         self._sessions.at_ms = at_ms
-
-    def before_write(self, take: Callable[[], None]) -> bool:
-        """Call ``take`` right before the next write, once, so that a collector can offer what has come meanwhile.
-
-        False when no write is due within the time that a write may wait.
-        """
-        return self._sessions.before_write(take)
 
     async def ready(self) -> None:
         """Wait while too much is buffered: call it between reads, so that a fast sender can't fill the memory."""
@@ -291,6 +309,8 @@ class Door:
     # --- consent, as it changes
 
     def _refresh(self, *, now: bool = False) -> None:
+        if self._looked and not now:
+            return
         was_paused = self._permissions.paused
         if not self._permissions.changed(now=now):
             return
@@ -400,10 +420,10 @@ class Door:
         return PageClose(document) if isinstance(self._places.get(document), Site) else DocumentClose(document)
 
     def _offer_to(self, channel: Channel, body: Body, ceiling: Level) -> bool:
-        level = level_of(channel.grant.levels, body, ceiling)
+        level = channel.level_of(body)
         if level is None:
             return False
-        self._sessions.admit(channel, body, level, ceiling)
+        self._sessions.admit(channel, body, level if ceiling is Level.CONTENT else min(level, ceiling), ceiling)
         return True
 
     def _let_go(self, document: DocumentId) -> None:

@@ -125,16 +125,12 @@ class Sessions:
         self._latest_ms = monotonic_ms
         try:
             channel.admit(body, level, ceiling=ceiling, wall_ms=wall_ms, monotonic_ms=monotonic_ms)
-        except Exception as error:  # whatever the filter stumbles over, fail closed
+        except Exception as error:  # what can't be lowered to its level is as bad as what the filter stumbles over
             self._filter_failed(channel, error)
 
     def found(self, channel: Channel) -> dict[str, int]:
         """Count what the filter found in a session so far, by kind."""
-        try:
-            return channel.redactor.found(self._clock.monotonic_ms())
-        except Exception as error:  # as above
-            self._filter_failed(channel, error)
-            return {}
+        return channel.found(self._clock.monotonic_ms())
 
     def _filter_failed(self, channel: Channel, error: Exception) -> None:
         self.channels.pop(channel.study, None)
@@ -165,14 +161,15 @@ class Sessions:
         if self._writer is not None:
             self._spawn(self._writer.finish(channel))
 
-    def wake(self) -> None:
-        """Say that something was admitted."""
+    def wake(self, count: int = 1) -> None:
+        """Say that something was admitted, and how much."""
         if self._writer is not None:
-            self._writer.wake()
+            self._writer.wake(count)
 
-    def before_write(self, take: Callable[[], None]) -> bool:
-        """Call ``take`` right before the next write, once; false when none is due."""
-        return self._writer is not None and self._writer.before_write(take)
+    def write(self) -> None:
+        """Write what is buffered here and now, where that can be."""
+        if self._writer is not None:
+            self._writer.write()
 
     async def ready(self) -> None:
         """Wait while too much is buffered."""
@@ -254,6 +251,7 @@ class Sessions:
             session=SessionId(self._random(SESSION_BYTES).hex()),
             source=self._source,
             redactor=new_redactor(self._installation(), grant, self._detector),
+            failed=self._filter_failed,
         )
 
     def _start(self) -> CaptureStart:

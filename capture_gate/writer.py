@@ -55,10 +55,10 @@ class Writer:
         self._permitted = permitted
         self._trouble = trouble
         self._renew = renew
+        self._loop = asyncio.get_running_loop()
         self._lock = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
         self._woken = 0
-        self._take: Callable[[], None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._seal_timer: asyncio.TimerHandle | None = None
         self._seal_task: asyncio.Task[None] | None = None
@@ -67,23 +67,24 @@ class Writer:
         self._retry_s = 0.0
         self._closed = False
 
-    def wake(self) -> None:
-        """Say that something was admitted."""
+    def wake(self, count: int = 1) -> None:
+        """Say that something was admitted, and how much."""
         if self._task is not None or self._closed:
             return
         if self._timer is None:
             self._begin_in(COMMIT_DELAY_S)
         elif not self._failing:
-            self._woken += 1
+            self._woken += count
             if self._woken >= COMMIT_EVENTS:
                 self._begin()
 
-    def before_write(self, take: Callable[[], None]) -> bool:
-        """Call ``take`` right before the next write, once; false when none is due within the usual time."""
-        if self._timer is None or self._failing:
-            return False
-        self._take = take
-        return True
+    def write(self) -> None:
+        """Write what is buffered here and now where that can be, without waiting for its time."""
+        if self._task is not None or self._closed or (self._failing and self._timer is not None):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due()
 
     async def ready(self) -> None:
         """Wait while so much is buffered that a fast sender would fill the memory; returns at once otherwise."""
@@ -115,8 +116,7 @@ class Writer:
             try:
                 await self._write(channel)
                 if channel.begun:
-                    channel.redactor.flush(self._clock.monotonic_ms())
-                    await self._seal(channel, channel.durable)
+                    await self._seal(channel, channel.flush(self._clock.monotonic_ms()))
             except StoreConflict:
                 pass  # its study was left, or events were forgotten: the store knows better than this channel
             except StoreError as error:
@@ -138,23 +138,16 @@ class Writer:
                 await asyncio.gather(task, return_exceptions=True)
 
     def _begin_in(self, delay_s: float) -> None:
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._due)
+        self._timer = self._loop.call_later(delay_s, self._due)
         self._woken = 0
 
     def _due(self) -> None:
         """Write here and now where that can be: a task and its hops cost more than the write itself."""
         self._timer = None
-        self._take_rest()
         if self._failing or self._lock.locked() or not all(map(self._write_at_once, list(self._channels()))):
             self._begin()
         else:
             self._arm_seal_timer()
-
-    def _take_rest(self) -> None:
-        """Let the collector offer what it has kept waiting."""
-        take, self._take = self._take, None
-        if take is not None:
-            take()
 
     def _write_at_once(self, channel: Channel) -> bool:
         """Write what a channel has buffered; false where that, or sealing, must be waited for."""
@@ -184,8 +177,7 @@ class Writer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._task = asyncio.get_running_loop().create_task(self._run())
-        self._take_rest()
+        self._task = self._loop.create_task(self._run())
 
     async def _run(self) -> None:
         try:
@@ -225,13 +217,16 @@ class Writer:
         if upto <= channel.sealed:
             return
         events = await self._store.pending(channel.session, upto)
+        redactions = channel.take(upto)
+        if redactions is None:
+            return
         for batch in masked_batches(
             study=channel.study,
             session=channel.session,
             source=channel.source,
             consent_record=channel.grant.record.record_id,
             events=events,
-            redactions=channel.take(upto),
+            redactions=redactions,
         ):
             record = channel.grant.record
             await self._store.seal(batch, study_version=record.study_version, pseudonym=record.pseudonym)
@@ -239,26 +234,24 @@ class Writer:
 
     def _arm_seal_timer(self) -> None:
         """See to it that what has settled is sealed in the end; a timer that runs looks itself how long ago it is."""
-        loop = asyncio.get_running_loop()
-        self._written_s = loop.time()
+        self._written_s = self._loop.time()
         if self._seal_timer is None and any(channel.durable > channel.sealed for channel in self._channels()):
-            self._seal_timer = loop.call_later(SEAL_IDLE_S, self._seal_idle)
+            self._seal_timer = self._loop.call_later(SEAL_IDLE_S, self._seal_idle)
 
     def _seal_idle(self) -> None:
-        loop = asyncio.get_running_loop()
-        idle_s = loop.time() - self._written_s
+        idle_s = self._loop.time() - self._written_s
         if idle_s < SEAL_IDLE_S:
-            self._seal_timer = loop.call_later(SEAL_IDLE_S - idle_s, self._seal_idle)
+            self._seal_timer = self._loop.call_later(SEAL_IDLE_S - idle_s, self._seal_idle)
             return
         self._seal_timer = None
-        self._seal_task = loop.create_task(self._seal_settled())
+        self._seal_task = self._loop.create_task(self._seal_settled())
 
     async def _seal_settled(self) -> None:
         async with self._lock:
             try:
                 for channel in list(self._channels()):
                     now = self._clock.monotonic_ms()
-                    channel.redactor.tick(now)
+                    channel.tick(now)
                     try:
                         await self._seal(channel, channel.settled(now))
                     except StoreConflict:

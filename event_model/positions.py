@@ -47,9 +47,9 @@ class LineBuffer:
         "_line_ends",
         "_line_start",
         "_lines",
-        "_size",
         "_sizes",
         "_start",
+        "size",
     )
 
     def __init__(self, text: str = "") -> None:
@@ -57,7 +57,7 @@ class LineBuffer:
         self._blocks = [lines[at : at + _BLOCK_LINES] for at in range(0, len(lines), _BLOCK_LINES)]
         self._sizes = [_length(block) for block in self._blocks]
         self._lines = len(lines)
-        self._size = len(text)
+        self.size = len(text)
         self._line_ends: list[int] | None = None
         """For each block the number of lines up to its end; None when lines came or went."""
         # The cursor: a block, the number and offset of its first line; a line in it, and that line's offset.
@@ -65,7 +65,7 @@ class LineBuffer:
         self._index = self._line_start = 0
 
     def __len__(self) -> int:
-        return self._size
+        return self.size
 
     @property
     def line_count(self) -> int:
@@ -82,6 +82,8 @@ class LineBuffer:
         A character past the line's end is taken as the end, before the terminator (LSP). PositionError: if the
         line does not exist, a number is negative, or the place is inside an encoded character.
         """
+        if line - self._first == self._index and self._is_plain(character):
+            return self._line_start + character
         text = self._seek_line(line)
         return self._line_start + _column(text, character, encoding)
 
@@ -135,6 +137,20 @@ class LineBuffer:
 
         PositionError: as for ``offset``, or if the range ends before it starts; the document is then unchanged.
         """
+        if (
+            start_line == end_line
+            and start_char == end_char
+            and start_line - self._first == self._index
+            and inserted.isprintable()
+            and inserted
+            and self._is_plain(start_char)
+        ):
+            block, index = self._block, self._index
+            text = self._blocks[block][index]
+            self._blocks[block][index] = text[:start_char] + inserted + text[start_char:]
+            self._sizes[block] += len(inserted)
+            self.size += len(inserted)
+            return self._line_start + start_char, 0
         end = -1 if end_line == start_line else self.offset(end_line, end_char, encoding)
         text = self._seek_line(start_line)
         column = _column(text, start_char, encoding)
@@ -150,9 +166,14 @@ class LineBuffer:
         self._edit(text, column, deleted, inserted)
         return position, deleted
 
+    def _is_plain(self, character: int) -> bool:
+        """Say whether a character of the cursor's line is the same in every encoding, and not past its end."""
+        text = self._blocks[self._block][self._index]
+        return text.isascii() and "\r" not in text and 0 <= character <= len(text) - text.endswith("\n")
+
     def _check(self, position: int, length: int) -> None:
-        if position < 0 or length < 0 or position + length > self._size:
-            raise PositionError(f"{length} code points at {position} are outside a document of {self._size}")
+        if position < 0 or length < 0 or position + length > self.size:
+            raise PositionError(f"{length} code points at {position} are outside a document of {self.size}")
 
     def _seek_line(self, line: int) -> str:
         """Move the cursor to a line and give its text."""
@@ -219,7 +240,7 @@ class LineBuffer:
             self._blocks[self._block][self._index] = text[:column] + inserted + text[end:]
             change = len(inserted) - deleted
             self._sizes[self._block] += change
-            self._size += change
+            self.size += change
         else:
             self._edit_lines(column, deleted, inserted)
 
@@ -252,7 +273,7 @@ class LineBuffer:
             new.pop()
         change = len(inserted) - deleted
         self._lines += len(new) - (sum(map(len, blocks[first:last])) + stop + 1 - index)
-        self._size += change
+        self.size += change
         self._line_ends = None
         if first == last and len(blocks[first]) + len(new) <= _MAX_BLOCK_LINES:
             blocks[first][index : stop + 1] = new

@@ -104,7 +104,7 @@ class Documents:
             else:
                 edit = None if len(text) > MAX_DOCUMENT_CHARS else shadow.become(text)
                 position, deleted, text = edit or (0, 0, "" if len(text) <= MAX_DOCUMENT_CHARS else text)
-            if len(shadow.buffer) > MAX_DOCUMENT_CHARS or len(text) > MAX_DOCUMENT_CHARS:
+            if shadow.buffer.size > MAX_DOCUMENT_CHARS or len(text) > MAX_DOCUMENT_CHARS:
                 self._lose(shadow, GapReason.DOCUMENT_TOO_LARGE, len(changes) - at)
                 return
             if deleted or text:

@@ -102,13 +102,6 @@ class DidChange(_Told):
     content_changes: list[Change]
 
 
-class _ChangeMessage(_Wire, tag_field="method", tag="textDocument/didChange"):
-    """A whole message that says ``textDocument/didChange``."""
-
-    params: DidChange
-    id: msgspec.UnsetType = msgspec.UNSET
-
-
 class DidSave(_Told):
     """``textDocument/didSave``."""
 
@@ -166,6 +159,32 @@ class CompletionParams(_Told):
 
     uri: _Uri
     length: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+
+
+class _Streamed(_Wire, tag_field="method"):
+    """A whole message of a kind that comes with each key; it has no ``id``, as a request would."""
+
+    id: msgspec.UnsetType = msgspec.UNSET
+
+
+class _Change(_Streamed, tag="textDocument/didChange", kw_only=True):
+    params: DidChange
+
+
+class _Selection(_Streamed, tag="overt/selection", kw_only=True):
+    params: SelectionParams
+
+
+class _Viewport(_Streamed, tag="overt/viewport", kw_only=True):
+    params: ViewportParams
+
+
+class _Completion(_Streamed, tag="overt/completionAccepted", kw_only=True):
+    params: CompletionParams
+
+
+Streamed = DidChange | SelectionParams | ViewportParams | CompletionParams
+"""What comes with each key; told with its time, it may wait to be read."""
 
 
 class PauseParams(_Wire):
@@ -270,10 +289,9 @@ class WrongShape(FormatError):
 
 
 _MESSAGE = msgspec.json.Decoder(Message)
-_CHANGE_MESSAGE = msgspec.json.Decoder(_ChangeMessage)
-_CHANGE = b'"textDocument/didChange"'
-_METHOD_BYTES = 64
-"""So far from its beginning most clients name the method."""
+_STREAMED: msgspec.json.Decoder[_Change | _Selection | _Viewport | _Completion] = msgspec.json.Decoder(
+    _Change | _Selection | _Viewport | _Completion
+)
 _decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
 
 
@@ -290,12 +308,10 @@ def decode_message(body: bytes) -> Message:
         raise WrongShape("not a JSON-RPC message") from error
 
 
-def decode_change(body: bytes) -> DidChange | None:
+def decode_streamed(body: bytes) -> Streamed | None:
     """Read what nearly all messages are in one go; ``None`` for any other, and for what must be read with more care."""
-    if body.find(_CHANGE, 0, _METHOD_BYTES) < 0:
-        return None
     try:
-        return _CHANGE_MESSAGE.decode(body).params
+        return _STREAMED.decode(body).params
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

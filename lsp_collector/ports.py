@@ -151,12 +151,16 @@ class Door(Protocol):
         """Say that events are missing; with a document, it is not captured from here on."""
         ...
 
-    def date(self, at_ms: int | None) -> None:
-        """Say when what is offered from here on happened (Unix ms), if not as it is offered."""
+    def begin(self) -> None:
+        """Say that what is offered up to ``done`` comes all at once: one look at what is allowed will do for it."""
         ...
 
-    def before_write(self, take: Callable[[], None]) -> bool:
-        """Call ``take`` right before the next write, once; false when none is due."""
+    def done(self, *, write: bool = False) -> None:
+        """Say that this was all, and end what ``date`` said; with ``write``, bring it to disk now if that can be."""
+        ...
+
+    def date(self, at_ms: int | None) -> None:
+        """Say when what is offered from here on happened (Unix ms), if not as it is offered."""
         ...
 
     async def ready(self) -> None:

@@ -17,6 +17,7 @@ from event_model.errors import OvertError
 from lsp_collector import VERSION
 from lsp_collector.parent import watch_parents
 from lsp_collector.ports import Client, Door, OpenDoor
+from lsp_collector.resting import RestingLoop
 from lsp_collector.session import Session
 from lsp_collector.shut_door import ShutDoor
 from lsp_collector.stdio import Input, Output
@@ -24,9 +25,9 @@ from lsp_collector.stdio import Input, Output
 _ENDING_SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
 
 RESTFUL_BYTES = 8192
-"""After keys that said when they were pressed, the next ones wait in the pipe until the write that is due anyway, and
-are taken with it: a wake-up costs several times what a key does. More bytes than these at a time are no typing and are
-read as they come; a pipe holds eight times as much."""
+"""After keys that said when they were pressed, the next ones wait in the pipe for a moment, and are taken and written
+together: a wake-up costs several times what a key does. More bytes than these at a time are no typing and are read as
+they come; a pipe holds eight times as much."""
 
 EXIT_FRAMING_LOST = 2
 """The stream was not LSP."""
@@ -68,13 +69,26 @@ class Process:
         return self._session.exit_code
 
     def _on_data(self, data: bytes) -> None:
-        if self._receive(data):
+        if self._receive(data) and isinstance(self._loop, RestingLoop) and self._input.pollable:
             self._input.hold()
+            self._loop.rest(0, self._take_row, self._input.release, begun=True)
 
-    def _receive(self, data: bytes) -> bool:
-        """Take what has arrived; true when what comes next waits for the next write."""
+    def _take_row(self) -> None:
+        """Take the keys that have come since the first of a row, and write them; then wait for the next row."""
+        if self._ended.is_set():
+            return
+        data = self._input.take()
+        if data == b"":
+            self._on_end()
+        elif self._receive(data or b"", write=True) and isinstance(self._loop, RestingLoop):
+            self._loop.rest(0, self._take_row, self._input.release)
+        elif self._busy is None:
+            self._input.release()
+
+    def _receive(self, data: bytes, *, write: bool = False) -> bool:
+        """Take what has arrived; true when what comes next may wait a little."""
         try:
-            waiting = self._session.receive(data)
+            waiting = self._session.receive(data, write=write)
         except OvertError as error:
             self._give_up(error)
             return False
@@ -85,19 +99,7 @@ class Process:
         if self._session.finished:
             self._ended.set()
             return False
-        if not self._session.patient or not self._input.pollable or len(data) > RESTFUL_BYTES:
-            return False
-        return self._session.before_write(self._take_waiting)
-
-    def _take_waiting(self) -> None:
-        """Take what has come since the input was held; once nothing has, wait for it."""
-        if self._ended.is_set():
-            return
-        data = self._input.take()
-        if data == b"":
-            self._on_end()
-        elif (data is None or not self._receive(data)) and self._busy is None:
-            self._input.release()
+        return self._session.patient and len(data) <= RESTFUL_BYTES
 
     async def _wait(self, waiting: Awaitable[None] | None) -> None:
         """Do what must be awaited, and what has arrived behind it; then read on."""
@@ -180,7 +182,8 @@ def serve(open_door: OpenDoor, clock: Clock | None = None) -> int:
     async def run() -> int:
         return await Process(open_door, clock or SystemClock()).run()
 
-    return asyncio.run(run())
+    with asyncio.Runner(loop_factory=RestingLoop if sys.platform == "linux" else None) as runner:
+        return runner.run(run())
 
 
 def _speaks(stream: TextIO | None) -> bool:

@@ -30,7 +30,7 @@ MAX_GARBAGE_BYTES = 64 << 20
 HEAD_BYTES = 4096
 """How much of a lost message is shown, so that the document it was about can be named."""
 
-_PLAIN_HEADER = re.compile(rb"Content-Length: (\d{1,8})\r\n\r\n")
+PLAIN_HEADER = re.compile(rb"Content-Length: (\d{1,8})\r\n\r\n")
 """What nearly every client writes; all else takes the long way."""
 
 _BLOCK_END = re.compile(rb"\r?\n\r?\n")
@@ -70,6 +70,11 @@ class FrameReader:
         self._searching = False
         self._excused = False
         self._garbage = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was fed is dealt with, so that what comes next begins with a header."""
+        return self._pos == len(self._buffer) and self._need is None and not (self._skip or self._searching)
 
     def feed(self, data: bytes) -> None:
         """Take what has arrived."""
@@ -117,7 +122,7 @@ class FrameReader:
         buffer = self._buffer
         while buffer.startswith((b"\r", b"\n"), self._pos):
             self._pos += 1
-        plain = _PLAIN_HEADER.match(buffer, self._pos)
+        plain = PLAIN_HEADER.match(buffer, self._pos)
         if plain is not None and 0 < int(plain[1]) <= MAX_BODY_BYTES:
             self._pos = self._scanned = plain.end()
             self._need = int(plain[1])

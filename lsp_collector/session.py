@@ -27,13 +27,13 @@ from lsp_collector.messages import (
     Message,
     NotJson,
     WrongShape,
-    decode_change,
     decode_message,
     decode_params,
+    decode_streamed,
 )
 from lsp_collector.ports import Door, OpenDoor
 from lsp_collector.rare import RareLane
-from lsp_collector.reader import HEAD_BYTES, Fault, FrameReader
+from lsp_collector.reader import HEAD_BYTES, PLAIN_HEADER, Fault, FrameReader
 from lsp_collector.shut_door import ShutDoor
 from lsp_collector.uris import path_of
 
@@ -48,9 +48,6 @@ _MINUTE_MS = 60_000
 _METHOD = re.compile(rb'(?<!\\)"method"\s*:\s*"([^"\\]{1,100})"')
 _URI = re.compile(rb'(?<!\\)"uri"\s*:\s*("(?:[^"\\]|\\.){1,4096}")')
 _CHANGING = {b"textDocument/didChange", b"textDocument/didOpen"}
-
-_STREAM = frozenset({"textDocument/didChange", "overt/selection", "overt/viewport", "overt/completionAccepted"})
-"""What comes with each key; told with its time, it may wait to be read."""
 
 _NOT_FOR_US = ("$/", "overt/", "textDocument/", "notebookDocument/", "initialized")
 """Notifications that change nothing here. Those about documents may hold text, which pygls would keep."""
@@ -96,24 +93,55 @@ class Session:
         """1 when ``exit`` came without ``shutdown`` (LSP 3.17), else 0."""
         return 1 if self.finished and not self._shut_down else 0
 
-    def receive(self, data: bytes) -> Awaitable[None] | None:
+    def receive(self, data: bytes, *, write: bool = False) -> Awaitable[None] | None:
         """Take bytes; when something awaitable comes back, await it and then ``proceed``, before taking more.
 
+        With ``write``, what became of them is brought to disk at once where that can be.
         FramingLost: when the stream can't be understood any more.
         """
         self.patient = True
-        self._reader.feed(data)
-        return self.proceed()
-
-    def before_write(self, take: Callable[[], None]) -> bool:
-        """Call ``take`` right before what was received is written; false when no write is due."""
-        return self._door.before_write(take)
+        self._door.begin()
+        waiting = None
+        if self._reader.idle and self._streaming:
+            data, waiting = self._take_keys(data)
+        if data:
+            self._reader.feed(data)
+            waiting = waiting or self._take_all()
+        self._door.done(write=write)
+        return waiting
 
     def proceed(self) -> Awaitable[None] | None:
         """Go on with what has arrived; as ``receive``."""
+        self._door.begin()
         waiting = self._take_all()
-        self._door.date(None)
+        self._door.done()
         return waiting
+
+    @property
+    def _streaming(self) -> bool:
+        return self._initialized and not self._shut_down
+
+    def _take_keys(self, data: bytes) -> tuple[bytes, Awaitable[None] | None]:
+        """Take what comes with each key, the short way, up to the first message that is something else.
+
+        Gives the rest, and what must be awaited.
+        """
+        at, documents, now_ms, last_ms = 0, self._documents, self._clock.wall_ms(), None
+        while self._since_wait < MESSAGES_BETWEEN_WAITS and (head := PLAIN_HEADER.match(data, at)) is not None:
+            start = head.end()
+            end = start + int(head[1])
+            if end > len(data) or (told := decode_streamed(data[start:end])) is None:
+                break
+            self._since_wait += 1
+            at = end
+            hint = told.overt
+            if hint is msgspec.UNSET or hint.at is None or hint.at != last_ms:
+                last_ms = self._date(hint, now_ms)
+            try:
+                _STREAMED[type(told)](documents, told)
+            except Exception as error:  # as in ``_take_all``
+                return data[at:], self._fail_closed(error)
+        return data[at:], None
 
     def _take_all(self) -> Awaitable[None] | None:
         while not self.finished:
@@ -145,10 +173,9 @@ class Session:
         if isinstance(frame, Fault):
             self._lost(frame)
             return None
-        change = decode_change(frame)
-        if change is not None and self._initialized and not self._shut_down:
-            self._date(change.overt)
-            self._documents.did_change(change)
+        if self._streaming and (told := decode_streamed(frame)) is not None:
+            self._date(told.overt, self._clock.wall_ms())
+            _STREAMED[type(told)](self._documents, told)
             return None
         try:
             message = decode_message(frame)
@@ -157,7 +184,7 @@ class Session:
         except WrongShape:
             self._door.gap(1, GapReason.MESSAGE_MALFORMED)
             return None
-        self.patient = self.patient and message.method in _STREAM
+        self.patient = False
         if message.method is None:
             # An answer to a request; only pygls may have made one.
             if self._rare is not None:
@@ -174,7 +201,7 @@ class Session:
         handler = _NOTIFICATIONS.get(method)
         if method == "exit":
             self.finished = True
-        elif not self._initialized or self._shut_down:
+        elif not self._streaming:
             return
         elif handler is not None:
             kind, act = handler
@@ -183,20 +210,18 @@ class Session:
             except WrongShape:
                 self._lost(Fault(GapReason.MESSAGE_MALFORMED, body))
             else:
-                self._date(params.overt)
+                self._date(params.overt, self._clock.wall_ms())
                 act(self._documents, params)
         elif not method.startswith(_NOT_FOR_US):
             self._hand_over(body)
 
-    def _date(self, hint: Hint | msgspec.UnsetType) -> None:
-        """Say when what comes now happened: as the client says, if that can be, else now."""
-        if hint is not msgspec.UNSET and hint.at is not None:
-            at_ms = int(hint.at)
-            if -MAX_AHEAD_MS <= self._clock.wall_ms() - at_ms <= MAX_AGO_MS:
-                self._door.date(at_ms)
-                return
-        self.patient = False
-        self._door.date(None)
+    def _date(self, hint: Hint | msgspec.UnsetType, now_ms: int) -> int | None:
+        """Say when what comes now happened: as the client says, if that can be, else now, which is ``None``."""
+        at_ms = None if hint is msgspec.UNSET or hint.at is None else int(hint.at)
+        if at_ms is None or not -MAX_AHEAD_MS <= now_ms - at_ms <= MAX_AGO_MS:
+            self.patient, at_ms = False, None
+        self._door.date(at_ms)
+        return at_ms
 
     def _requested(self, method: str, message: Message, body: bytes) -> Awaitable[None] | None:
         handler = _REQUESTS.get(method)
@@ -372,6 +397,13 @@ _NOTIFICATIONS: dict[str, tuple[Any, Callable[[Documents, Any], None]]] = {
     "overt/command": (messages.CommandParams, Documents.command),
 }
 """The fast lane: decoded by msgspec, 2 to 5 microseconds each, where pygls takes 130 and more."""
+
+_STREAMED: dict[type, Callable[[Documents, Any], None]] = {
+    messages.DidChange: Documents.did_change,
+    messages.SelectionParams: Documents.selection,
+    messages.ViewportParams: Documents.viewport,
+    messages.CompletionParams: Documents.completion,
+}
 
 _REQUESTS: dict[str, tuple[Any, Callable[[Session, Any], Coroutine[Any, Any, object]]]] = {
     "shutdown": (Any, Session._shutdown),

@@ -72,12 +72,14 @@ class ShutDoor:
     def gap(self, count: int, reason: GapReason, document: DocumentId | None = None) -> None:
         """Let it go."""
 
+    def begin(self) -> None:
+        """Nothing to look at."""
+
+    def done(self, *, write: bool = False) -> None:
+        """Nothing to write."""
+
     def date(self, at_ms: int | None) -> None:
         """Let it go."""
-
-    def before_write(self, take: Callable[[], None]) -> bool:  # noqa: ARG002 - the protocol's signature
-        """Nothing is written."""
-        return False
 
     async def ready(self) -> None:
         """Return at once."""

@@ -31,6 +31,7 @@ from event_model.ids import DocumentId, StudyId
 from event_model.levels import Level
 from local_store import store as store_module
 from local_store.forgetting import Selection
+from local_store.journal import Journal
 from local_store.store import Store
 
 
@@ -527,26 +528,43 @@ async def test_a_write_after_the_end_of_consent_is_refused(person: Any, door: Do
     assert await kept(person) == []
 
 
-async def test_what_waits_at_the_collector_goes_into_the_write_that_is_due(person: Any, door: Door) -> None:
+async def test_what_came_together_is_written_at_once(person: Any, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     document = opened(door, person.work / "a.py")
     await door.flush()
-    asked = asyncio.Event()
-    offered = 0
+    for number in range(2):  # the session's file is there after its second write
+        door.offer(edit(document, number, str(number)))
+        await door.flush()
+    monkeypatch.setattr(store_module, "QUICK_SYNC_S", 60.0)
+    writes = 0
+    extend = Journal.extend
 
-    def take() -> None:
-        nonlocal offered
-        offered += 1
-        door.offer(edit(document, offered, str(offered)))
-        if offered == 3 or not door.before_write(take):  # false on a slow disk, which a task waits for
-            asked.set()
+    def counted(*arguments: Any, **options: Any) -> bool | None:
+        nonlocal writes
+        writes += 1
+        return extend(*arguments, **options)
 
-    door.offer(edit(document, 0, "0"))
-    assert door.before_write(take)
-    async with asyncio.timeout(30):
-        await asked.wait()
-    await door.flush()
+    monkeypatch.setattr(Journal, "extend", counted)
+    door.begin()
+    for number in range(2, 5):
+        door.offer(edit(document, number, str(number)))
+    before = door.status().studies[0].durable
+    door.done(write=True)  # no await: it is on disk when this returns
+    assert (writes, door.status().studies[0].durable - before) == (1, 3)
     await door.close()
-    assert replay(await bodies(person), document) == "0123"[: offered + 1]
+    assert replay(await bodies(person), document) == "01234"
+
+
+async def test_what_comes_together_is_not_taken_after_a_pause(person: Any, door: Door) -> None:
+    document = opened(door, person.work / "a.py")
+    door.begin()
+    door.offer(edit(document, 0, "before"))
+    door.done()
+    person.ledger.pause(None, person.clock.wall_ms())  # another process: nobody told this door
+    door.begin()
+    door.offer(edit(document, 6, "after"))
+    door.done(write=True)
+    await door.close()
+    assert "after" not in str(await bodies(person))
 
 
 async def test_a_write_that_is_due_sees_a_withdrawal_by_another_process(

@@ -67,6 +67,7 @@ class RecorderDoor:
         self.durable = 0
         self.closed = 0
         self.waits = 0
+        self.writes = 0
         self.consent = True
         self.paused_until: int | None = None
         self._paused = False
@@ -126,12 +127,15 @@ class RecorderDoor:
             self._open.discard(document)
             self._notify()
 
+    def begin(self) -> None:
+        pass
+
+    def done(self, *, write: bool = False) -> None:
+        self.at_ms = None
+        self.writes += write
+
     def date(self, at_ms: int | None) -> None:
         self.at_ms = at_ms
-
-    def before_write(self, take: Callable[[], None]) -> bool:
-        del take
-        return False
 
     async def ready(self) -> None:
         self.waits += 1

@@ -8,9 +8,11 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import pytest
 
 from event_model.events import CaptureGap, CaptureStart, DocumentClose, DocumentEdit, DocumentOpen, GapReason
+from local_store.tail import read_chunks
 from tests.lsp_collector.lsp_person import Participant
 from tests.lsp_collector.lsp_recorder import replay
 from tests.lsp_collector.lsp_wire import ServerProcess, changed, edit, note, opened, saved, uri
@@ -283,3 +285,54 @@ async def test_a_pause_ends_what_waits_to_be_read(person: Participant) -> None:
         assert editor.end() == 0
     (bodies,) = await person.kept()
     assert replay(bodies) == {"a.py": "a"}
+
+
+def chunks(person: Participant) -> list[int]:
+    """How many events each write of the newest session holds that stands in its file."""
+    tails = sorted((person.home / "store" / "pending").glob("*.tail"), key=lambda path: path.stat().st_mtime_ns)
+    return [chunk.count for chunk in read_chunks(tails[-1])] if tails else []
+
+
+def typed(person: Participant, editor: ServerProcess, name: str) -> None:
+    """Open a document and type until its session has a file, as it has from the second write on."""
+    editor.start()
+    editor.send(opened("", "", at=name))
+    for letter in "ab":
+        editor.ask("overt/flush")
+        editor.send(*keys(name, letter, time.time_ns() // 1_000_000, 0))
+    editor.ask("overt/flush")
+    assert chunks(person)
+
+
+async def test_a_key_is_written_although_nobody_asks(person: Participant) -> None:
+    person.join()
+    name = at(person, "a.py")
+    with sidecar(person) as editor:
+        typed(person, editor, name)
+        for _ in range(2):  # the first is read as it comes, the second after a row has begun
+            written = sum(chunks(person))
+            editor.send(*keys(name, "x", time.time_ns() // 1_000_000, 0))
+            deadline = time.monotonic() + 30
+            while sum(chunks(person)) == written:
+                assert time.monotonic() < deadline, "the key is not on disk"
+        assert editor.end() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere keys are read as they come")
+async def test_keys_in_a_row_share_a_wakeup_and_a_write(person: Participant) -> None:
+    person.join()
+    name = at(person, "a.py")
+    with sidecar(person) as editor:
+        typed(person, editor, name)
+        process = psutil.Process(editor.process.pid)
+        written, woken = len(chunks(person)), process.num_ctx_switches().voluntary
+        for _ in range(60):
+            editor.send(*keys(name, "x", time.time_ns() // 1_000_000, 0))
+            time.sleep(0.01)
+        woken = process.num_ctx_switches().voluntary - woken
+        assert woken < 40, "as many as there are keys would be 60; a row of some 25 takes two, and its write three more"
+        editor.ask("overt/flush")
+        assert 1 <= len(chunks(person)) - written <= 10
+        assert editor.end() == 0
+    (bodies,) = await person.kept()
+    assert len(replay(bodies)["a.py"]) == 62
