@@ -3,11 +3,12 @@
     python -m benchmarks.receiver [--segments 30] [--rounds 3]
 
 Every device has keys and a consent record of its own and a chain of real envelopes of 64 KB; it sends the next one when
-the receipt of the last one is in its hand, over one connection, as ``overt sync`` does. The receiver is a process of
-its own, ``overt serve``. Beside it, in the same rounds: the same ASGI server answering an empty PUT of the same bodies
-(``empty``), the same bodies put straight into the same object store by as many tasks (``plain_put``; ``durable_put``
-with the fsyncs that a directory needs), and a second receiver process on the same stores. The last line is one JSON
-object; rates are of the median round.
+the receipt of the last one is in its hand, over one connection, as ``overt sync`` does. The receiver is ``overt serve``
+as it comes, with its workers. Beside it, in the same rounds: the same ASGI server answering an empty PUT of the same
+bodies (``empty``), the same bodies put straight into the same object store by as many tasks (``plain_put``;
+``durable_put`` with the fsyncs that a directory needs), and receivers that are one process each (``--workers 0``), one
+and two of them on the same stores: ``growth`` is what the second brings. The last line is one JSON object; rates are of
+the median round.
 """
 
 from __future__ import annotations
@@ -106,38 +107,48 @@ def _remote(folder: Path, fleet: Fleet, rounds: int) -> dict[str, Any]:
         return _measure("postgresql+s3", fleet, rounds, stores)
 
 
+SHAPES: dict[str, tuple[int, dict[str, str]]] = {
+    "served": (1, {}),
+    "one": (1, {"--workers": "0"}),
+    "two": (2, {"--workers": "0"}),
+}
+"""How many receivers take the uploads, and how each is started."""
+
+
 def _measure(name: str, fleet: Fleet, rounds: int, stores: Any) -> dict[str, Any]:
-    loads: dict[str, list[Load]] = {"empty": [], "one": [], "two": []}
+    loads: dict[str, list[Load]] = {"empty": [], **{key: [] for key in SHAPES}}
     plain: list[float] = []
     durable: list[float] = []
     for turn in range(rounds):
         with empty_server() as url:
             loads["empty"].append(fleet.play([url], consent=False))
-        for processes, key in ((1, "one"), (2, "two")):
+        for key, (processes, more) in SHAPES.items():
             with stores(f"{name.replace('+', '-')}-{turn}-{key}") as (flags, plainly, durably), ExitStack() as stack:
-                urls = [stack.enter_context(receiver_process(fleet, flags)) for _ in range(processes)]
+                urls = [stack.enter_context(receiver_process(fleet, flags | more)) for _ in range(processes)]
                 loads[key].append(fleet.play(urls, consent=True))
-                if key == "one":
+                if key == "served":
                     plain.append(asyncio.run(plain_put(plainly, fleet.bodies())))
                     durable.append(asyncio.run(plain_put(durably, fleet.bodies())))
         rates = {key: round(found[-1].rate) for key, found in loads.items()}
         puts = f"plain put {plain[-1]:.0f}, durable put {durable[-1]:.0f}"
-        say(f"{name}, round {turn + 1}: {rates}, {puts}, p99 {loads['one'][-1].p99_ms:.0f} ms")
-    one = statistics.median(load.rate for load in loads["one"])
+        say(f"{name}, round {turn + 1}: {rates}, {puts}, p99 {loads['served'][-1].p99_ms:.0f} ms")
+    served = statistics.median(load.rate for load in loads["served"])
     return {
-        "uploads_per_s": round(one, 1),
-        "p50_ms": round(statistics.median(load.p50_ms for load in loads["one"]), 1),
-        "p99_ms": round(statistics.median(load.p99_ms for load in loads["one"]), 1),
+        "uploads_per_s": round(served, 1),
+        "p50_ms": round(statistics.median(load.p50_ms for load in loads["served"]), 1),
+        "p99_ms": round(statistics.median(load.p99_ms for load in loads["served"]), 1),
         "empty_put_per_s": round(statistics.median(load.rate for load in loads["empty"]), 1),
         "ratio_to_empty_put": round(
-            statistics.median(a.rate / b.rate for a, b in zip(loads["one"], loads["empty"], strict=True)), 3
+            statistics.median(a.rate / b.rate for a, b in zip(loads["served"], loads["empty"], strict=True)), 3
         ),
         "plain_put_per_s": round(statistics.median(plain), 1),
         "durable_put_per_s": round(statistics.median(durable), 1),
-        "ratio_to_plain_put": round(one / statistics.median(plain), 3),
-        "ratio_to_durable_put": round(one / statistics.median(durable), 3),
+        "ratio_to_plain_put": round(served / statistics.median(plain), 3),
+        "ratio_to_durable_put": round(served / statistics.median(durable), 3),
+        "one_process_per_s": round(statistics.median(load.rate for load in loads["one"]), 1),
         "two_processes_per_s": round(statistics.median(load.rate for load in loads["two"]), 1),
-        "server_cpu_ms_per_upload": round(statistics.median(load.server_cpu_ms for load in loads["one"]), 2),
+        "growth": round(statistics.median(b.rate / a.rate for a, b in zip(loads["one"], loads["two"], strict=True)), 2),
+        "server_cpu_ms_per_upload": round(statistics.median(load.server_cpu_ms for load in loads["served"]), 2),
         "empty_cpu_ms_per_put": round(statistics.median(load.server_cpu_ms for load in loads["empty"]), 2),
         "errors": sum(load.errors for found in loads.values() for load in found),
     }

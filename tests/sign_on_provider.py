@@ -29,6 +29,8 @@ class Provider:
         self.subject = "employee-17"
         self.asked: dict[str, int] = {}
         self.wrong = ""
+        self.now_s: int | None = None
+        """The time in its tokens, where that is not the system's."""
         self._codes: dict[str, dict[str, str]] = {}
         self.rotate("first")
 
@@ -38,7 +40,7 @@ class Provider:
 
     def token(self, *, key: Any = None, header: dict[str, Any] | None = None, **changes: Any) -> str:
         """Make an ID token; a claim that is changed to None is left out."""
-        now = int(time.time())
+        now = int(time.time()) if self.now_s is None else self.now_s
         claims = {"iss": self.issuer, "sub": self.subject, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": ""}
         claims = {name: value for name, value in (claims | changes).items() if value is not None}
         signer = key or self.key

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
@@ -20,23 +19,22 @@ from ingest_server.app import create_app
 from ingest_server.rows import Participant
 from ingest_server.settings import ReceiverSettings
 from ingest_server.sign_on import INSTALLATIONS, SignOn
-from tests.ingest_server.kit import OWNER, Person, client_of, make_manifest
+from tests.ingest_server.kit import NOW, OWNER, Person, client_of, make_manifest
 from tests.sign_on_provider import CLIENT, FOREIGN, RSA, Provider, provider_running, symmetric
 
 Client = httpx.AsyncClient
-NOW_MS = time.time_ns() // 1_000_000
 
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
     with provider_running() as running:
+        running.now_s = NOW // 1000
         yield running
 
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """The time that it is: tokens are made with it."""
-    return ManualClock(NOW_MS)
+    return ManualClock(NOW)
 
 
 @pytest.fixture
@@ -44,7 +42,7 @@ def people() -> list[Person]:
     manifest = make_manifest(start="2020-01-01", end="2099-12-31")
     made = [Person(manifest, seed=seed) for seed in range(1, INSTALLATIONS + 3)]
     for person in made:
-        person.be(person.key, given_ms=NOW_MS - 1000)
+        person.be(person.key, given_ms=NOW - 1000)
     return made
 
 
@@ -93,9 +91,9 @@ BAD: dict[str, Callable[[Provider, Person], str]] = {
     "another audience": lambda provider, person: provider.token(nonce=nonce(person), aud="another"),
     "two audiences": lambda provider, person: provider.token(nonce=nonce(person), aud=[CLIENT, "another"]),
     "another party": lambda provider, person: provider.token(nonce=nonce(person), azp="another"),
-    "expired": lambda provider, person: provider.token(nonce=nonce(person), exp=NOW_MS // 1000 - 120),
+    "expired": lambda provider, person: provider.token(nonce=nonce(person), exp=NOW // 1000 - 120),
     "no expiry": lambda provider, person: provider.token(nonce=nonce(person), exp=None),
-    "from the future": lambda provider, person: provider.token(nonce=nonce(person), iat=NOW_MS // 1000 + 3600),
+    "from the future": lambda provider, person: provider.token(nonce=nonce(person), iat=NOW // 1000 + 3600),
     "no subject": lambda provider, person: provider.token(nonce=nonce(person), sub=""),
     "a foreign key of the same name": lambda provider, person: provider.token(nonce=nonce(person), key=FOREIGN),
     "a key of another kind": lambda provider, person: provider.token(
@@ -138,7 +136,7 @@ async def test_a_person_takes_part_with_a_few_installations(
 
 
 async def test_an_invitation_lets_in_too(client: Client, people: list[Person]) -> None:
-    invitation = make_invitation(people[0].study, OWNER, identity="1" * 32, expires_ms=NOW_MS + 10_000)
+    invitation = make_invitation(people[0].study, OWNER, identity="1" * 32, expires_ms=NOW + 10_000)
     answer = await client.put(
         f"{people[0].path}/consent", content=people[0].consent(), headers={HEADER: to_header(invitation)}
     )
@@ -163,7 +161,7 @@ async def test_a_revoked_person_does_not_come_back_with_another_installation(
     checker = SignOn(SignOnSettings(provider.issuer, CLIENT), secret=settings.key.seed, clock=clock)
     participant = Participant(person.study, person.pseudonym)
     place = (await checker.places(participant, provider.token(nonce=nonce(person))))[0]
-    revocation = sign_document(REVOCATION, Revocation(person.study, place, NOW_MS), OWNER)
+    revocation = sign_document(REVOCATION, Revocation(person.study, place, NOW), OWNER)
     answer = await client.post(f"/v1/studies/{person.study}/revocations", content=revocation)
     assert answer.status_code == 201
     assert (await client.put(person.segment_path(0), content=person.envelope(0))).status_code == 403
@@ -232,5 +230,5 @@ async def test_leaving_needs_no_sign_on(client: Client, provider: Provider, peop
     person = people[0]
     assert (await join(client, person, provider.token(nonce=nonce(person))))[0] == 201
     provider.wrong = "issuer"
-    answer = await client.put(f"{person.path}/consent", content=person.withdrawn(at_ms=NOW_MS))
+    answer = await client.put(f"{person.path}/consent", content=person.withdrawn(at_ms=NOW))
     assert (answer.status_code, json.loads(answer.content)["state"]) == (201, "withdrawn")
