@@ -34,6 +34,7 @@ EPOCHS = 16
 BATCH = 64
 RATE = 3e-3
 FEATURES = 14
+DRAWS = 2_000
 
 Floats = npt.NDArray[np.float64]
 
@@ -55,6 +56,7 @@ class Question(NamedTuple):
     caret: int
     history: list[Change]
     answer: str
+    session: str
 
 
 def main() -> None:
@@ -81,16 +83,35 @@ def main() -> None:
 
 
 def score(test: list[Question], grams: Grams, model: Model) -> dict[str, Any]:
-    """Give the share of held-out examples for which each way finds the word at its first guess."""
-    right: Counter[str] = Counter()
+    """Give the share of held-out examples for which each way finds the word at its first guess.
+
+    ``over_copy_last`` and ``over_n_gram`` are the lower end of what the model has over a baseline: 97.5 % of the
+    differences are above it when sessions are drawn again and again (bootstrap; examples of a session are alike).
+    """
+    right: dict[str, list[bool]] = {"model": [], "n_gram": [], "copy_last": [], "reachable": []}
     for question in test:
         words, features = candidates(question, grams)
-        right["model"] += words[int(model.scores(features).argmax())] == question.answer
-        right["n_gram"] += grams.best(question.before) == question.answer
         last = next((change.inserted for change in question.history if change.inserted), [])
-        right["copy_last"] += bool(last) and last[0] == question.answer
-        right["reachable"] += question.answer in words
-    return {"held_out_examples": len(test), **{name: round(count / len(test), 3) for name, count in right.items()}}
+        right["model"].append(words[int(model.scores(features).argmax())] == question.answer)
+        right["n_gram"].append(grams.best(question.before) == question.answer)
+        right["copy_last"].append(bool(last) and last[0] == question.answer)
+        right["reachable"].append(question.answer in words)
+    shares = {name: round(float(np.mean(found)), 3) for name, found in right.items()}
+    sessions = [question.session for question in test]
+    over = {f"over_{name}": at_least(right["model"], right[name], sessions) for name in ("copy_last", "n_gram")}
+    return {"held_out_examples": len(test), "held_out_sessions": len(set(sessions)), **shares, **over}
+
+
+def at_least(model: list[bool], other: list[bool], sessions: list[str]) -> float:
+    """Give the difference of two ways' shares that 97.5 % of the differences over drawn sessions are above."""
+    source = np.random.default_rng(0)
+    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for one, two, session in zip(model, other, sessions, strict=True):
+        sums[session][0] += int(one) - int(two)
+        sums[session][1] += 1
+    by_session = np.array(list(sums.values()))
+    drawn = by_session[source.integers(0, len(by_session), (DRAWS, len(by_session)))].sum(axis=1)
+    return round(float(np.quantile(drawn[:, 0] / drawn[:, 1], 0.025)), 3)
 
 
 def questions(path: Path) -> list[Question]:
@@ -118,6 +139,7 @@ def questions(path: Path) -> list[Question]:
                 caret=len(WORD.findall(example["input"].partition(CURSOR)[0])),
                 history=history(example["events"]),
                 answer=change.inserted[0],
+                session=example["session"],
             )
         )
     return found
