@@ -12,6 +12,7 @@ import functools
 import gc
 import os
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ os.environ.setdefault("DAFT_PROGRESS_BAR", "0")
 import daft
 from daft.exceptions import DaftCoreException
 
-from dataset_builder.helpers import GC_OBJECTS, Job, Recipe, Team, attempt, outcome
+from dataset_builder.helpers import GC_OBJECTS, Job, Recipe, Team, outcome
 from event_model.errors import DatasetError
 
 QUIET_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
@@ -45,8 +46,8 @@ class Runner(enum.Enum):
 class Engine(msgspec.Struct, frozen=True):
     """How a build is run: the same bytes come out of each.
 
-    ``workers`` is the number of processes, at most the machine's processors; with one, the native runner stays in this
-    process. ``address`` is a Ray
+    ``workers`` is the number of processes on each machine, at most its processors; with one, the native runner stays in
+    this process. ``address`` is a Ray
     cluster's; its machines must see the source and the work folder under the same paths.
     """
 
@@ -56,21 +57,28 @@ class Engine(msgspec.Struct, frozen=True):
 
 
 _TEAMS: dict[str, Team] = {}
+_OF_RAY: dict[str, Team] = {}
+_LOCK = threading.Lock()
 
 
-class _Worker:
-    """A process that makes the job once and then does items of it."""
+class _OnRay:
+    """What Ray's process of a machine hands items to: a team there, the same for all tasks of a build."""
 
-    def __init__(self, recipe: tuple[Callable[..., Job], tuple[Any, ...]]) -> None:
-        # What a task makes lives as long as the task: looking for cycles among it takes a seventh of the time.
-        gc.set_threshold(GC_OBJECTS, 50, 50)
-        make, arguments = recipe
-        self._job = make(*arguments)
+    def __init__(self, token: str, recipe: tuple[Callable[..., Job], tuple[Any, ...]], workers: int) -> None:
+        with _LOCK:  # one of these is made for each task and thread
+            if token not in _OF_RAY:
+                while _OF_RAY:  # that of an earlier build, with its key
+                    _OF_RAY.popitem()[1].__exit__(None, None, None)
+                # What a task makes lives as long as the task: looking for cycles among it takes a seventh of the time.
+                gc.set_threshold(GC_OBJECTS, 50, 50)
+                make, arguments = recipe
+                _OF_RAY[token] = Team(Recipe(make, *arguments), workers).__enter__()
+        self._team = _OF_RAY[token]
 
     @daft.method(return_dtype=daft.DataType.binary())
     def run(self, task: str, item: bytes) -> bytes:
         """Do one item."""
-        return attempt(self._job, task, item)
+        return self._team.run(task, item)
 
 
 def run_item(token: str, task: str, item: bytes) -> bytes:
@@ -114,8 +122,9 @@ class Workshop:
         if not items:
             return
         if self._engine.runner is Runner.RAY:
-            pool = daft.cls(_Worker, max_concurrency=min(self._engine.workers, len(items)), use_process=True)
-            run: Callable[..., Any] = pool((self._recipe.make, self._recipe.arguments)).run
+            made = daft.cls(_OnRay, use_process=False)
+            recipe = (self._recipe.make, self._recipe.arguments)
+            run: Callable[..., Any] = made(self._token, recipe, self._engine.workers).run
         else:
             run = functools.partial(_run_here, daft.lit(self._token))
         try:
