@@ -328,6 +328,18 @@ async def test_forgetting_that_had_to_be_tried_twice_counts_time_once(
         assert [event.delta_ms for event in await store.pending(SESSION)] == [0, 0, 2000]
 
 
+async def test_what_can_not_be_read_and_may_have_been_sent_goes_with_its_envelope(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        info = await sealed(store, typing(0, 10))
+        info = await store.put_envelope(info, b"envelope", "1" * 64)
+        await store._database.write(lambda connection: connection.execute("UPDATE segments SET body = zeroblob(99)"))
+        done = await store.forget(Selection(indexes=frozenset({3})))
+        assert (done.events, done.uploaded_segments) == (10, (info.place,))
+        assert await store.envelope(info) is None
+        assert await _ciphertexts(store) == [None, None]
+
+
 async def test_what_is_sealed_while_it_is_walked_is_still_forgotten(tmp_path: Path) -> None:
     async with await open_store(tmp_path) as store:
         await begin(store)
