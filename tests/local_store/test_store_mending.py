@@ -136,6 +136,34 @@ async def test_what_leads_to_the_rows_can_be_done_without(tmp_path: Path, act: H
     assert set_aside(tmp_path) == [aside]
 
 
+@pytest.mark.parametrize("at", [16, 18, 19, 20, 21, 47, 59, 63, 67, 71])
+async def test_a_header_that_rotted_is_not_believed(tmp_path: Path, at: int) -> None:
+    await filled(tmp_path)
+    events = await events_of(tmp_path)
+
+    def rot(data: bytearray) -> None:
+        data[at] ^= 4
+
+    harm(tmp_path, rot)
+    async with await open_store(tmp_path) as store:
+        await begin(store, type(SESSION)("d" * 32))  # it can be written, too
+    assert await events_of(tmp_path) == events
+
+
+async def test_a_table_that_is_said_to_begin_elsewhere_is_not_believed(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    events = await events_of(tmp_path)
+
+    def rot(data: bytearray) -> None:
+        """Let one index begin where another does, so that nothing is found in it."""
+        one, other = b"segments_by_sessionsegments", b"segments_by_placesegments"
+        data[data.index(one) + len(one)] = data[data.index(other) + len(other)]
+
+    harm(tmp_path, rot)
+    assert await events_of(tmp_path) == events
+    assert len(set_aside(tmp_path)) == 1
+
+
 @pytest.mark.parametrize("leaving", [False, True])
 async def test_forgetting_reaches_what_was_set_aside(tmp_path: Path, leaving: bool) -> None:
     await filled(tmp_path)
