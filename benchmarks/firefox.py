@@ -241,12 +241,18 @@ class Firefox:
 
 
 @contextlib.asynccontextmanager
-async def firefox(home: Path, *, environment: Mapping[str, str] = {}) -> AsyncIterator[Firefox]:
+async def firefox(
+    home: Path,
+    *,
+    environment: Mapping[str, str] = {},
+    preferences: Mapping[str, Any] = {},
+    any_certificate: bool = False,
+) -> AsyncIterator[Firefox]:
     """Run Firefox with the extension. No site is granted yet: that is asked in the extension's window."""
     profile = home / ".mozilla" / "firefox" / "overt"
     profile.mkdir(parents=True, exist_ok=True)
     name = str(uuid.uuid4())
-    chosen = {**PREFERENCES, "extensions.webextensions.uuids": json.dumps({FIREFOX_ID: name})}
+    chosen = {**PREFERENCES, **preferences, "extensions.webextensions.uuids": json.dumps({FIREFOX_ID: name})}
     lines = [f"user_pref({json.dumps(key)}, {json.dumps(value)});" for key, value in chosen.items()]
     (profile / "user.js").write_text("\n".join(lines))
     port = _free_port()
@@ -259,7 +265,7 @@ async def firefox(home: Path, *, environment: Mapping[str, str] = {}) -> AsyncIt
     try:
         async with await _connected(port) as socket:
             bidi = Bidi(socket)
-            await bidi.call("session.new", capabilities={})
+            await bidi.call("session.new", capabilities={"alwaysMatch": {"acceptInsecureCerts": any_certificate}})
             await bidi.call("webExtension.install", extensionData={"type": "path", "path": str(built("firefox"))})
             yield Firefox(bidi, f"moz-extension://{name}")
             await bidi.close()
