@@ -1,17 +1,18 @@
 """What overt adds to a key in real editors, what its sidecar costs, and what peers' ways cost for the same session.
 
-    python -m benchmarks.keystroke [--keys 400]
+    python -m benchmarks.keystroke [--keys 2000]
 
 Two windows of the same editor stand side by side, one with overt's plugin capturing and one without it; each key goes
 to one and then to the other, in turns. For Visual Studio Code (code-server in Chromium) the time is from the browser's
 key event to the changed line in the page; for Neovim from the key's request to the redraw that shows it.
 
 What is added is the median, over blocks of a hundred keys in each window, of the difference of the block's quantiles:
-a burst of somebody else's work hits one block, not the median. ``noise_ms`` is the same figure for the window without
-overt against itself, its odd keys against its even ones: what is less than that is nothing that could be told.
+a burst of somebody else's work hits one block, not the median. ``interval_ms`` says within what it lies (95 %, by
+drawing blocks anew): where that holds zero, nothing can be told from it. ``noise_ms`` is the same figure for the window
+without overt against itself, its odd keys against its even ones.
 ``wakeup_floor_us`` is what a process that does nothing pays for a key, in the same run: on a busy machine caches are
-cold, and everything takes several times as long. The sidecar's cost is that of the dearer editor, keys at a typist's
-pace. The last line is one JSON object.
+cold, and everything takes several times as long. The sidecar's cost is that of the dearer editor, over keys that follow
+each other at a typist's pace, after those that were timed. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import http.client
 import http.server
 import json
 import os
+import random
 import resource
 import shutil
 import statistics
@@ -43,13 +45,19 @@ from overt.demo.house import OVERT, House
 
 LINE = "value = compute(first, second)  # in turns "
 PACE_S = 0.12
-"""Between two keys in the same window: a fast typist's."""
+"""From one key to the next: a fast typist's."""
 
-QUICK_PACE_S = 0.03
-"""Between two keys where only their time to the screen is asked."""
+COST_KEYS = 200
+"""Keys at that pace for the sidecar's cost."""
+
+QUICK_PACE_S = 0.02
+"""Between two keys in the same window where only their time to the screen is asked."""
 
 BLOCK_KEYS = 100
 """Keys of one window in a block; its 99th percentile is its slowest but one."""
+
+DRAWS = 2000
+"""How often blocks are drawn anew for an interval."""
 
 PEER_HEARTBEATS = 50
 STARTS = 5
@@ -83,7 +91,7 @@ return vim.wait(20000, function() return require("overt.buffer").captured(vim.ap
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.keystroke", description="Time keys in real editors.")
-    parser.add_argument("--keys", type=int, default=400, help="keys in each window")
+    parser.add_argument("--keys", type=int, default=2000, help="keys that are timed in each window")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="overt-keystroke-") as folder:
         result = asyncio.run(measure(Path(folder), options.keys))
@@ -106,6 +114,10 @@ async def measure(folder: Path, keys: int) -> dict[str, Any]:
     return {
         "added_ms_p50": {editor: added(pair, 0.5) for editor, pair in times.items()},
         "added_ms_p99": {editor: added(pair, 0.99) for editor, pair in times.items()},
+        "interval_ms": {
+            editor: {f"p{round(part * 100)}": interval(pair, part) for part in (0.5, 0.99)}
+            for editor, pair in times.items()
+        },
         "noise_ms": {
             editor: {f"p{round(part * 100)}": noise(plain, part) for part in (0.5, 0.99)}
             for editor, (_, plain) in times.items()
@@ -209,18 +221,22 @@ async def time_vscode(house: House, keys: int) -> tuple[tuple[list[float], list[
             await bench.press("Control+End")
             await bench.type("warming up ")
             await bench.page.evaluate(WATCH_KEYS)
-        [sidecar] = with_overt.sidecars()
-        before = running_us(sidecar)
         for number in range(keys):
             for bench in (with_overt, without) if number % 2 else (without, with_overt):
                 await bench.page.keyboard.press(key_of(number))
-                await asyncio.sleep(PACE_S / 2)
+                await asyncio.sleep(QUICK_PACE_S / 2)
         await asyncio.sleep(1)
-        cost = round((running_us(sidecar) - before) / keys, 1)
-        rss = round(sidecar.memory_info().rss / 1e6, 1)
         found = [
             list(map(float, await bench.page.evaluate("() => window.keyTimes"))) for bench in (with_overt, without)
         ]
+        [sidecar] = with_overt.sidecars()
+        before, began = running_us(sidecar), time.perf_counter()
+        for number in range(COST_KEYS):
+            await with_overt.page.keyboard.press(key_of(number))
+            await asyncio.sleep(max(0.0, began + (number + 1) * PACE_S - time.perf_counter()))
+        await asyncio.sleep(1)
+        cost = round((running_us(sidecar) - before) / COST_KEYS, 1)
+        rss = round(sidecar.memory_info().rss / 1e6, 1)
     if [len(times) for times in found] != [keys, keys]:
         raise SystemExit(f"of {keys} keys, {[len(times) for times in found]} were seen")
     return (found[0], found[1]), cost, rss
@@ -254,12 +270,12 @@ def time_neovim(house: House, keys: int) -> tuple[tuple[list[float], list[float]
             time.sleep(QUICK_PACE_S / 2)
     time.sleep(1)
     sidecar = psutil.Process(windows[0].exec_lua("return require('overt.sidecar').pid()"))
-    before = running_us(sidecar)
-    for number in range(keys // 2):
+    before, began = running_us(sidecar), time.perf_counter()
+    for number in range(COST_KEYS):
         windows[0].input(vim_key(number))
-        time.sleep(PACE_S)
+        time.sleep(max(0.0, began + (number + 1) * PACE_S - time.perf_counter()))
     time.sleep(1)
-    cost = round((running_us(sidecar) - before) / (keys // 2), 1)
+    cost = round((running_us(sidecar) - before) / COST_KEYS, 1)
     for window in windows:
         with contextlib.suppress(OSError, EOFError):
             window.command("qall!")
@@ -370,16 +386,23 @@ def quantile(values: list[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
-def added(pair: tuple[list[float], list[float]], part: float) -> float:
-    """How much later a quantile of the keys is in the first window, in ms: the median over blocks of keys."""
+def differences(pair: tuple[list[float], list[float]], part: float) -> list[float]:
+    """How much later a quantile of the keys is in the first window, in ms, for each block of keys."""
     size = min(BLOCK_KEYS, len(pair[0]))
     starts = range(0, len(pair[0]) - size + 1, size)
-    return round(
-        statistics.median(
-            quantile(pair[0][at : at + size], part) - quantile(pair[1][at : at + size], part) for at in starts
-        ),
-        3,
-    )
+    return [quantile(pair[0][at : at + size], part) - quantile(pair[1][at : at + size], part) for at in starts]
+
+
+def added(pair: tuple[list[float], list[float]], part: float) -> float:
+    """How much later a quantile of the keys is in the first window, in ms: the median over blocks."""
+    return round(statistics.median(differences(pair, part)), 3)
+
+
+def interval(pair: tuple[list[float], list[float]], part: float) -> tuple[float, float]:
+    """Within what that lies with 95 %, by the bootstrap over blocks (Efron 1979); it draws the same each time."""
+    found, draw = differences(pair, part), random.Random(1)
+    medians = sorted(statistics.median(draw.choices(found, k=len(found))) for _ in range(DRAWS))
+    return round(quantile(medians, 0.025), 3), round(quantile(medians, 0.975), 3)
 
 
 def noise(times: list[float], part: float) -> float:
