@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 
 UNTRIED = "Written to its documentation; untried."
@@ -13,14 +14,14 @@ def helix(command: Sequence[str]) -> str:
     return f"""In ~/.config/helix/languages.toml, and for each language you want:
 
 [language-server.overt]
-command = {json.dumps(command[0])}
-args = {json.dumps(list(command[1:]))}
+command = {json.dumps(command[0], ensure_ascii=False)}
+args = {json.dumps(list(command[1:]), ensure_ascii=False)}
 
 [[language]]
 name = "python"
 language-servers = ["pylsp", "overt"]
 
-{UNTRIED}
+Helix 23.10 or later. {UNTRIED}
 """
 
 
@@ -61,10 +62,10 @@ def zed(command: Sequence[str]) -> str:
 
 def vim(command: Sequence[str]) -> str:
     """For vim-lsp, and for ALE."""
-    words = ", ".join(f"'{word}'" for word in command)
+    words = ", ".join(map(_vim_string, command))
     return f"""With vim-lsp, in your vimrc:
 
-if executable('{command[0]}')
+if executable({_vim_string(command[0])})
   au User lsp_setup call lsp#register_server({{
     \\ 'name': 'overt', 'cmd': {{server_info -> [{words}]}}, 'allowlist': ['*'] }})
 endif
@@ -72,8 +73,9 @@ endif
 With ALE, in your vimrc, for each language you want:
 
 call ale#linter#Define('python', {{
-  \\ 'name': 'overt', 'lsp': 'stdio', 'executable': '{command[0]}',
-  \\ 'command': '%e {" ".join(command[1:])}', 'project_root': {{buffer -> expand('#' . buffer . ':p:h')}} }})
+  \\ 'name': 'overt', 'lsp': 'stdio', 'executable': {_vim_string(command[0])},
+  \\ 'command': {_vim_string("%e " + shlex.join(command[1:]))},
+  \\ 'project_root': {{buffer -> expand('#' . buffer . ':p:h')}} }})
 let g:ale_linters = {{'python': ['overt', 'ruff', 'mypy']}}
 let g:ale_lint_delay = 0
 
@@ -82,10 +84,15 @@ ALE sends whole files, a moment after typing; overt compares them.
 """
 
 
+def _vim_string(word: str) -> str:
+    return "'" + word.replace("'", "''") + "'"
+
+
 def jetbrains(command: Sequence[str]) -> str:
     """For the plugin LSP4IJ."""
+    line = " ".join(f'"{word}"' if " " in word else word for word in command)
     return f"""Install the plugin LSP4IJ, then Settings > Languages & Frameworks > Language Servers > New:
-name `overt`, command `{" ".join(command)}`, and under Mappings the file types or languages you want.
+name `overt`, command `{line}`, and under Mappings the file types or languages you want.
 
 {UNTRIED}
 """

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import stat
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from event_model.errors import OvertError
+from overt.setup import recipes
 from overt.setup.changes import CopyFolder, MarkedBlock, RunCommand
 from overt.setup.plan import Plan, Surroundings
 from overt.setup.targets import TARGETS
@@ -135,6 +139,32 @@ def test_editors_own_command_is_asked_run_and_undone(tmp_path: Path) -> None:
 def test_sidecar_is_named_so_that_the_editor_finds_it(tmp_path: Path) -> None:
     assert '"-m", "overt", "lsp"' in TARGETS["helix"](machine(tmp_path)).recipe
     assert 'command = "/usr/bin/overt"' in TARGETS["helix"](machine(tmp_path, "overt")).recipe
+
+
+LSP = ["/home/a b/bin/python\u00e9\U0001f40d", "-m", "overt", "lsp"]
+"""A command with all that a quoting can stumble over."""
+
+
+def block(recipe: str, start: str) -> str:
+    """What of a recipe goes into a file: from a line on up to the prose."""
+    text = recipe[recipe.index("\n" + start) + 1 :]
+    return re.split(r"\n\n(?=Helix|Written|In katerc)", text)[0]
+
+
+def test_recipes_are_what_the_editors_read() -> None:
+    """Names and places as in each editor's reference; those that can be had here are run besides (tests/editors)."""
+    helix = tomllib.loads(block(recipes.helix(LSP), "[language-server.overt]"))
+    assert helix["language-server"] == {"overt": {"command": LSP[0], "args": LSP[1:]}}
+    assert [each["language-servers"][-1] for each in helix["language"]] == ["overt"]
+    sublime = json.loads(block(recipes.sublime(LSP), "{"))
+    assert sublime["clients"]["overt"] == {"enabled": True, "command": LSP, "selector": "source | text"}
+    zed = json.loads(block(recipes.zed(LSP), "{"))
+    assert zed["lsp"]["overt"]["binary"] == {"path": LSP[0], "arguments": LSP[1:]}
+    kate = json.loads(block(recipes.kate(LSP), "{"))
+    assert kate["servers"]["python"]["command"] == LSP
+    command = re.search("command `(.*)`", recipes.jetbrains(LSP))
+    assert command is not None
+    assert shlex.split(command[1]) == LSP
 
 
 def test_plugins_are_told_how_overt_is_started(tmp_path: Path) -> None:
