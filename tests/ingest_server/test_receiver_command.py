@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -17,8 +13,8 @@ from event_model.clock import SystemClock
 from event_model.signed import Signed
 from ingest_server.objects import segment_key
 from ingest_server.s3_objects import S3Objects
-from overt.keyfiles import write_signing_key
-from tests.ingest_server.kit import OWNER, RECEIVER_KEY, Person, SignedRequests, sign_manifest
+from tests.ingest_server.kit import Person, SignedRequests
+from tests.ingest_server.serve_command import address_of, serving
 from tests.ingest_server.servers import ACCESS_KEY, REGION, SECRET_KEY, S3Server, make_bucket
 
 
@@ -34,11 +30,7 @@ async def test_serve_works_on_postgresql_and_s3(
     )
     # An object whose row was never written, as a crash leaves it: erasing everything must find it in the bucket.
     await objects.put(segment_key(person.study, person.pseudonym, 1, 0), b"orphan")
-    (tmp_path / "study.json").write_bytes(sign_manifest(manifest.payload, OWNER))
-    write_signing_key(tmp_path / "receiver.key", RECEIVER_KEY)
-    arguments = ["--study", "study.json", "--key", "receiver.key", "--data", "data", "--port", "0", "--json"]
     environment = {
-        **os.environ,
         "OVERT_DATABASE": database,
         "OVERT_BUCKET": "serve-command",
         "AWS_ENDPOINT_URL": server.endpoint,
@@ -46,16 +38,10 @@ async def test_serve_works_on_postgresql_and_s3(
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         "AWS_REGION": REGION,
     }
-    command = [str(Path(sys.executable).with_name("overt")), "serve", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=tmp_path) as process:
-        try:
-            assert process.stdout is not None
-            address = json.loads(process.stdout.readline())["listening"]
-            signing = SignedRequests(SystemClock().wall_ms)
-            async with httpx.AsyncClient(base_url=address, trust_env=False, auth=signing) as client:
-                answer = await client.post(f"{person.path}/deletions", content=person.deletion())
-        finally:
-            process.terminate()
+    with serving(tmp_path, manifest.raw, environment=environment) as process:
+        signing = SignedRequests(SystemClock().wall_ms)
+        async with httpx.AsyncClient(base_url=address_of(process), trust_env=False, auth=signing) as client:
+            answer = await client.post(f"{person.path}/deletions", content=person.deletion())
     assert answer.status_code == 201
     assert await objects.keys("segments/") == []
     with psycopg.connect(database) as connection:

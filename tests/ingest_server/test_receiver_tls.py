@@ -6,9 +6,6 @@ import datetime
 import json
 import ssl
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -18,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from overt.keyfiles import write_signing_key
-from tests.ingest_server.kit import OWNER, RECEIVER_KEY, make_manifest, sign_manifest
+from tests.ingest_server.kit import make_manifest
+from tests.ingest_server.serve_command import address_of, serving
 
 pytestmark = pytest.mark.system
 
@@ -49,26 +46,12 @@ def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
     return folder / f"{name}.pem", folder / f"{name}.key"
 
 
-@contextmanager
-def serving(folder: Path, *flags: str) -> Iterator[subprocess.Popen[bytes]]:
-    (folder / "study.json").write_bytes(sign_manifest(make_manifest().payload, OWNER))
-    if not (folder / "receiver.key").exists():
-        write_signing_key(folder / "receiver.key", RECEIVER_KEY)
-    arguments = ["--study", "study.json", "--key", "receiver.key", "--data", "data", "--port", "0", "--json", *flags]
-    command = [str(Path(sys.executable).with_name("overt")), "serve", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-
-
 def test_it_speaks_tls_and_only_to_who_asks_for_its_name(tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path, "localhost")
-    with serving(tmp_path, "--tls-cert", str(certificate), "--tls-key", str(key), "--log-requests") as process:
-        assert process.stdout is not None
+    flags = "--tls-cert", str(certificate), "--tls-key", str(key), "--log-requests"
+    with serving(tmp_path, make_manifest().raw, *flags, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
-        url = json.loads(process.stdout.readline())["listening"]
+        url = address_of(process)
         assert url.startswith("https://127.0.0.1:")
         trusted = ssl.create_default_context(cafile=str(certificate))
         with httpx.Client(verify=trusted, trust_env=False) as client:
@@ -84,7 +67,8 @@ def test_it_speaks_tls_and_only_to_who_asks_for_its_name(tmp_path: Path) -> None
 
 def test_a_certificate_that_is_none_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "bad.pem").write_text("no certificate")
-    with serving(tmp_path, "--tls-cert", "bad.pem", "--tls-key", "bad.pem") as process:
+    flags = "--tls-cert", "bad.pem", "--tls-key", "bad.pem"
+    with serving(tmp_path, make_manifest().raw, *flags, stderr=subprocess.PIPE) as process:
         _, said = process.communicate(timeout=60)
         assert process.returncode == 8
         assert b"[tls]" in said

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -34,9 +33,9 @@ from ingest_server.shared_bodies import SLOT_BYTES
 from ingest_server.sqlite_driver import DRIVER
 from ingest_server.sqlite_metadata import SqliteMetadata
 from ingest_server.stores import StoreSettings
-from overt.keyfiles import write_signing_key
 from tests.faults.fault_effort import effort
 from tests.ingest_server.kit import RECEIVER_KEY, Person, SignedRequests, make_manifest
+from tests.ingest_server.serve_command import address_of, serving
 
 pytestmark = [
     pytest.mark.system,
@@ -141,18 +140,9 @@ def _client(url: str) -> httpx.AsyncClient:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, manifest: Signed[StudyManifest]) -> Iterator[tuple[str, psutil.Process]]:
-    (folder / "study.json").write_bytes(manifest.raw)
-    if not (folder / "receiver.key").exists():
-        write_signing_key(folder / "receiver.key", RECEIVER_KEY)
-    command = [str(Path(sys.executable).with_name("overt")), "serve", "--study", "study.json", "--key", "receiver.key"]
-    options = ["--data", "data", "--port", "0", "--json", "--workers", "2"]
-    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, cwd=folder) as process:
-        try:
-            assert process.stdout is not None
-            yield json.loads(process.stdout.readline())["listening"], psutil.Process(process.pid)
-        finally:
-            process.terminate()
+def two_workers(folder: Path, manifest: Signed[StudyManifest]) -> Iterator[tuple[str, psutil.Process]]:
+    with serving(folder, manifest.raw, "--workers", "2") as process:
+        yield address_of(process), psutil.Process(process.pid)
 
 
 def workers_of(server: psutil.Process) -> list[psutil.Process]:
@@ -177,7 +167,7 @@ async def test_workers_that_are_killed_under_load_lose_nothing_and_store_nothing
     tmp_path: Path, present: Signed[StudyManifest]
 ) -> None:
     fleet = Fleet(present)
-    with serving(tmp_path, present) as (url, server):
+    with two_workers(tmp_path, present) as (url, server):
         await fleet.join(url)
         seen = {worker.pid for worker in workers_of(server)}
         assert len(seen) == 2
@@ -202,7 +192,7 @@ async def test_a_server_that_is_killed_takes_its_workers_with_it_and_what_has_a_
 ) -> None:
     fleet = Fleet(present, EACH_OF_KILLED)
     for death in range(SERVER_DEATHS):
-        with serving(tmp_path, present) as (url, server):
+        with two_workers(tmp_path, present) as (url, server):
             if death == 0:
                 await fleet.join(url)
             workers = workers_of(server)
@@ -213,7 +203,7 @@ async def test_a_server_that_is_killed_takes_its_workers_with_it_and_what_has_a_
                 await sending
             await ended(workers)
         assert fleet.check(tmp_path / "data") >= len(fleet.receipts)
-    with serving(tmp_path, present) as (url, _):
+    with two_workers(tmp_path, present) as (url, _):
         await fleet.send_all(url)
     assert fleet.check(tmp_path / "data") == PEOPLE * EACH_OF_KILLED
 
@@ -222,7 +212,7 @@ async def test_a_stop_signal_to_all_processes_lets_the_workers_finish(
     tmp_path: Path, present: Signed[StudyManifest]
 ) -> None:
     fleet = Fleet(present)
-    with serving(tmp_path, present) as (url, server):
+    with two_workers(tmp_path, present) as (url, server):
         await fleet.join(url)
         workers = workers_of(server)
         for worker in workers:
