@@ -16,7 +16,7 @@ from consent_ledger.manifest import (
     WorkspaceRule,
     notice_digest,
 )
-from event_model.envelope import EnvelopeHeader, parse_envelope, seal_envelope
+from event_model.envelope import ENVELOPE_VERSION, EnvelopeHeader, parse_envelope, seal_envelope
 from event_model.events import Body, CaptureStart, DocumentClose, DocumentEdit, DocumentOpen, Event, Finding, Mask
 from event_model.ids import DocumentId, RecordId, SessionId, StudyId
 from event_model.keys import RecipientSecretKey, Secret, SigningKey, encode_key, pseudonym_of
@@ -127,7 +127,7 @@ class Contributor:
         """Seal a segment to the study's key."""
         header = content.header
         fields: dict[str, object] = {
-            "version": 1,
+            "version": ENVELOPE_VERSION,
             "study": header.study,
             "study_version": header.study_version,
             "pseudonym": header.pseudonym,
