@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
+from dataset_builder.edit_runs import MAX_PAUSE_MS, EditRun
 from dataset_builder.text import BlockText
-
-if TYPE_CHECKING:
-    from dataset_builder.edit_runs import EditRun
-
-MAX_PAUSE_MS = 3_000
-"""A longer pause ends a burst: the person stopped to think or to read."""
 
 NEAR_CHARS = 80
 """An edit further than about a line away (code points) from what the burst changed begins another."""

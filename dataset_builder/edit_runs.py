@@ -9,11 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dataset_builder.bursts import MAX_PAUSE_MS
 from dataset_builder.event_arrays import ORIGIN_NAMES, EventArrays, Int64s
 from event_model.body_columns import LEVELS
 from event_model.events import Mask
 from event_model.levels import Level
+
+MAX_PAUSE_MS = 3_000
+"""A longer pause ends a run, and a burst: the person stopped to think or to read."""
 
 
 class Moment(NamedTuple):
