@@ -62,6 +62,13 @@ _SIGNED = (
     _header("Signature", "RFC 9421: Ed25519 over the signature base.", "overt=:YmFy:"),
 )
 
+_LETS_IN = (
+    _header(
+        "Overt-Invitation", "An invitation by the study's owner, base64url; where a study is not open to all.", "Zm9v"
+    ),
+    _header("Overt-Identity-Token", "Or an ID token of the provider that /v1/receiver names.", "a.b.c"),
+)
+
 _SEGMENT_PROBLEMS = (401, 403, 404, 409, 410)
 
 _EXAMPLES: dict[str, Any] = {
@@ -92,7 +99,7 @@ def document() -> dict[str, Any]:
             "/openapi.json": {"get": _get("openapi", "This description", {"type": "object"}, ())},
             "/v1/receiver": {"get": _get("describe", "The key that signs receipts, and the studies", _DESCRIPTION, ())},
             f"{participant}/consent": {
-                "parameters": [_STUDY, _PSEUDONYM, *_SIGNED],
+                "parameters": [_STUDY, _PSEUDONYM, *_SIGNED, *_LETS_IN],
                 "put": _put("putConsent", "Take a consent record", "application/json", (401, 403, 404)),
             },
             f"{participant}/segments/{{epoch}}/{{number}}": {
