@@ -91,6 +91,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         sweeping = None
+        await notes.finish_erasing()
         if workers is not None:
             await workers.start()
         if settings.sweep_every_s is not None:

@@ -127,6 +127,10 @@ class Metadata(Protocol):
         """Work out something from the size of a study's log and its complete nodes."""
         ...
 
+    async def finish_erasing(self) -> None:
+        """Have rows overwritten that an earlier process erased and could not."""
+        ...
+
     @property
     def erasing(self) -> bool:
         """Whether rows that were erased still lie in a file; emptying it is tried again until it succeeds."""

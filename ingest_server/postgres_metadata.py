@@ -63,6 +63,9 @@ class PostgresMetadata(SqlMetadata):
         dispose(self._claims)
         super().close()
 
+    async def finish_erasing(self) -> None:
+        """Do nothing: a server's own log is its operator's."""
+
     def _lock_logs(self, connection: sql.Connection) -> None:
         connection.execute(sql.select(sql.func.pg_advisory_xact_lock(LOCK_CLASS, _LOGS_LOCK)))
 

@@ -284,6 +284,10 @@ class SqlMetadata(ABC):
             lambda connection: view(sql_log.size_of(connection, study), sql_log.node_reader(connection, study))
         )
 
+    @abstractmethod
+    async def finish_erasing(self) -> None:
+        """Have rows overwritten that an earlier process erased and could not."""
+
     @property
     def erasing(self) -> bool:
         """Whether rows that were erased still lie in a file; a server's own log is its operator's."""

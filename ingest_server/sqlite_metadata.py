@@ -72,6 +72,11 @@ class SqliteMetadata(SqlMetadata):
         await super().revoke(study, invitation, entry)
         await self._empty_log()
 
+    async def finish_erasing(self) -> None:
+        """Overwrite what an earlier process erased, where somebody read when this one started."""
+        if self.erasing:
+            await self._empty_log()
+
     @property
     def erasing(self) -> bool:
         """Whether rows that were erased still lie in a file; emptying it is tried again until it succeeds."""

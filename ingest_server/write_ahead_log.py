@@ -35,18 +35,16 @@ class WriteAheadLog:
     async def empty(self) -> None:
         """Take the log over into the database and cut it; if that is blocked, it is tried again until it succeeds."""
         if not await asyncio.to_thread(self.try_to_empty) and self._again is None:
+            self._log({"event": "erasure-waits"})
             self._again = asyncio.create_task(self._keep_trying())
 
     def try_to_empty(self) -> bool:
         """Try once, and say whether it is empty."""
         with self._attempt:
-            before = self.blocked
             try:
                 self.blocked = self._cut() != 0
             except (OSError, StoreUnwritable, *DRIVER_ERRORS):  # Uploads will say so too; it stays to be done.
                 self.blocked = True
-            if self.blocked != before:
-                self._log({"event": "erasure-waits" if self.blocked else "erasure-done"})
             return not self.blocked
 
     def stop(self) -> None:
@@ -70,3 +68,4 @@ class WriteAheadLog:
             await asyncio.sleep(AGAIN_S)
             await asyncio.to_thread(self.try_to_empty)
         self._again = None
+        self._log({"event": "erasure-done"})
