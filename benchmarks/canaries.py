@@ -77,7 +77,7 @@ async def run(browser: str, page: bytes, canaries: Canaries, levels: Iterable[st
         "of": len(canaries.strings),
         "secret_field_events": secret_events,
         "at_content": found.get("content", []),
-        "at_content_never": sorted((secret | set(NEVER.split())) & set(found.get("content", []))),
+        "at_content_never": sorted((secret | set(canaries.never or NEVER.split())) & set(found.get("content", []))),
         "events": counts,
         "browser": browser,
     }
@@ -87,7 +87,7 @@ async def one_level(browser: str, folder: Path, page: bytes, canaries: Canaries,
     """Make a house, use the page in the browser, and search."""
     house = WebHouse(folder)
     with serve_page(page, canaries.files) as origin:
-        await house.found_web_study([origin], level)
+        await house.found_web_study([origin], level, secret_fields=canaries.secret_fields)
         await house.join()
         house.introduce(browser)
         try:

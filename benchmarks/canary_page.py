@@ -17,6 +17,9 @@ import msgspec
 
 from benchmarks.browser_hands import Hands
 
+SHORTEST = 4
+"""Characters of a string that is looked for: a digit stands everywhere."""
+
 
 class Typed(msgspec.Struct, frozen=True):
     """A string that is typed: ``steps`` lead to the field, the last one types."""
@@ -28,18 +31,24 @@ class Typed(msgspec.Struct, frozen=True):
 
 
 class Canaries(msgspec.Struct, frozen=True):
-    """What to do with a page, and every string that may not be found."""
+    """What to do with a page, and every string that may not be found.
+
+    ``never`` names those that no level allows, ``secret_fields`` is the list of the study.
+    """
 
     url_path: str
     typed: list[Typed]
     static: dict[str, str]
     files: dict[str, str] = {}
     after: list[list[Any]] = []
+    never: list[str] = []
+    secret_fields: list[str] = []
 
     @property
     def strings(self) -> dict[str, str]:
-        """Every canary by its name."""
-        return {**{each.name: each.value for each in self.typed}, **self.static}
+        """Every canary by its name, but those too short to be found: they may only give no event."""
+        typed = {each.name: each.value for each in self.typed if len(each.value) >= SHORTEST}
+        return {**typed, **self.static}
 
 
 def read_canaries(path: Path) -> Canaries:

@@ -34,6 +34,14 @@ async def test_content_holds_what_was_typed_but_no_secret_of_any_kind() -> None:
     assert result["secret_field_events"] == 0
 
 
+async def test_each_kind_of_secret_field_gives_no_event_on_a_page_of_another_make() -> None:
+    canaries = read_canaries(HERE / "office.json")
+    result = await run("chromium", (HERE / "office.html").read_bytes(), canaries, ["content"])
+    assert result["secret_field_events"] == 0
+    assert result["at_content_never"] == []
+    assert {"typed_name", "typed_rich", "typed_frame", "zqheading", "zqdialog"} <= set(result["at_content"])
+
+
 async def test_what_is_done_is_told(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         await at.hands.move(100, 100, 400, 300)

@@ -20,6 +20,18 @@ const FROM_CONTENT = new Set(
     "row rowheader sectionhead switch tab tooltip treeitem alert status caption legend"
   ).split(" "),
 );
+/** The roles there are (WAI-ARIA 1.3 and its modules): what else stands in the attribute is the page's own text. */
+const ROLES = new Set(
+  (
+    "alert alertdialog application article banner blockquote button caption cell checkbox code columnheader combobox " +
+    "comment complementary contentinfo definition deletion dialog directory document emphasis feed figure form grid " +
+    "gridcell group heading image img insertion link list listbox listitem log main mark marquee math menu menubar " +
+    "menuitem menuitemcheckbox menuitemradio meter navigation none note option paragraph progressbar radio radiogroup " +
+    "region row rowgroup rowheader scrollbar search searchbox sectionfooter sectionheader sectionhead separator " +
+    "slider spinbutton status strong subscript suggestion superscript switch tab table tablist tabpanel term textbox " +
+    "time timer toolbar tooltip tree treegrid treeitem graphics-document graphics-object graphics-symbol legend"
+  ).split(" "),
+);
 /** Elements whose role depends on their attributes; that of any other is its tag's, if it has none of its own. */
 const VARIED = new Set("a area link img input select".split(" "));
 const byTag = new Map<string, string>();
@@ -44,7 +56,7 @@ export function roleOf(element: Element): string {
 
 function ariaRole(element: Element): string {
   const role = getRole(element) ?? "";
-  return /^[a-z-]{1,32}$/.test(role) && role !== "generic" && role !== "presentation" ? role : "";
+  return ROLES.has(role) && role !== "none" ? role : "";
 }
 
 /**
