@@ -13,11 +13,13 @@ from typing import Any
 
 from local_store.model import SegmentState
 from local_store.salvage import Found
+from local_store.sessions import NAME
 
 SOURCE_LOST = "lost"
 """The source of a session whose row is gone."""
 
 INDEX_BITS = 32
+NAME_MASK = (1 << 128) - 1
 
 _SURE, _GUESSED = 2, 1
 """How much a row counts that its page led to, and one that was looked for."""
@@ -80,6 +82,8 @@ class Pieces:
                 self.journal[each.no] = each
         elif each.table in self._votes:
             row = values[:-1] if each.repeats else values[1:]
+            if each.table == "sessions" and not NAME.fullmatch(row[0]):
+                return
             self._votes[each.table][each.no][row] += _SURE if each.sure else _GUESSED
 
     def _choose_keys(self) -> dict[int, Row]:
@@ -200,13 +204,13 @@ class Pieces:
 
     def _stand_in(self) -> None:
         """Give what is left of a session or study whose row is lost one that says so."""
-        for each, row in self.segments:
+        for _, row in self.segments:
             study, session, end = row[1], row[4], row[6] + row[7]
             if study not in self.studies:
                 self.studies[study] = (f"lost-{study}", 0, 0, 0, 0)
             known = self.sessions.get(session)
             if known is None:
-                name = f"{each.values[4]:032x}"
+                name = f"{session & NAME_MASK:032x}"
                 known = (name, study, row[2], SOURCE_LOST, "", row[9], 1, end, 0)
             if known[3] == SOURCE_LOST:
                 self.sessions[session] = (*known[:7], max(end, known[7]), known[8])

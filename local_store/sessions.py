@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 
@@ -12,6 +13,9 @@ from event_model.ids import RecordId, SessionId, StudyId
 from event_model.keys import Secret
 from local_store import vault
 from local_store.schema import known_root
+
+NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
+"""A session's name."""
 
 
 class SessionRow(msgspec.Struct, frozen=True):
@@ -201,6 +205,8 @@ def _session(row: tuple[int, str, int, str, int, str, str, int, int, int, int] |
     texts, numbers = (session, study, source, record), (no, study_no, epoch, begun_ms, ended, sealed, revision)
     if not (all(isinstance(each, str) for each in texts) and all(isinstance(each, int) for each in numbers)):
         raise rotten("a session's row")
+    if not NAME.fullmatch(session):  # files are named after it
+        raise rotten("a session's name")
     return SessionRow(
         no, SessionId(session), study_no, StudyId(study), epoch, source, RecordId(record), begun_ms, bool(ended),
         sealed, revision,

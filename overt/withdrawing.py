@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from event_model.errors import OvertError
+from event_model.errors import OvertError, StoreError
 from event_model.ids import StudyId
 from overt.device import Device
 from sync_client.sending import Sending
@@ -21,7 +21,7 @@ class Left(msgspec.Struct, frozen=True):
 
 
 async def withdraw(device: Device, study: StudyId, *, keyless: Callable[[OvertError], None] = lambda _: None) -> Left:
-    """Take consent back. Needs no key, network or space.
+    """Take consent back. Needs no key, network or space. StoreError: if what is kept here can't be erased; it is left.
 
     ``keyless`` is told why, where the key can't be had: the request to erase follows later then.
     """
@@ -33,6 +33,13 @@ async def withdraw(device: Device, study: StudyId, *, keyless: Callable[[OvertEr
     device.ledger.leave(study, now_ms=device.clock.wall_ms(), installation=installation)
     silent = await asyncio.to_thread(Sending(device.home).wait_until_silent, study)
     if device.has_store:
-        async with device.store(keyless=True) as store:
-            await store.forget_study(study)
+        try:
+            async with device.store(keyless=True) as store:
+                await store.forget_study(study)
+        except StoreError as error:
+            raise type(error)(
+                f"you have left {study}, but what is kept of it here is not erased: {error.message}",
+                code=error.code,
+                hint=f"{error.hint} Then `overt forget --study {study}` erases it.",
+            ) from error
     return Left(device.has_store, silent)

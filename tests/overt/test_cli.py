@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
+import sqlite3
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 
 from event_model.clock import SystemClock
 from event_model.ids import SessionId, StudyId
+from local_store import mending
 from local_store.custody import open_custody
 from local_store.store import Store
 from overt.cli import COMMANDS, exit_code, main, overt
@@ -275,6 +278,28 @@ def test_asking_a_receiver_of_a_study_that_was_never_joined(run: Run) -> None:
     assert (answer.code, answer.json["error"]["code"]) == (3, "no-such-study")
 
 
+def test_leaving_with_a_damaged_store_that_is_in_use_says_how_to_erase_it(
+    run: Run, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mending, "WAIT_S", 0)
+    home = tmp_path / "home"
+    assert run("join", study / "study.json", "--agree").code == 0
+    asyncio.run(_make_store(home, "typing-2026"))
+    database = home / "store" / "overt.sqlite3"
+    used = mending.Presence(home / "store")
+    used.enter()
+    database.write_bytes(bytes(1024) + database.read_bytes()[1024:])
+    refused = run("leave", "typing-2026")
+    assert refused.code == 6
+    assert "overt forget --study typing-2026" in refused.err
+    assert run("studies", "--json").json[0]["live"] is False
+    used.leave()
+    assert run("forget", "--study", "typing-2026", "--yes").code == 0
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT count(*) FROM keys").fetchone() == (0,)
+    assert mending.set_aside(database) == []
+
+
 def test_leaving_what_was_never_joined(run: Run) -> None:
     answer = run("leave", "unknown-study", "--json")
     assert (answer.code, answer.json["error"]["code"]) == (3, "study-unknown")
@@ -408,9 +433,9 @@ def test_status_tells_what_it_can_without_a_key_or_with_a_damaged_store(run: Run
     assert run("status", "--json").json["set_aside"] == []
 
 
-async def _make_store(home: Path) -> None:
+async def _make_store(home: Path, study: str = "test-study") -> None:
     async with await Store.open(home, open_custody(home), clock=SystemClock()) as store:
-        await store.begin_session(study=StudyId("test-study"), session=SessionId("a" * 32), source="lsp")
+        await store.begin_session(study=StudyId(study), session=SessionId("a" * 32), source="lsp")
 
 
 def test_a_kind_can_be_dropped_and_a_site_denied(run: Run, study: Path) -> None:
