@@ -35,6 +35,9 @@ STARTED_S = 60.0
 SETTLED_S = 4.0
 """After the last step: batches leave every two seconds."""
 
+OF_EXTENSIONS = ("chrome-extension", "Extension", "moz-extension", "storage-sync", "extension-store")
+"""Parts of paths in a browser's profile under which extensions keep things; the page's own storage is the page's."""
+
 NEVER = """
 hidden_input data_attr href_token mailto_href option_value submit_value url_path_secret url_query_token url_hash
 spa_path spa_query_jwt spa_query_other masked_region masked_child blocked_region input_in_blocked
@@ -105,7 +108,7 @@ async def one_level(browser: str, folder: Path, page: bytes, canaries: Canaries,
         "uploaded": uploaded,
         "storage": [storage.encode()],
         "files": contents(house.person),
-        "extension": contents(folder / "user", only=("Extension", "IndexedDB", "moz-extension", "storage")),
+        "extension": contents(folder / "user", only=OF_EXTENSIONS),
     }
     return {
         "places": search(canaries.strings, places),

@@ -93,6 +93,28 @@ class WebHouse(House):
         while Path(f"/proc/{pid}").exists() and "(zombie)" not in Path(f"/proc/{pid}/status").read_text("utf-8"):
             await asyncio.sleep(QUIET_S)
 
+    async def close(self) -> None:
+        """End all that was started for this person, a bridge that had not yet said where it is included."""
+        while pids := self._bridges():
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+            await asyncio.sleep(QUIET_S)
+        await super().close()
+
+    def _bridges(self) -> list[int]:
+        """Find the processes of this person's bridge, and of those who are about to start one."""
+        home = f"OVERT_HOME={self.person}".encode()
+        found: list[int] = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if (
+                    home in (folder / "environ").read_bytes().split(b"\0")
+                    and b"bridge" in (folder / "cmdline").read_bytes()
+                ):
+                    found.append(int(folder.name))
+        return found
+
     async def kept(self) -> list[dict[str, Any]]:
         """Give every event that the device holds, as the person sees it."""
         lines = str(await self.overt("export")).splitlines()
