@@ -67,12 +67,11 @@ REDRAW_S = 5.0
 WATCH_KEYS = """
 () => {
   const times = (window.keyTimes = []);
-  let pressed = 0;
-  document.addEventListener("keydown", (event) => { pressed = event.timeStamp; }, true);
+  const pressed = [];
+  document.addEventListener("keydown", (event) => { pressed.push(event.timeStamp); }, true);
   new MutationObserver(() => {
-    if (pressed === 0) return;
-    times.push(performance.now() - pressed);
-    pressed = 0;
+    const now = performance.now();
+    for (const at of pressed.splice(0)) times.push(now - at);
   }).observe(document.querySelector(".editor-instance .view-lines"), {
     subtree: true, childList: true, characterData: true,
   });
