@@ -263,6 +263,7 @@ def test_pause_resume_forget_and_why(alone: tuple[Participant, dict[str, str]], 
     assert "seen" not in repr(asyncio.run(person.kept()))
     nvim.press(f":buffer {path}<CR>")
     nvim.await_sign("● overt")
+    wait_for("the file again", lambda: nvim.flush()["studies"][0]["documents"] == 1)
     nvim.press("o")
     nvim.type("after")
     nvim.press("<Esc>")
