@@ -38,7 +38,7 @@ CREATE TEMP TABLE sessions AS
   FROM (SELECT *, min(start) OVER (PARTITION BY contributor, occasion) AS first FROM occasions);
 CREATE TEMP TABLE ordered AS
   SELECT events.*, start, date, split,
-         count(*) FILTER (kind = 'document.open') OVER lives AS life
+         nullif(count(*) FILTER (kind = 'document.open') OVER lives, 0) AS life
   FROM (SELECT *, kind NOT IN ('capture.start', 'capture.pause', 'capture.resume', 'capture.gap', 'editor.focus')
           AS counted FROM read_parquet('{{plain}}/*.parquet')) AS events
   JOIN sessions USING (session, contributor)
