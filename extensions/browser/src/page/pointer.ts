@@ -42,6 +42,7 @@ function followTrail(recorder: Recorder): void {
     rest.clear();
     const points = openOf(recorder, samples);
     samples = [];
+    before = null;
     const end = points.at(-1);
     if (end !== undefined)
       recorder.emit({ kind: "pointer.trail", points: asSteps(simplify(points, TOLERANCE)) }, end.t);
