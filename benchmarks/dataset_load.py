@@ -6,7 +6,6 @@ import random
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from event_model.events import Event, kind_of
@@ -94,8 +93,8 @@ def _of_session(rows: pa.Table, contributor: str, session: str, first_seq: int, 
     """Give the rows of a pattern as those of somebody's session."""
     named = {"contributor": pa.scalar(contributor), "session": pa.scalar(session)}
     columns = {name: pa.repeat(value, len(rows)) for name, value in named.items()}
-    columns["seq"] = pc.add(rows["index"], first_seq)
-    columns["time"] = pc.add(rows["time"].cast(pa.int64()), start_ms)
+    columns["seq"] = pa.chunked_array([rows["index"].to_numpy() + first_seq])
+    columns["time"] = pa.chunked_array([rows["time"].cast(pa.int64()).to_numpy() + start_ms])
     for name, values in columns.items():
         place = _PLAIN.get_field_index(name)
         rows = rows.set_column(place, _PLAIN.field(place), values.cast(_PLAIN.field(place).type))
