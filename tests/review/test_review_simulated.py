@@ -17,9 +17,10 @@ from playwright.sync_api import expect
 from event_model.errors import StoreUnwritable
 from event_model.receipts import DELETION_REQUEST, DeletionRequest
 from event_model.signed import open_document
+from local_store.forgetter import Forgetter
 from local_store.forgetting import Selection
 from local_store.model import SegmentState
-from local_store.store import Forgotten, Store
+from local_store.store import Forgotten
 from overt.device import Device
 from overt.forgetting import forget as forget_selected
 from tests.review.review_kit import overt, run
@@ -134,17 +135,17 @@ def test_a_forgetting_that_is_cut_off_asks_back_what_it_erased(
 ) -> None:
     home, _ = someone(fleet, tmp_path, "document.edit")
     monkeypatch.setenv("OVERT_KEYRING", "file")
-    whole = Store._forget_session
+    whole = Forgetter._forget_session
     sessions = 0
 
-    async def failing(self: Store, *arguments: Any, **named: Any) -> Forgotten:
+    async def failing(self: Forgetter, *arguments: Any, **named: Any) -> Forgotten:
         nonlocal sessions
         sessions += 1
         if sessions == 3:
             raise StoreUnwritable("no room")
         return await whole(self, *arguments, **named)
 
-    monkeypatch.setattr(Store, "_forget_session", failing)
+    monkeypatch.setattr(Forgetter, "_forget_session", failing)
     device = Device(home)
 
     async def go() -> set[tuple[int, int]]:
