@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import ipaddress
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from event_model.ids import Pseudonym, StudyId
+from event_model.keys import encode_key
 
 TOKEN_HEADER = "overt-identity-token"  # noqa: S105 - a header's name
 """The request header in which a device shows its ID token beside its consent record."""
@@ -29,8 +29,7 @@ def nonce_of(study: StudyId, pseudonym: Pseudonym) -> str:
 
     A digest, so that the provider does not learn the pseudonym.
     """
-    digest = hashlib.sha256(f"overt sign-on nonce 1\n{study}\n{pseudonym}".encode()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return encode_key(hashlib.sha256(f"overt sign-on nonce 1\n{study}\n{pseudonym}".encode()).digest())
 
 
 def safe_address(url: str) -> bool:

@@ -8,7 +8,6 @@ address where the provider keeps to that. The token is shown to the receiver onc
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import hmac
 import secrets
@@ -21,7 +20,7 @@ import msgspec
 from consent_ledger.grants import Grant
 from event_model.clock import Clock
 from event_model.errors import UploadError
-from event_model.keys import Secret, study_signing_key
+from event_model.keys import Secret, encode_key, study_signing_key
 from event_model.request_signatures import sign_request
 from event_model.sign_on import DISCOVERY_PATH, TOKEN_HEADER, SignOnSettings, nonce_of, safe_address
 from sync_client.answers import Reaction, problem_code, reaction_to
@@ -78,7 +77,7 @@ async def fetch_token(settings: SignOnSettings, nonce: str, *, show: Show, wait_
     if not safe_address(settings.issuer):
         raise UploadError("the receiver names a sign-on provider without https", code="sign-on-unsafe", hint="")
     verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    challenge = encode_key(hashlib.sha256(verifier.encode()).digest())
     async with open_http(Deadlines(), loopback=is_loopback(settings.issuer)) as http, _Landing(state) as landing:
         found = await _discovery(http, settings)
         query = {
