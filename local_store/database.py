@@ -120,10 +120,6 @@ class Database:
         """Run a function that reads one consistent state. StoreUnwritable, StoreDamaged: as for ``write``."""
         return await self._run(partial(_transact, self._connection.raw, work, "BEGIN"))
 
-    async def note_damage(self) -> None:
-        """Have the database mended when it is opened next with nobody else in it."""
-        await self._run(partial(note, self._path))
-
     async def aside(self, work: Callable[[], T]) -> T:
         """Run a function on the database's thread, between transactions."""
         return await self._run(work)

@@ -28,12 +28,9 @@ from local_store.files import unwritable
 from local_store.forgetting import fill_holes
 from local_store.high_water import SUFFIX as MARK_SUFFIX
 from local_store.high_water import Mark, mark_path, read_mark
-from local_store.model import Damage
+from local_store.model import INDEX_BITS, Damage
 from local_store.sessions import Keys, SessionRow, all_sessions, get_session, rotten
 from local_store.tail import NEW_SUFFIX, TailChunk, TailFile, read_chunks
-
-INDEX_BITS = 32
-"""A session has fewer events than that: at 100 a second it would last a year and four months."""
 
 MERGE_EVENTS = 4096
 """So many events in small chunks are put into one: at that size the columns cost little more than in a segment."""

@@ -11,6 +11,9 @@ from event_model.errors import StoreConflict
 from event_model.events import Event
 from event_model.ids import RecordId, SessionId, StudyId
 
+INDEX_BITS = 32
+"""A session has fewer events than that: at 100 a second it would last a year and four months."""
+
 SegmentPlace = tuple[StudyId, int, int]
 """Study, epoch, number."""
 

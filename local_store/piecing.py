@@ -11,14 +11,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from local_store.model import SegmentState
+from local_store.model import INDEX_BITS, SegmentState
 from local_store.salvage import Found
 from local_store.sessions import NAME
 
 SOURCE_LOST = "lost"
 """The source of a session whose row is gone."""
 
-INDEX_BITS = 32
 NAME_MASK = (1 << 128) - 1
 
 _SURE, _GUESSED = 2, 1
@@ -67,7 +66,7 @@ class Pieces:
         if each.table == "segments":
             if len(values) >= _LEAST_COLUMNS:
                 # Bodies are read when they are needed.
-                light = (*values[:_BODY], *(None if each is None else b"" for each in values[_BODY:]))
+                light = (*values[:_BODY], *(None if long is None else b"" for long in values[_BODY:]))
                 self._segments[values[1:4]].append(each._replace(values=light))
         elif not each.whole:
             return

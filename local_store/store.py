@@ -29,7 +29,7 @@ from local_store.forgetting import EVERYTHING, Selection
 from local_store.inspection import Inspection, Piece, size_bytes
 from local_store.journal import Journal
 from local_store.live import LiveLocks
-from local_store.mending import set_aside
+from local_store.mending import note, set_aside
 from local_store.model import (
     Damage,
     Forgotten,
@@ -472,7 +472,7 @@ class Store:
         found = await self._database.read(structure)
         damaged = [Damage("database", StudyId(""), SessionId(""), 0, 0, each) for each in found]
         if found:  # mending may bring back what now can't be read: nothing is set aside for good
-            await self._database.note_damage()
+            await self._database.aside(partial(note, self._path))
         damaged.extend(await self._database.read(misled_sessions))
         damaged.extend(await self._database.read(hidden_rows))
         unseen = {each.place: each.first_index for each in await self.segments()}

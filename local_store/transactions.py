@@ -50,10 +50,6 @@ class Transactions:
         """Run a function on the database's thread, between transactions."""
         return await self._database.aside(work)
 
-    async def note_damage(self) -> None:
-        """Have the database mended when it is opened next with nobody else in it."""
-        await self._database.note_damage()
-
     async def write_reserved(self, work: Work[T]) -> T:
         """Write, and give the reserve's space back to the disk if there is none left."""
         try:
