@@ -240,7 +240,19 @@ class Rig:
         await self.metadata.save_consent(self.participant, row)
 
     def intake(self, spec: WorkerSpec | None = None) -> WorkerIntake:
-        return WorkerIntake(msgspec.msgpack.encode(spec or self.spec), 1)
+        self._intake = WorkerIntake(msgspec.msgpack.encode(spec or self.spec), 1)
+        return self._intake
+
+    async def working(self) -> WorkerIntake:
+        """Give an intake whose worker has come up, for a person who takes part."""
+        await self.join()
+        intake = self.intake()
+        await intake.start()
+        return intake
+
+    async def close(self) -> None:
+        await self._intake.close()
+        self.metadata.close()
 
     def upload(self, number: int) -> Upload:
         proof = RequestProof("PUT", self.person.segment_path(number), SignedHeaders())
@@ -264,9 +276,7 @@ async def test_who_waits_for_a_worker_that_dies_is_told_and_the_next_finds_a_new
     tmp_path: Path, present: Signed[StudyManifest]
 ) -> None:
     rig = Rig(tmp_path, present)
-    await rig.join()
-    intake = rig.intake()
-    await intake.start()
+    intake = await rig.working()
     first = only_child()
     first.suspend()
     waiting = [asyncio.create_task(intake.take(rig.upload(number))) for number in range(3)]
@@ -290,9 +300,7 @@ async def test_a_worker_that_hangs_is_replaced(
     tmp_path: Path, present: Signed[StudyManifest], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     rig = Rig(tmp_path, present)
-    await rig.join()
-    intake = rig.intake()
-    await intake.start()
+    intake = await rig.working()
     first = only_child()
     first.suspend()
     look_at_once(intake, monkeypatch, after_s=0.2)
@@ -303,25 +311,21 @@ async def test_a_worker_that_hangs_is_replaced(
         monkeypatch.setattr("ingest_server.intake.HANG_S", PATIENCE_S)
         assert (await intake.take(rig.upload(0))).outcome is Outcome.CREATED
     assert only_child().pid != first.pid
-    await intake.close()
-    rig.metadata.close()
+    await rig.close()
 
 
 async def test_a_worker_that_has_nothing_to_do_is_left_alone(
     tmp_path: Path, present: Signed[StudyManifest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig = Rig(tmp_path, present)
-    await rig.join()
-    intake = rig.intake()
-    await intake.start()
+    intake = await rig.working()
     worker = only_child()
     look_at_once(intake, monkeypatch, after_s=0.0)
     await asyncio.sleep(0)
     monkeypatch.setattr("ingest_server.intake.HANG_S", PATIENCE_S)
     assert (await intake.take(rig.upload(0))).outcome is Outcome.CREATED
     assert only_child().pid == worker.pid
-    await intake.close()
-    rig.metadata.close()
+    await rig.close()
 
 
 async def test_bodies_of_every_size_come_whole_also_behind_one_that_was_given_up(
@@ -348,8 +352,7 @@ async def test_bodies_of_every_size_come_whole_also_behind_one_that_was_given_up
     assert {answer.outcome for answer in answers} == {Outcome.CREATED}
     stored = [path.read_bytes() for path in sorted((tmp_path / "segments").rglob("*.overt"))]
     assert stored == rig.chain
-    await intake.close()
-    rig.metadata.close()
+    await rig.close()
 
 
 async def test_a_worker_that_does_not_come_up_is_tried_once_for_all_that_wait(
@@ -371,8 +374,7 @@ async def test_a_worker_that_does_not_come_up_is_tried_once_for_all_that_wait(
         outcomes = await asyncio.gather(*(intake.take(rig.upload(0)) for _ in range(20)), return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {StoreUnwritable}
     assert starts == 1
-    await intake.close()
-    rig.metadata.close()
+    await rig.close()
 
 
 async def test_a_system_that_starts_no_process_is_told_as_a_failing_store(
@@ -387,8 +389,7 @@ async def test_a_system_that_starts_no_process_is_told_as_a_failing_store(
         with pytest.raises(StoreUnwritable):
             await intake.take(rig.upload(0))
     assert (await intake.take(rig.upload(0))).outcome is Outcome.CREATED
-    await intake.close()
-    rig.metadata.close()
+    await rig.close()
 
 
 async def test_a_worker_tells_refusals_as_they_are(tmp_path: Path, present: Signed[StudyManifest]) -> None:
@@ -397,5 +398,4 @@ async def test_a_worker_tells_refusals_as_they_are(tmp_path: Path, present: Sign
     with pytest.raises(ReceiverError) as caught:
         await intake.take(rig.upload(0))
     assert (caught.value.status, caught.value.code) == (403, "consent-missing")
-    await intake.close()
-    rig.metadata.close()
+    await rig.close()
