@@ -21,10 +21,11 @@ from consent_ledger.ledger import Ledger
 from consent_ledger.scope import Site
 from event_model.clock import Clock
 from event_model.errors import OvertError
-from event_model.events import Body, CaptureCursor, CaptureGap, Event
+from event_model.events import Body, CaptureCursor, CaptureGap, Event, GapReason
 from event_model.ids import DocumentId, SessionId, StudyId
 from event_model.levels import Level
-from event_model.page_events import PAGE_TYPES, PageBody, PageNavigate, PageOpen
+from event_model.page_events import PAGE_TYPES, Element, PageBody, PageNavigate, PageOpen
+from event_model.page_words import is_known_path
 from local_store.store import Store
 from privacy_filter.routes import route_template
 
@@ -65,7 +66,13 @@ class PageDoor(Door):
             return self._open_at(Site(origin), lambda _, number: msgspec.structs.replace(page, document=number))
 
     def offer_page(self, body: PageBody | CaptureGap, sent: Sent) -> None:
-        """Offer a page's event; what was taken before, by its number, is passed over."""
+        """Offer a page's event; what was taken before, by its number, is passed over.
+
+        One that has words of the page in the place of tag names is not taken, and counted in a gap.
+        """
+        element = getattr(body, "element", None)
+        if isinstance(element, Element) and not is_known_path(element.path):
+            body = CaptureGap(1, GapReason.MESSAGE_MALFORMED)
         with self._from(sent):
             self.offer(body)
 

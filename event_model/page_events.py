@@ -14,6 +14,7 @@ import msgspec
 
 from event_model.body import Count, EventBody
 from event_model.ids import DocumentId
+from event_model.page_words import Role, State
 
 MAX_NAME_CHARS = 120
 """An accessible name or title is a phrase; what is longer is somebody's text."""
@@ -36,7 +37,6 @@ INTERVALS = "intervals"
 
 Pixels = Annotated[int, msgspec.Meta(ge=-MAX_PIXELS, le=MAX_PIXELS)]
 Millis = Annotated[int, msgspec.Meta(ge=0, le=86_400_000)]
-Token = Annotated[str, msgspec.Meta(pattern=r"^[a-z-]{0,32}\Z")]
 Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME_CHARS)]
 Route = Annotated[str, msgspec.Meta(max_length=MAX_ROUTE_CHARS)]
 StructuralPath = Annotated[str, msgspec.Meta(max_length=MAX_PATH_CHARS, pattern=r"^[a-z0-9#:/-]*\Z")]
@@ -106,11 +106,11 @@ class Element(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``path`` is made of tag names with their place among equals; ``box`` is x, y, width, height in the viewport.
     """
 
-    role: Token = ""
+    role: Role = ""
     name: Name = ""
     name_from: NameSource = NameSource.NONE
     context: Name = ""
-    context_role: Token = ""
+    context_role: Role = ""
     path: StructuralPath = ""
     box: tuple[Pixels, Pixels, Pixels, Pixels] = (0, 0, 0, 0)
 
@@ -119,10 +119,10 @@ class OutlineNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One line of an outline; ``depth`` counts from 0."""
 
     depth: Count
-    role: Token = ""
+    role: Role = ""
     name: Name = ""
     name_from: NameSource = NameSource.NONE
-    states: Annotated[tuple[Token, ...], msgspec.Meta(max_length=MAX_STATES)] = ()
+    states: Annotated[tuple[State, ...], msgspec.Meta(max_length=MAX_STATES)] = ()
 
 
 class PageOpen(EventBody, frozen=True, tag="page.open"):

@@ -66,19 +66,20 @@ documents = st.integers(1, 4).map(DocumentId)
 
 
 pixels = st.integers(-MAX_PIXELS, MAX_PIXELS) | st.integers(0, 2000)
-tokens = st.sampled_from(["", "button", "menu-item"])
+roles = st.sampled_from(["", "button", "graphics-symbol"])
+states = st.sampled_from(["focused", "disabled"])
 elements = st.builds(
     Element,
-    role=tokens,
+    role=roles,
     name=strings,
     name_from=st.sampled_from(NameSource),
     context=strings,
-    context_role=tokens,
+    context_role=roles,
     path=st.sampled_from(["", "main:1/form:1/#shadow/x-element:2"]),
     box=st.tuples(pixels, pixels, pixels, pixels),
 )
 nodes = st.builds(
-    OutlineNode, depth=st.integers(0, 9), role=tokens, name=strings, states=st.lists(tokens, max_size=3).map(tuple)
+    OutlineNode, depth=st.integers(0, 9), role=roles, name=strings, states=st.lists(states, max_size=3).map(tuple)
 )
 rhythms = st.lists(st.tuples(st.sampled_from("cdnetmo"), st.integers(0, 86_400_000)), max_size=5).map(
     lambda keys: ("".join(key for key, _ in keys), tuple(interval for _, interval in keys))

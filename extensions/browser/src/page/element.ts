@@ -2,6 +2,7 @@
 
 import { phrase } from "../shared/levels.ts";
 import type { WireElement } from "../shared/wire.ts";
+import { knownTag, type Role } from "../shared/words.ts";
 import { parentOf } from "./deep.ts";
 import { nameOf, roleOf } from "./names.ts";
 import { isMarkedPrivate, isPrivate } from "./privates.ts";
@@ -25,16 +26,7 @@ const ACTED_ON =
   "a[href],area[href],button,input,select,textarea,summary,option,label,video,audio,[role=button],[role=link],[role=tab]," +
   "[role^=menuitem],[role=option],[role=checkbox],[role=radio],[role=switch],[role=treeitem],[role=slider]," +
   "[role=spinbutton],[role=textbox],[role=combobox],[role=searchbox],[contenteditable]:not([contenteditable=false i])";
-const TAGS = new Set(
-  (
-    "a abbr address area article aside audio b bdi bdo blockquote br button canvas caption cite code col colgroup " +
-    "data datalist dd del details dfn dialog div dl dt em embed fieldset figcaption figure footer form h1 h2 h3 h4 " +
-    "h5 h6 header hgroup hr i iframe img input ins kbd label legend li main map mark menu meter nav object ol " +
-    "optgroup option output p picture pre progress q rp rt ruby s samp search section select slot small span strong " +
-    "sub summary sup svg table tbody td textarea tfoot th thead time tr u ul var video wbr body html"
-  ).split(" "),
-);
-const CONTEXT_ROLES = new Set(
+const CONTEXT_ROLES: ReadonlySet<string> = new Set(
   (
     "row dialog alertdialog form group radiogroup toolbar menu menubar tablist listbox tree grid navigation main " +
     "region complementary banner contentinfo search listitem article"
@@ -44,7 +36,7 @@ const HEADING = /^H[1-6]$/;
 
 interface Context {
   context: string;
-  context_role: string;
+  context_role: Role;
 }
 
 type Steady = Omit<WireElement, "box">;
@@ -129,7 +121,7 @@ function pathOf(element: Element): string {
   let length = 0;
   let at: Element | null = element;
   for (let step = 0; at !== null && step < MAX_CLIMB && at !== document.body; step += 1) {
-    const name = `${tagOf(at)}:${placeOf(at)}`;
+    const name = `${knownTag(at.localName)}:${placeOf(at)}`;
     const shadowed = at.parentElement === null && at.parentNode instanceof ShadowRoot;
     length += name.length + (shadowed ? 9 : 1);
     if (length > MAX_PATH - 8) break;
@@ -139,11 +131,6 @@ function pathOf(element: Element): string {
   }
   if (window !== window.parent) steps.push("#frame");
   return steps.reverse().join("/");
-}
-
-function tagOf(element: Element): string {
-  const tag = element.localName;
-  return TAGS.has(tag) ? tag : "x-element";
 }
 
 function placeOf(element: Element): number {

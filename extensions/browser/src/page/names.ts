@@ -3,6 +3,7 @@
 import { getRole } from "dom-accessibility-api";
 import type { NameSource } from "../shared/events.ts";
 import { phrase } from "../shared/levels.ts";
+import { knownRole, type Role } from "../shared/words.ts";
 import { labelsOf, referencesOf } from "./labels.ts";
 import { isPrivate } from "./privates.ts";
 import { ownText } from "./text.ts";
@@ -17,31 +18,19 @@ const NAMELESS: Named = { name: "", name_from: "none" };
 const FROM_CONTENT = new Set(
   (
     "button cell checkbox columnheader gridcell heading link menuitem menuitemcheckbox menuitemradio option radio " +
-    "row rowheader sectionhead switch tab tooltip treeitem alert status caption legend"
-  ).split(" "),
-);
-/** The roles there are (WAI-ARIA 1.3 and its modules): what else stands in the attribute is the page's own text. */
-const ROLES = new Set(
-  (
-    "alert alertdialog application article banner blockquote button caption cell checkbox code columnheader combobox " +
-    "comment complementary contentinfo definition deletion dialog directory document emphasis feed figure form grid " +
-    "gridcell group heading image img insertion link list listbox listitem log main mark marquee math menu menubar " +
-    "menuitem menuitemcheckbox menuitemradio meter navigation none note option paragraph progressbar radio radiogroup " +
-    "region row rowgroup rowheader scrollbar search searchbox sectionfooter sectionheader sectionhead separator " +
-    "slider spinbutton status strong subscript suggestion superscript switch tab table tablist tabpanel term textbox " +
-    "time timer toolbar tooltip tree treegrid treeitem graphics-document graphics-object graphics-symbol legend"
+    "row rowheader switch tab tooltip treeitem alert status caption legend"
   ).split(" "),
 );
 /** Elements whose role depends on their attributes; that of any other is its tag's, if it has none of its own. */
 const VARIED = new Set("a area link img input select".split(" "));
-const byTag = new Map<string, string>();
+const byTag = new Map<string, Role>();
 const LABELLED = new Set("input textarea select meter output progress".split(" "));
 /** What is named by elements within or around it, without an attribute of its own. */
 const NAMED_WITHIN = new Set([...LABELLED, "fieldset", "table", "figure", "option", "optgroup"]);
 const BUTTONS = new Set("button submit reset image".split(" "));
 
 /** Gives the ARIA role in use, empty if none. */
-export function roleOf(element: Element): string {
+export function roleOf(element: Element): Role {
   if (element.hasAttribute("role")) return ariaRole(element);
   if (element instanceof HTMLElement && element.isContentEditable) return "textbox";
   const { localName } = element;
@@ -54,9 +43,8 @@ export function roleOf(element: Element): string {
   return role;
 }
 
-function ariaRole(element: Element): string {
-  const role = getRole(element) ?? "";
-  return ROLES.has(role) && role !== "none" ? role : "";
+function ariaRole(element: Element): Role {
+  return knownRole(getRole(element) ?? "");
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The accessibility outline of what stands around an action: a window into the page, never the page. */
 
 import type { WireNode } from "../shared/wire.ts";
+import type { State } from "../shared/words.ts";
 import { parentOf, shadowOf } from "./deep.ts";
 import { nameOf, roleOf } from "./names.ts";
 import { isMarkedPrivate, isPrivate } from "./privates.ts";
@@ -22,7 +23,7 @@ const FRESH_MS = 1000;
 /** Faster than this no one looks again, in milliseconds. */
 const HURRY_MS = 700;
 
-const SHOWN = new Set(
+const SHOWN: ReadonlySet<string> = new Set(
   (
     "alert alertdialog article banner button caption cell checkbox columnheader combobox complementary contentinfo " +
     "dialog form grid gridcell group heading img link list listbox listitem main menu menubar menuitem " +
@@ -30,14 +31,14 @@ const SHOWN = new Set(
     "searchbox slider spinbutton status switch tab table tablist tabpanel textbox toolbar tooltip tree treeitem"
   ).split(" "),
 );
-const REGIONS = new Set(
+const REGIONS: ReadonlySet<string> = new Set(
   (
     "dialog alertdialog form navigation main region search toolbar menu listbox tree grid table tablist tabpanel " +
     "complementary banner contentinfo article"
   ).split(" "),
 );
 /** Roles whose name already says all that stands in them. */
-const LEAVES = new Set(
+const LEAVES: ReadonlySet<string> = new Set(
   "button link heading tab option menuitem checkbox radio switch img treeitem tooltip textbox searchbox".split(
     " ",
   ),
@@ -162,8 +163,8 @@ function isLeftOut(element: Element): boolean {
   return marked || !isShown(element);
 }
 
-function statesOf(element: Element, focused: boolean): string[] {
-  const states = focused ? ["focused"] : [];
+function statesOf(element: Element, focused: boolean): State[] {
+  const states: State[] = focused ? ["focused"] : [];
   const native = STATEFUL.has(element.localName);
   if (!native && !element.hasAttributes()) return states;
   const { checked, disabled, selected, required, readOnly } = native ? (element as Stateful) : NO_STATES;
