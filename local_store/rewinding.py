@@ -23,7 +23,7 @@ from event_model.segment import encode_segment
 from local_store.files import make_private_folder
 from local_store.model import SegmentState
 from local_store.segments import Segments
-from local_store.sessions import find_session, find_study
+from local_store.sessions import find_study, get_session, get_study
 
 MAX_WITNESS_BYTES = 4096
 
@@ -105,9 +105,7 @@ def begin_epoch(connection: sqlite3.Connection, segments: Segments, study: Study
     for info in segments.listed(connection, study):
         if info.state not in {SegmentState.HELD, SegmentState.ENVELOPED}:
             continue
-        session, now = find_session(connection, info.session), find_study(connection, study)
-        assert session is not None
-        assert now is not None
+        session, now = get_session(connection, info.session), get_study(connection, study)
         try:
             content = segments.read(connection, info)
         except StoreDamaged:

@@ -122,6 +122,14 @@ def find_study(connection: sqlite3.Connection, study: StudyId) -> StudyRow | Non
     return StudyRow(*row)
 
 
+def get_study(connection: sqlite3.Connection, study: StudyId) -> StudyRow:
+    """Look a study up. StoreConflict: if there is none."""
+    row = find_study(connection, study)
+    if row is None:
+        raise StoreConflict("there is no such study; it may have been left", code="session-unknown")
+    return row
+
+
 def add_study(connection: sqlite3.Connection, study: StudyId) -> StudyRow:
     """Look a study up, and add it at its first session."""
     connection.execute(

@@ -56,11 +56,12 @@ from local_store.segments import Segments
 from local_store.sessions import (
     Keys,
     SessionRow,
+    StudyRow,
     add_session,
     all_sessions,
     find_session,
-    find_study,
     get_session,
+    get_study,
 )
 from local_store.transactions import Transactions
 from local_store.volumes import network_kind
@@ -81,18 +82,11 @@ __all__ = [
 
 DATABASE = "overt.sqlite3"
 
-SEAL_TRIES = 8
-"""Another process of the same study may take the number that a segment was encoded for; then it is encoded again."""
-
 QUICK_SYNC_S = 0.025
 """A disk that took no longer is waited for in place: going to a thread and back takes a fifth of a commit's time."""
 
 SPARE_BYTES = 32 * 1024
 """Free space in the file that is left there after sealing, because the journal soon fills it again."""
-
-
-class _Moved(Exception):
-    """The study's next number is another one by now."""
 
 
 class Store:
@@ -341,10 +335,9 @@ class Store:
         self._need_root()
         if batch.next_index - batch.first_index != len(batch.events):
             raise StoreConflict("events to be sealed follow each other")
-        for _ in range(SEAL_TRIES):
-            study = await self._database.read(partial(find_study, study=batch.study))
-            if study is None:
-                break
+        sealed_ms = self._clock.wall_ms()
+
+        def encode(study: StudyRow) -> tuple[SegmentContent, bytes]:
             header = SegmentHeader(
                 version=SEGMENT_VERSION,
                 study=batch.study,
@@ -356,35 +349,36 @@ class Store:
                 epoch=study.epoch,
                 number=study.next_number,
                 first_seq=study.next_seq,
-                sealed_ms=self._clock.wall_ms(),
+                sealed_ms=sealed_ms,
             )
-            try:
-                info = await self._seal(batch, SegmentContent(header, batch.events, batch.masks, batch.findings))
-            except _Moved:
-                continue
-            await self._database.shorten(SPARE_BYTES)
-            return info
-        raise StoreConflict("the study was left, or other processes seal without end", code="session-unknown")
+            content = SegmentContent(header, batch.events, batch.masks, batch.findings)
+            return content, encode_segment(content)
 
-    async def _seal(self, batch: MaskedBatch, content: SegmentContent) -> SegmentInfo:
-        encoded: list[bytes] = []
+        info = await self._seal(batch, encode)
+        await self._database.shorten(SPARE_BYTES)
+        return info
+
+    async def _seal(
+        self, batch: MaskedBatch, encode: Callable[[StudyRow], tuple[SegmentContent, bytes]]
+    ) -> SegmentInfo:
+        expected = await self._database.read(partial(get_study, study=batch.study))
+        ahead: list[tuple[SegmentContent, bytes]] = []
         sealed: list[Sealed] = []
 
         def work(connection: sqlite3.Connection) -> SegmentInfo:
-            study, row = find_study(connection, batch.study), get_session(connection, batch.session)
-            header = content.header
-            if study is None or (study.epoch, study.next_number) != (header.epoch, header.number):
-                raise _Moved
+            study, row = get_study(connection, batch.study), get_session(connection, batch.session)
             self._journal.gather(connection, row)
             self._check_seal(connection, row, batch)
-            info = self._segments.add(connection, study, row, content, encoded[0])
+            # Another process of the study may have taken the number meanwhile; here none can.
+            content, encoded = ahead[0] if study == expected else encode(study)
+            info = self._segments.add(connection, study, row, content, encoded)
             sealed.append(count_sealing(connection))
             self._journal.settle(connection, row, batch.next_index)
             connection.execute("UPDATE sessions SET sealed = ? WHERE no = ?", (batch.next_index, row.no))
             return info
 
         # Encoding takes longest; the other processes need not wait for it.
-        info = await self._database.write(work, before=lambda _: encoded.append(encode_segment(content)))
+        info = await self._database.write(work, before=lambda _: ahead.append(encode(expected)))
         await self._database.aside(partial(self._witness.keep, sealed[-1]))
         return info
 

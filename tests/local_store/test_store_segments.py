@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from event_model.clock import ManualClock
 from event_model.errors import SegmentError, StoreConflict
 from event_model.events import Finding, Mask
 from event_model.ids import SessionId
-from event_model.segment import MAX_SEGMENT_EVENTS
+from event_model.segment import MAX_SEGMENT_EVENTS, SegmentContent, encode_segment
 from local_store.forgetting import Selection
 from local_store.model import TRANSITIONS, SegmentAct, SegmentState, transition
 from local_store.schema import free_pages
@@ -63,6 +64,30 @@ async def test_sequence_numbers_of_a_study_are_gapless_across_sessions(tmp_path:
         assert [(info.number, info.first_seq, info.count) for info in infos] == [(0, 0, 3), (1, 3, 5), (2, 8, 2)]
         assert await store.segments(STUDY) == await store.segments() == infos
         assert await store.segments(OTHER) == []
+        assert (await store.verify()).sound
+
+
+async def test_sealing_goes_through_while_another_process_always_takes_the_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with await open_store(tmp_path) as store, await open_store(tmp_path) as other:
+        await begin(store)
+        await begin(other, SECOND)
+        await store.append(pending(typing(0, 3)))
+        await other.append(pending(typing(0, 50), SECOND))
+        loop = asyncio.get_running_loop()
+
+        def late(content: SegmentContent) -> bytes:
+            if content.header.session == SESSION and not store._database._database._connection.raw.in_transaction:
+                asyncio.run_coroutine_threadsafe(seal_one(), loop).result()  # this is the store's thread
+            return encode_segment(content)
+
+        async def seal_one() -> None:
+            await seal(other, masked((await other.pending(SECOND))[:1], SECOND))
+
+        monkeypatch.setattr("local_store.store.encode_segment", late)
+        info = await seal(store, masked(await store.pending(SESSION)))
+        assert (info.number, info.first_seq, info.count) == (1, 1, 3)
         assert (await store.verify()).sound
 
 
