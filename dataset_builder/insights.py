@@ -26,7 +26,7 @@ RAGE_GAP_MS = 700
 """So many clicks on one element, each so soon after the one before, are rage."""
 
 DEAD_MS = 2_500
-"""A click on something that is no control, and nothing changes in this time: a dead click."""
+"""A click on something that is no control, and nothing changes or is clicked in this time: a dead click."""
 
 HESITATION_MS = 15_000
 BREAK_MS = 120_000
@@ -119,38 +119,47 @@ class _Typing:
         self._repairs: Cells[tuple[str, str]] = Cells(k)
         self._gaps: PersonValues[tuple[str, str]] = PersonValues(k)
         self._bursts: PersonValues[tuple[str, str]] = PersonValues(k)
+        self._burst: tuple[tuple[str, str], str] | None = None
+        self._burst_edits = 0
         self._languages = languages
 
     def read(self, out: Path) -> None:
         """Read the edits, session by session as they stand."""
         names = ["contributor", "session", "index", "delta_ms", "kind", "document", "life", "position", "deleted",
                  "inserted", "origin"]  # fmt: skip
-        session, last_edit, run = "", -1, 0
-        recent: list[tuple[int, int, int]] = []
+        session, last_edit = "", -1
+        recent: list[tuple[int, tuple[int, int], int, int]] = []
         for row in rows_of(out, "events", names):
             if row["session"] != session:
-                session, last_edit, run, recent = row["session"], -1, 0, []
+                session, last_edit, recent = row["session"], -1, []
             if row["kind"] != "document.edit":
                 continue
-            key = (self._languages.get((session, row["document"], row["life"]), ""), row["origin"])
+            life = (row["document"], row["life"])
+            key = (self._languages.get((session, *life), ""), row["origin"])
             who, inserted = row["contributor"], len(row["inserted"])
             self.edits.add(key, who)
             self._inserted.add(key, who, inserted)
             self._deleted.add(key, who, row["deleted"])
             index, position = row["index"], row["position"]
             if row["deleted"] and any(
-                index - at <= REPAIR_EVENTS and start <= position < end for at, start, end in recent
+                index - at <= REPAIR_EVENTS and where == life and start <= position < end
+                for at, where, start, end in recent
             ):
                 self._repairs.add(key, who)
-            recent = [*recent[-REPAIR_EVENTS:], (index, position, position + inserted)]
+            recent = [*recent[-REPAIR_EVENTS:], (index, life, position, position + inserted)]
             if last_edit == index - 1 and row["delta_ms"] < RUN_GAP_MS:
                 self._gaps.add(key, who, row["delta_ms"])
-                run += 1
+                self._burst_edits += 1
             else:
-                if run:
-                    self._bursts.add(key, who, run)
-                run = 1
+                self._end_burst()
+                self._burst, self._burst_edits = (key, who), 1
             last_edit = index
+        self._end_burst()
+
+    def _end_burst(self) -> None:
+        """Count the burst that is over: for the language and origin with which it began."""
+        if self._burst is not None:
+            self._bursts.add(*self._burst, self._burst_edits)
 
     def table(self) -> list[dict[str, Any]]:
         """Give a row per language and origin."""
@@ -202,6 +211,9 @@ class _Pages:
                 self._reset(row["session"])
             self._hesitates(row)
             self._now_ms = row["time"]
+            if self._dead is not None and self._now_ms - self._dead[1] >= DEAD_MS:
+                self.pain.add(self._dead[0], row["contributor"])
+                self._dead = None
             if row["kind"] in {"page.open", "page.navigate"}:
                 self._moves(row)
             elif row["kind"] == "pointer.click" and row["box"]:
@@ -257,8 +269,6 @@ class _Pages:
         if 0 <= column < GRID[0] and 0 <= line < GRID[1]:
             self.clicks.add((route, column, line), who)
         self._rage(row["path"], (route, role, name), who, now_ms)
-        if self._dead is not None and now_ms - self._dead[1] >= DEAD_MS:
-            self.pain.add(self._dead[0], who)
         self._dead = None if role in INTERACTIVE else (("dead click", route, role, name), now_ms)
 
     def _rage(self, path: str, where: tuple[str, str, str], who: str, now_ms: int) -> None:

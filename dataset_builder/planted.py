@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 import pyarrow as pa
@@ -14,6 +16,9 @@ from event_model.errors import DatasetError
 
 MAX_TRUTH_BYTES = 256 << 20
 _BATCH_ROWS = 4_096
+
+JOINED = frozenset({"inserted", "value"})
+"""Columns of text that comes piece by piece."""
 
 
 class Planted(msgspec.Struct, frozen=True):
@@ -43,41 +48,64 @@ def read_truth(path: Path) -> list[Planted]:
 
 
 def find_planted(folder: Path, planted: Iterable[Planted]) -> tuple[Leak, ...]:
-    """Look for values in every file of a folder.
+    """Look for values in every file of a folder, as they are and as JSON, HTML, CSV and addresses write them.
 
-    In Parquet files every text of every column is read, and what was inserted one piece at a time is read joined too.
-    DatasetError: if a file can't be read (code ``dataset-damaged``).
+    In Parquet and Arrow files every text of every column is read, and what was inserted one piece at a time is read
+    joined too. DatasetError: if a file can't be read (code ``dataset-damaged``).
     """
-    wanted = {each.value: each.kind for each in planted}
+    wanted = [(each, form) for each in planted for form in _forms(each.value)]
+    longest = max((len(form) for _each, form in wanted), default=0)
     leaks: list[Leak] = []
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            found: Counter[str] = Counter()
-            for text in _texts(path):
-                found.update({value: text.count(value) for value in wanted if value in text})
+            found: Counter[Planted] = Counter()
+            for text in _texts(path, longest):
+                found.update({each: text.count(form) for each, form in wanted if form in text})
             name = path.relative_to(folder).as_posix()
-            leaks += [Leak(name, wanted[value], value, times) for value, times in sorted(found.items())]
+            leaks += [Leak(name, each.kind, each.value, found[each]) for each in sorted(found, key=lambda e: e.value)]
     return tuple(leaks)
 
 
-def _texts(path: Path) -> Iterator[str]:
-    if path.suffix != ".parquet":
+def _forms(value: str) -> set[str]:
+    """Give a value in every form in which a file may write it."""
+    in_json = msgspec.json.encode(value).decode()[1:-1]
+    return {value, in_json, html.escape(value), value.replace('"', '""'), quote(value), quote(value, safe="")}
+
+
+def _texts(path: Path, longest: int) -> Iterator[str]:
+    if path.suffix not in {".parquet", ".arrow"}:
         yield path.read_bytes().decode("utf-8", errors="replace")
         return
+    tails: dict[str, str] = {}
     try:
-        with pq.ParquetFile(path) as parquet:
-            for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
-                for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                    yield from _texts_of(name, column)
+        for batch in _batches(path):
+            for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                yield from _texts_of(column)
+                if name in JOINED and _is_text(column):
+                    tails[name] = tails.get(name, "") + "".join(filter(None, column.to_pylist()))
+                    yield tails[name]
+                    tails[name] = tails[name][-longest:]
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(f"{path} can't be read", code="dataset-damaged") from error
 
 
-def _texts_of(name: str, column: pa.Array) -> Iterator[str]:
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        values = [value for value in column.to_pylist() if value]
-        yield "\n".join(values)
-        if name in {"inserted", "value"}:
-            yield "".join(values)
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    if path.suffix == ".arrow":
+        with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
+            yield from stream
+        return
+    with pq.ParquetFile(path) as parquet:
+        yield from parquet.iter_batches(batch_size=_BATCH_ROWS)
+
+
+def _texts_of(column: pa.Array) -> Iterator[str]:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary
+    if _is_text(column):
+        yield "\n".join(filter(None, column.to_pylist()))
     elif pa.types.is_nested(column.type):
         yield str(column.to_pylist())
+
+
+def _is_text(column: pa.Array) -> bool:
+    return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)

@@ -96,6 +96,7 @@ class Support:
             self.desk.put(Scroll(PAGE, 0, self._source.randrange(100, 900, 50)))
         if self._source.random() < DEAD:
             self._click(tickets.BODY_TEXT)
+            self.desk.wait(4_000, 0.3)  # for what does not come
         if self._source.random() < 0.8 or self._plants:
             self._answer()
         self._click(tickets.NEXT)

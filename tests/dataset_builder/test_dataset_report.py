@@ -4,25 +4,40 @@ from __future__ import annotations
 
 import io
 import json
+import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from benchmarks.dataset_cells import differences
 from dataset_builder.cells import Cells, PersonValues
 from dataset_builder.insights import CELL_PX, GRID, find_insights
 from dataset_builder.pictures import CELL, MARGIN, Box, heatmap
 from dataset_builder.report_page import write_report
 from event_model.errors import DatasetError
-from event_model.events import Body
+from event_model.events import Body, Event
 from event_model.ids import DocumentId
-from event_model.page_events import Element, NameSource, PageNavigate, PageOpen, PointerClick
+from event_model.levels import Level
+from event_model.page_events import (
+    Element,
+    FieldChange,
+    FieldContent,
+    FormSubmit,
+    LengthBucket,
+    NameSource,
+    PageNavigate,
+    PageOpen,
+    PointerClick,
+)
 from overt.cli import overt
-from tests.dataset_builder.dataset_world import Clock, Contributor, events_of, start
+from tests.dataset_builder.dataset_world import NOON_MS, Clock, Contributor, edit, events_of, opened, start
 
 K = 5
 
@@ -51,59 +66,83 @@ def _sql(fleet: Path, query: str) -> list[tuple[Any, ...]]:
     return duckdb.sql(query.format(**names)).fetchall()
 
 
-TYPING = """
-    SELECT language, origin, count(DISTINCT e.contributor), count(*) FROM {events} e JOIN {documents} d
-    ON e.session = d.session AND e.document = d.document AND e.life = d.life
-    WHERE kind = 'document.edit' GROUP BY ALL"""
-ACTIVITIES = """
-    SELECT activity, language, application, count(DISTINCT contributor), count(*) FROM {activities} GROUP BY ALL"""
-MASKS = "SELECT category, type, found_by, count(DISTINCT contributor), count(*) FROM {masks} GROUP BY ALL"
-ELEMENTS = """
-    SELECT route, role, if(name_from = 'author', name, ''), path, count(DISTINCT contributor), count(*)
-    FROM {pages} WHERE kind = 'pointer.click' GROUP BY ALL"""
-NAVIGATION = """
-    SELECT b, route, count(DISTINCT contributor), count(*) FROM (
-        SELECT *, lag(route) OVER (PARTITION BY session, page ORDER BY index) AS b
-        FROM {pages} WHERE kind IN ('page.open', 'page.navigate'))
-    WHERE b <> route GROUP BY ALL"""
-
-
-@pytest.mark.parametrize(
-    ("table", "k", "keys", "query"),
-    [
-        ("typing", K, ("language", "origin"), TYPING),
-        ("activities", K, ("activity", "language", "application"), ACTIVITIES),
-        ("masks", 2, ("category", "type", "found_by"), MASKS),
-        ("elements", K, ("route", "role", "name", "path"), ELEMENTS),
-        ("navigation", K, ("from_route", "to_route"), NAVIGATION),
-    ],
-)
-def test_every_cell_has_k_people_by_sql(fleet: Path, table: str, k: int, keys: tuple[str, ...], query: str) -> None:
+@pytest.mark.parametrize("k", [2, K, 12])
+def test_every_cell_is_what_sql_counts_and_has_k_people(fleet: Path, k: int) -> None:
     found = find_insights(fleet, k=k)
-    wanted = {row[:-2]: row[-2:] for row in _sql(fleet, query) if row[-2] >= k}
-    count = "edits" if table == "typing" else "count"
-    shown = {tuple(row[key] for key in keys): (row["contributors"], row[count]) for row in getattr(found, table)}
-    assert shown == wanted
-    assert shown
-    assert found.dropped[table] == len([row for row in _sql(fleet, query) if row[-2] < k])
+    assert list(differences(fleet, found)) == []
+    assert found.typing
+    assert bool(found.heatmaps) == bool(found.navigation) == bool(found.elements) == (k <= 6)  # six answer tickets
+    assert (k > 2) or len({row["kind"] for row in found.pain}) == 4
 
 
-def test_every_cell_of_a_heatmap_has_k_people_by_sql(fleet: Path) -> None:
-    found = find_insights(fleet, k=K).heatmaps
-    rows = _sql(
-        fleet,
-        f"SELECT route, (box[1] + x) // {CELL_PX}, (box[2] + y) // {CELL_PX}, count(*) FROM {{pages}}"
-        f" WHERE kind = 'pointer.click' GROUP BY ALL HAVING count(DISTINCT contributor) >= {K}",
-    )
-    shown = {
-        (route, column, line, count)
-        for route, grid in found.items()
-        for line, counts in enumerate(grid)
-        for column, count in enumerate(counts)
-        if count
-    }
-    assert shown == set(rows)
-    assert shown
+ROUTES = ("https://a.test/a", "https://a.test/b", "https://b.test/:id")
+GAPS = (0, 90, 699, 700, 701, 2_499, 2_500, 2_501, 14_999, 15_000, 119_999, 120_000)
+"""On both sides of every limit."""
+
+
+def _anything(source: random.Random) -> Iterator[tuple[int, Body]]:
+    """A session in which anything may follow on anything, on pages and in files."""
+    yield 0, start()
+    for page in (1, 2):
+        yield 100, PageOpen(DocumentId(page), page, source.choice(ROUTES), "t", 1280, 800)
+    texts = {3: "0123456789" * 4, 4: "abc\n" * 9}
+    for document, text in texts.items():
+        yield 10, opened(text, document=document)
+    for _ in range(400):
+        gap, page = source.choice(GAPS), DocumentId(source.choice((1, 2)))
+        role, name, x, y = source.choice((("button", "Save", 30, 30), ("paragraph", "", -30, 790), ("link", "", 1270, 9)))
+        element = Element(role, name, NameSource.AUTHOR if name else NameSource.NONE, path=f"main:1/{role[0]}:1",
+                          box=(x + source.randrange(9), y, 80, 30))  # fmt: skip
+        click = PointerClick(page, element, source.randrange(60), source.randrange(25))
+        what = source.random()
+        if what < 0.2:
+            yield from ((source.choice((0, 90, 699, 700)), click) for _ in range(source.randrange(3, 6)))
+        elif what < 0.45:
+            yield gap, click
+        elif what < 0.65:
+            yield gap, PageNavigate(page, source.choice(ROUTES), "t")
+        elif what < 0.7:
+            to, fro = source.sample(ROUTES, 2)
+            step = source.choice((90, 9_999, 10_000, 10_001))
+            yield from ((step, PageNavigate(page, route, "t")) for route in (to, fro, to, fro))
+        elif what < 0.8:
+            yield gap, FieldChange(page, element, FieldContent.WORDS, LengthBucket.SHORT, "", form=1)
+        elif what < 0.85:
+            yield gap, FormSubmit(page, element, 1)
+        else:
+            for _ in range(source.randrange(1, 9)):
+                document = source.choice((3, 3, 3, 4))
+                size = len(texts[document])
+                position = source.randrange(size)
+                deleted = source.choice((0, 0, 1, min(3, size - position)))
+                put = "xyz"[: source.randrange(4)] or "y"
+                texts[document] = texts[document][:position] + put + texts[document][position + deleted :]
+                yield source.choice((90, 1_999, 2_000)), edit(position, deleted, put, document=document)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_any_events_are_counted_as_sql_counts_them(receiver: Path, run: Any, out: Path, seed: int) -> None:
+    for number in range(1, 8):
+        source, now_ms, events = random.Random(f"{seed} {number}"), NOON_MS, []
+        for index, (gap, body) in enumerate(_anything(source)):
+            now_ms += gap
+            events.append(Event(index, now_ms, gap, Level.CONTENT, body))
+        Contributor(receiver, number).seal(events)
+    run()
+    for k in (2, 4, 7):
+        found = find_insights(out, k=k)
+        assert list(differences(out, found)) == []
+        assert {row["kind"] for row in found.pain} == {"rage clicks", "dead click", "back-and-forth", "hesitation"}
+    assert find_insights(out, k=8).pain == []
+
+
+def test_a_cell_of_too_few_people_is_named_by_the_sql(fleet: Path) -> None:
+    found = find_insights(fleet, k=K)
+    loose = find_insights(fleet, k=2)
+    told = list(differences(fleet, msgspec.structs.replace(loose, k=K)))
+    tables = {each.partition(":")[0] for each in told if "should not be" in each}
+    assert tables >= {"heatmap cells", "boxes", "elements", "pain", "typing", "masks"}
+    assert list(differences(fleet, msgspec.structs.replace(found, heatmaps={})))
 
 
 def test_the_report_is_a_page_with_pictures(fleet: Path, tmp_path: Path) -> None:
