@@ -137,10 +137,12 @@ def differences(dataset: Path, found: Insights) -> Iterator[str]:
         }
         for name, figure in figures.items():
             rows = ask(
-                f"SELECT language, origin, {figure} GROUP BY language, origin"  # noqa: S608 - of this module's texts
+                f"SELECT language, origin, {figure} GROUP BY language, origin"
                 f" HAVING count(DISTINCT contributor) >= {found.k}"
             )
-            yield from _told(name, {(*key, row[name]) for key, row in of_keys.items() if row[name] is not None}, {*rows})
+            yield from _told(
+                name, {(*key, row[name]) for key, row in of_keys.items() if row[name] is not None}, {*rows}
+            )
         shown_boxes = {(route, *box) for route, boxes in found.boxes.items() for box in boxes}
         rows = ask(_BOXES.format(k=found.k))
         yield from _told("boxes", shown_boxes, {(route, name, *box) for route, name, box in rows})

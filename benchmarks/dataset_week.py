@@ -4,9 +4,9 @@
 
 The fleet is simulated, built, viewed in every format, reported on and released. Then: each planted value is looked for
 in every file of all that; every document is compared with what the person had in front of them; every cell of the
-report is counted again in SQL, and the release's figures too; and two people's segments are erased and the dataset built
-again, which must give byte for byte what a build gives that never had them. ``--through-gate`` simulates through consent,
-gate, store, sync and receiver. The last line is one JSON object; the exit code is 1 if anything does not hold.
+report is counted again in SQL, and the release's figures too; and two people's segments are erased and the dataset
+built again, which must give byte for byte what a build gives that never had them. ``--through-gate`` simulates through
+consent, gate, store, sync and receiver. The last line is one JSON object; the exit code is 1 if anything does not hold.
 """
 
 from __future__ import annotations
@@ -131,7 +131,8 @@ class Week:
         found = {(opened_ms, path): rest for opened_ms, path, *rest in rows}
         wrong = []
         count = 0
-        for opened_ms, path, text in _last_texts(self._plan):
+        for opened_ms, path, left in _last_texts(self._plan):
+            text = left
             count += 1
             shown, masks, exact = found.pop((opened_ms, path), ("", [], False))
             for mask in masks:

@@ -108,4 +108,4 @@ def _texts_of(column: pa.Array) -> Iterator[str]:
 
 
 def _is_text(column: pa.Array) -> bool:
-    return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))

@@ -6,11 +6,13 @@ the noisy counts of people by that much at most. Noise is from the discrete Lapl
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import filelock
 import msgspec
 
 from event_model.errors import DatasetError
@@ -45,23 +47,51 @@ def read_budget(path: Path, *, study: str, epsilon: float) -> Budget:
     return budget
 
 
-def spend(path: Path, budget: Budget, what: str, epsilon: float) -> Budget:
-    """Take from a budget, and write that before anything is drawn. DatasetError: if too little is left."""
-    if epsilon <= 0 or epsilon > budget.left + 1e-9:
+@contextlib.contextmanager
+def spending(path: Path, *, study: str, total: float, what: str, epsilon: float) -> Iterator[None]:
+    """Take from a study's budget while something is made of it, of which nothing is shown if that fails.
+
+    It is written down before anything is drawn; after a failure it is given back, after a crash it stays spent.
+    ``total`` begins a budget. DatasetError: if too little is left (``budget-spent``), the file is no budget of the
+    study (``budget-malformed``), or someone else is spending (``budget-busy``).
+    """
+    lock = filelock.FileLock(f"{path}.lock", timeout=0, mode=0o600)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
         raise DatasetError(
-            f"{epsilon:g} is more than what is left of the budget ({max(0.0, budget.left):g})",
-            code="budget-spent",
-            hint="What was released stays released: a smaller --epsilon, or no more releases of this study.",
-        )
-    after = msgspec.structs.replace(budget, spent=(*budget.spent, (what, epsilon)))
+            "another release of this study is being made", code="budget-busy", hint="Wait until it is done."
+        ) from error
+    try:
+        begun = path.exists()
+        budget = read_budget(path, study=study, epsilon=total)
+        if not 0 < epsilon <= budget.left + 1e-9:  # not a number is in no range
+            raise DatasetError(
+                f"{epsilon:g} is more than what is left of the budget ({max(0.0, budget.left):g})",
+                code="budget-spent",
+                hint="What was released stays released: a smaller --epsilon, or no more releases of this study.",
+            )
+        _write(path, msgspec.structs.replace(budget, spent=(*budget.spent, (what, epsilon))))
+        try:
+            yield
+        except BaseException:
+            if begun:
+                _write(path, budget)
+            else:
+                path.unlink()
+            raise
+    finally:
+        lock.release()
+
+
+def _write(path: Path, budget: Budget) -> None:
     unfinished = path.with_name(f"{path.name}.new")
     handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(after), indent=2) + b"\n")
+        file.write(msgspec.json.format(msgspec.json.encode(budget), indent=2) + b"\n")
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)
-    return after
 
 
 def noisy_people(cells: Mapping[Any, frozenset[str]], *, epsilon: float) -> dict[Any, int]:

@@ -19,7 +19,7 @@ from dataset_builder.anonymise import GENERAL, Anonymiser, Coarseness
 from dataset_builder.card import CardPurpose, read_card
 from dataset_builder.insights import rows_of
 from dataset_builder.parts import WrittenFile, describe_file, keep_private
-from dataset_builder.private_counts import CELLS_A_PERSON, noisy_people, read_budget, spend
+from dataset_builder.private_counts import CELLS_A_PERSON, noisy_people, spending
 from dataset_builder.reidentify import QUASI_IDENTIFIERS, Reidentification, languages_of, reidentify
 from dataset_builder.tables import schema_of
 from event_model.errors import DatasetError, FormatError, SignatureError
@@ -89,9 +89,10 @@ def release(
 ) -> ReleaseCard:
     """Make a release of a dataset in a folder that does not exist yet.
 
-    Nothing stands at ``target`` before both approvals are there and the log holds the entry. DatasetError: if there
-    are fewer than two approvers (``approvals-missing``), no licence or statement (``release-incomplete``), too little
-    budget (``budget-spent``), or ``target`` exists or can't be written.
+    Nothing stands at ``target`` before both approvals are there and the log holds the entry; what ``log`` raises goes
+    through, and the budget is as before. DatasetError: if there are fewer than two approvers (``approvals-missing``),
+    no licence or statement (``release-incomplete``), too little budget (``budget-spent``), another release is being
+    made (``budget-busy``), or ``target`` exists or can't be written.
     """
     card = read_card(out)
     if len({encode_key(key.verify_key.raw) for key in approvers}) < APPROVALS:
@@ -104,37 +105,32 @@ def release(
         raise DatasetError("a release needs a licence and a data statement", code="release-incomplete")
     if os.path.lexists(target):
         raise DatasetError(f"{target} exists", code="target-taken", hint="Choose a folder that does not exist yet.")
-    left = read_budget(budget, study=card.study.id, epsilon=total)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
-            spend(budget, left, target.name, epsilon)
-            coarseness = Coarseness(1000 * card.study.release_round_s, 1000 * card.study.release_gap_s)
-            made = _Maker(out, staging, card.study.k, coarseness).make(epsilon)
-            before, after, rare, files = made
-            released = ReleaseCard(
-                study=card.study.id,
-                study_version=card.study.version,
-                made_from=describe_file(out, out / "dataset.json", 0).sha256,
-                purposes=card.study.purposes,
-                licence=licence.strip(),
-                statement=statement.strip(),
-                k=card.study.k,
-                values_made_general=rare,
-                coarseness=coarseness,
-                epsilon=f"{epsilon:g}",
-                cells_a_person=CELLS_A_PERSON,
-                reidentification_before=before,
-                reidentification_after=after,
-                files=files,
-            )
-            log(document_digest(RELEASE_CARD, _plain(released)))
-            approvals = tuple(msgspec.Raw(sign_document(RELEASE_CARD, _plain(released), key)) for key in approvers)
-            data = msgspec.json.encode(Release(released, approvals))
-            (staging / RELEASE).write_bytes(msgspec.json.format(data, indent=2) + b"\n")
-            keep_private(staging)
-            staging.rename(target)
+            with spending(budget, study=card.study.id, total=total, what=target.name, epsilon=epsilon):
+                coarseness = Coarseness(1000 * card.study.release_round_s, 1000 * card.study.release_gap_s)
+                before, after, rare, files = _Maker(out, staging, card.study.k, coarseness).make(epsilon)
+                released = ReleaseCard(
+                    study=card.study.id,
+                    study_version=card.study.version,
+                    made_from=describe_file(out, out / "dataset.json", 0).sha256,
+                    purposes=card.study.purposes,
+                    licence=licence.strip(),
+                    statement=statement.strip(),
+                    k=card.study.k,
+                    values_made_general=rare,
+                    coarseness=coarseness,
+                    epsilon=f"{epsilon:g}",
+                    cells_a_person=CELLS_A_PERSON,
+                    reidentification_before=before,
+                    reidentification_after=after,
+                    files=files,
+                )
+                _approve(released, staging, approvers)
+                log(document_digest(RELEASE_CARD, _plain(released)))
+                staging.rename(target)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
@@ -142,6 +138,14 @@ def release(
             f"the release can't be written: {error.strerror or error}", code="dataset-unwritable"
         ) from error
     return released
+
+
+def _approve(card: ReleaseCard, staging: Path, approvers: Sequence[SigningKey]) -> None:
+    """Write the card as everyone signs it, and give the folder to its owner alone."""
+    approvals = tuple(msgspec.Raw(sign_document(RELEASE_CARD, _plain(card), key)) for key in approvers)
+    data = msgspec.json.encode(Release(card, approvals))
+    (staging / RELEASE).write_bytes(msgspec.json.format(data, indent=2) + b"\n")
+    keep_private(staging)
 
 
 def check_release(target: Path) -> tuple[ReleaseCard, tuple[str, ...]]:

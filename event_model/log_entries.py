@@ -39,6 +39,10 @@ class LogKind(enum.Enum):
     DATASET_RELEASE = "dataset-release"
 
 
+WITH_PURPOSE = frozenset({LogKind.KEY_OPENING, LogKind.DATASET_RELEASE})
+"""What is done with the data is done for a purpose that participants can read."""
+
+
 class LogEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One entry.
 
@@ -100,7 +104,7 @@ def check_purpose(purpose: str) -> str:
     text = " ".join(purpose.split())
     if not MIN_PURPOSE_CHARACTERS <= len(text) <= MAX_PURPOSE_CHARACTERS or not text.isprintable():
         raise AuditError(
-            "opening data takes a purpose in words",
+            "opening or releasing data takes a purpose in words",
             code="purpose-missing",
             hint=f"Every participant can read it: {MIN_PURPOSE_CHARACTERS} to {MAX_PURPOSE_CHARACTERS} characters.",
         )

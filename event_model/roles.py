@@ -22,15 +22,17 @@ STUDY_ROLES = "study-roles"
 """The type of the signed document."""
 
 OWNER_NAME = "owner"
+RELEASE_MEMBERS = 2
+"""The owner, and a custodian."""
 
 
 class Role(enum.Enum):
     """What a member of a study may do."""
 
     OWNER = "owner"
-    """Invites and revokes, names the others, releases datasets."""
+    """Invites and revokes, names the others, releases datasets together with a custodian."""
     CUSTODIAN = "custodian"
-    """Holds a share of the study key, opens data together with others, builds datasets."""
+    """Holds a share of the study key, opens data together with others, builds datasets, approves releases."""
     AUDITOR = "auditor"
     """Reads how many segments and deletions there are; changes nothing."""
 
@@ -39,10 +41,11 @@ MAY_STATE: Final[Mapping[LogKind, frozenset[Role]]] = MappingProxyType(
     {
         LogKind.KEY_OPENING: frozenset({Role.CUSTODIAN}),
         LogKind.DATASET_BUILD: frozenset({Role.CUSTODIAN, Role.OWNER}),
-        LogKind.DATASET_RELEASE: frozenset({Role.OWNER}),
+        LogKind.DATASET_RELEASE: frozenset({Role.OWNER, Role.CUSTODIAN}),
     }
 )
-"""What a member may have written into the log; everything else the receiver writes by itself."""
+"""What a member may have written into the log; everything else the receiver writes by itself. A release takes the owner
+and a custodian, a key's opening as many custodians as the study says."""
 
 
 class Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,7 +86,9 @@ class Roles:
         distinct = set(keys)
         members = [self._members.get(key.raw) for key in distinct]
         named = sorted(member.name for member in members if member is not None and allowed & set(member.roles))
-        needed = self.threshold if kind is LogKind.KEY_OPENING else 1
+        needed = {LogKind.KEY_OPENING: self.threshold, LogKind.DATASET_RELEASE: RELEASE_MEMBERS}.get(kind, 1)
+        if kind is LogKind.DATASET_RELEASE and OWNER_NAME not in named:
+            raise AuditError("a release takes the owner", code="role-missing")
         if len(named) != len(distinct) or len(named) < needed:
             raise AuditError("these members may not state this", code="role-missing")
         return tuple(named)

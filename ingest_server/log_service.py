@@ -13,8 +13,8 @@ from event_model.ids import StudyId
 from event_model.keys import SigningKey
 from event_model.log_entries import (
     LOG_STATEMENT,
+    WITH_PURPOSE,
     LogEntry,
-    LogKind,
     LogProof,
     LogStatement,
     check_purpose,
@@ -86,7 +86,7 @@ class StudyLogs:
             raise _refused()
         try:
             names = roles.stating(statement.kind, [each.key for each in signed])
-            purpose = check_purpose(statement.purpose) if statement.kind is LogKind.KEY_OPENING else statement.purpose
+            purpose = check_purpose(statement.purpose) if statement.kind in WITH_PURPOSE else statement.purpose
         except AuditError as error:
             raise _refused() from error
         entry = LogEntry(

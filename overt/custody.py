@@ -12,7 +12,7 @@ from consent_ledger.study import StudyManifest
 from event_model.clock import SystemClock
 from event_model.errors import DatasetError, KeyUnavailable
 from event_model.keys import RecipientSecretKey, SigningKey, encode_key
-from event_model.log_entries import LogKind, LogProof
+from event_model.log_entries import LogKind, LogProof, check_purpose
 from overt.keyfiles import read_recipient_key
 from overt.study_log import ReceiverLog
 
@@ -72,16 +72,20 @@ def approving_keys(manifest: StudyManifest, shares: Sequence[Path]) -> list[Sign
     return [share.signing_key for share in read]
 
 
-def tell_released(manifest: StudyManifest, owner: SigningKey, *, purpose: str, digest: str) -> LogProof:
-    """Have the owner's release written into the log by its card's digest. AuditError, UploadError: if it can't."""
+def tell_released(manifest: StudyManifest, approvers: Sequence[SigningKey], *, purpose: str, digest: str) -> LogProof:
+    """Have a release written into the log by its card's digest, as owner and custodians state it together.
+
+    AuditError: if the purpose is no sentence, or the receiver knows them as something else. UploadError: if the log
+    can't be reached.
+    """
     proof: LogProof = _shares_module().state(
         LogKind.DATASET_RELEASE,
-        [owner],
+        approvers,
         ReceiverLog(manifest.receiver.url),
         study=manifest.id,
         log_key=manifest.receiver_key,
         now_ms=SystemClock().wall_ms(),
-        purpose=purpose,
+        purpose=check_purpose(purpose),
         digest=digest,
     )
     return proof

@@ -15,7 +15,7 @@ TIMEOUT_S = 60.0
 
 MAX_PROOF_BYTES = 64 << 10
 
-_HINT = "Nothing was opened: the log entry comes first. See whether the receiver's address can be reached."
+_HINT = "Nothing was opened or released: the log entry comes first. See whether the receiver's address can be reached."
 _REFUSED = (
     "The receiver must be served with this study's roles.json (`overt serve --roles`), and the clocks must agree."
 )

@@ -237,19 +237,19 @@ def release(
 
     New names that nobody can lead back, times shifted and rounded, text as character classes, names of files and hosts
     replaced, rare values made general, noisy counts from a kept budget, and figures on how easily people could be found
-    again. The owner and a custodian approve, and the study's log has the entry before the folder stands.
+    again. The owner and a custodian approve: the study's log takes the entry, from both, before the folder stands.
 
     \b
     overt dataset release dataset/ --study study.json --owner-key owner.key --share custodian-1.share \\
         --licence LICENCE --statement STATEMENT.md --budget budget.json --purpose "A benchmark" --out release/
     """
     manifest = read_manifest(study.read_bytes()).payload
-    module, owner = _load("dataset_builder.release"), read_signing_key(owner_key)
-    keys = [owner, *approving_keys(manifest, shares)]
+    module = _load("dataset_builder.release")
+    keys = [read_signing_key(owner_key), *approving_keys(manifest, shares)]
     card = module.release(
         folder, out, licence=licence.read_text("utf-8"), statement=statement.read_text("utf-8"), approvers=keys,
         budget=budget, epsilon=epsilon, total=total,
-        log=lambda digest: tell_released(manifest, owner, purpose=purpose, digest=digest),
+        log=lambda digest: tell_released(manifest, keys, purpose=purpose, digest=digest),
     )  # fmt: skip
     if as_json:
         print_json(card)

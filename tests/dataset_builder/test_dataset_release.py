@@ -12,7 +12,7 @@ import pytest
 
 from dataset_builder.anonymise import MAX_SHIFT_MS, OTHER, Anonymiser, Coarseness
 from dataset_builder.build import build
-from dataset_builder.private_counts import CELLS_A_PERSON, Budget, noisy_people, read_budget, spend
+from dataset_builder.private_counts import CELLS_A_PERSON, Budget, noisy_people, read_budget, spending
 from dataset_builder.reidentify import reidentify
 from dataset_builder.release import RELEASE, check_release, release
 from event_model.errors import DatasetError
@@ -63,7 +63,8 @@ def make(built: Path, tmp_path: Path) -> Any:
             "total": 1.0,
             "log": lambda _digest: None,
         }
-        return release(built, tmp_path / "release", **{**settings, **changes})
+        target = tmp_path / changes.pop("out", "release")
+        return release(built, target, **{**settings, **changes})
 
     return make_it
 
@@ -123,10 +124,15 @@ def test_no_log_no_release(make: Any, tmp_path: Path) -> None:
     def refuse(_digest: str) -> None:
         raise DatasetError("the log is away", code="log")
 
-    with pytest.raises(DatasetError):
+    with pytest.raises(DatasetError, match="the log is away"):
         make(log=refuse)
-    assert not (tmp_path / "release").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["budget.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["budget.json.lock"]  # nothing was spent either
+    make()
+    spent = (tmp_path / "budget.json").read_bytes()
+    with pytest.raises(DatasetError, match="the log is away"):
+        make(log=refuse, out="another")
+    assert (tmp_path / "budget.json").read_bytes() == spent
+    assert not (tmp_path / "another").exists()
 
 
 @pytest.mark.parametrize(
@@ -138,6 +144,8 @@ def test_no_log_no_release(make: Any, tmp_path: Path) -> None:
         ({"statement": ""}, "release-incomplete"),
         ({"epsilon": 1.5}, "budget-spent"),
         ({"epsilon": 0.0}, "budget-spent"),
+        ({"epsilon": float("nan")}, "budget-spent"),
+        ({"total": float("nan")}, "budget-spent"),
     ],
 )
 def test_a_release_that_lacks_something_is_refused(make: Any, tmp_path: Path, changes: Any, code: str) -> None:
@@ -164,14 +172,25 @@ def test_a_changed_release_is_seen(make: Any, tmp_path: Path) -> None:
 
 def test_the_budget_is_kept_and_never_overdrawn(tmp_path: Path) -> None:
     path = tmp_path / "budget.json"
-    budget = read_budget(path, study="pilot", epsilon=1.0)
-    budget = spend(path, budget, "one", 0.6)
-    assert read_budget(path, study="pilot", epsilon=99.0) == budget == Budget("pilot", 1.0, (("one", 0.6),))
-    with pytest.raises(DatasetError) as caught:
-        spend(path, budget, "two", 0.5)
-    assert caught.value.code == "budget-spent"
-    with pytest.raises(DatasetError):
-        read_budget(path, study="another", epsilon=1.0)
+
+    def spend(what: str, epsilon: float, study: str = "pilot", total: float = 1.0) -> Any:
+        return spending(path, study=study, total=total, what=what, epsilon=epsilon)
+
+    with spend("one", 0.6):
+        assert read_budget(path, study="pilot", epsilon=99.0) == Budget("pilot", 1.0, (("one", 0.6),))
+        with pytest.raises(DatasetError) as caught, spend("meanwhile", 0.1):
+            raise AssertionError("two at once")
+        assert caught.value.code == "budget-busy"
+    for wrong, code in (
+        (spend("two", 0.5, total=99.0), "budget-spent"),
+        (spend("x", 0.1, "other"), "budget-malformed"),
+    ):
+        with pytest.raises(DatasetError) as caught, wrong:
+            raise AssertionError("spent")
+        assert caught.value.code == code
+    with pytest.raises(KeyboardInterrupt), spend("stopped", 0.4):
+        raise KeyboardInterrupt
+    assert read_budget(path, study="pilot", epsilon=99.0).spent == (("one", 0.6),)
 
 
 def test_noise_has_the_size_that_the_budget_asks_for() -> None:

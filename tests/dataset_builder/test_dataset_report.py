@@ -35,9 +35,10 @@ from event_model.page_events import (
     PageNavigate,
     PageOpen,
     PointerClick,
+    Scroll,
 )
 from overt.cli import overt
-from tests.dataset_builder.dataset_world import NOON_MS, Clock, Contributor, edit, events_of, opened, start
+from tests.dataset_builder.dataset_world import NOON_MS, Clock, Contributor, edit, events_of, opened, start, typed
 
 K = 5
 
@@ -80,6 +81,13 @@ GAPS = (0, 90, 699, 700, 701, 2_499, 2_500, 2_501, 14_999, 15_000, 119_999, 120_
 """On both sides of every limit."""
 
 
+ELEMENTS = (
+    ("button", "Save", NameSource.AUTHOR, 30, 30),
+    ("paragraph", "", NameSource.NONE, -30, 790),
+    ("link", "Ann's ticket", NameSource.CONTENT, 1_270, 9),
+)
+
+
 def _anything(source: random.Random) -> Iterator[tuple[int, Body]]:
     """A session in which anything may follow on anything, on pages and in files."""
     yield 0, start()
@@ -90,9 +98,9 @@ def _anything(source: random.Random) -> Iterator[tuple[int, Body]]:
         yield 10, opened(text, document=document)
     for _ in range(400):
         gap, page = source.choice(GAPS), DocumentId(source.choice((1, 2)))
-        role, name, x, y = source.choice((("button", "Save", 30, 30), ("paragraph", "", -30, 790), ("link", "", 1270, 9)))
-        element = Element(role, name, NameSource.AUTHOR if name else NameSource.NONE, path=f"main:1/{role[0]}:1",
-                          box=(x + source.randrange(9), y, 80, 30))  # fmt: skip
+        role, name, name_from, x, y = source.choice(ELEMENTS)
+        box = (x + source.randrange(9), y, 80, 30)
+        element = Element(role, name, name_from, path=f"main:1/{role[0]}:1", box=box)
         click = PointerClick(page, element, source.randrange(60), source.randrange(25))
         what = source.random()
         if what < 0.2:
@@ -107,8 +115,10 @@ def _anything(source: random.Random) -> Iterator[tuple[int, Body]]:
             yield from ((step, PageNavigate(page, route, "t")) for route in (to, fro, to, fro))
         elif what < 0.8:
             yield gap, FieldChange(page, element, FieldContent.WORDS, LengthBucket.SHORT, "", form=1)
-        elif what < 0.85:
+        elif what < 0.83:
             yield gap, FormSubmit(page, element, 1)
+        elif what < 0.87:
+            yield gap, Scroll(page, 0, 100)
         else:
             for _ in range(source.randrange(1, 9)):
                 document = source.choice((3, 3, 3, 4))
@@ -182,10 +192,19 @@ def test_cells_of_fewer_people_are_never_given() -> None:
     for person, each in (("a", 10), ("a", 1_000), ("a", 1_000), ("b", 20), ("c", 30)):
         values.add("x", person, each)
     assert values.median("x") == 30
-    values.add("y", "a", 1)
-    assert values.median("y") is None
+    for person in "ab":
+        values.add("y", person, 1)
+        assert values.median("y") is None
     with pytest.raises(ValueError, match="at least 2"):
         Cells(1)
+
+
+def test_the_only_burst_of_a_session_counts(receiver: Path, run: Any, out: Path) -> None:
+    for number in (1, 2):
+        Contributor(receiver, number).seal(events_of([start(), opened(), *typed("abcde")]))
+    run()
+    (row,) = find_insights(out, k=2).typing
+    assert (row["edits"], row["median_burst_edits"], row["median_gap_ms"]) == (10, 5, 150)
 
 
 SAVE = Element("button", "Save", NameSource.AUTHOR, path="main:1/button:1", box=(100, 100, 80, 30))

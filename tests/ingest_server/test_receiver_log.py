@@ -164,6 +164,11 @@ async def test_entries_written_at_once_at_two_replicas_stand_in_one_line(
         ({"study": "study-b"}, CUSTODIANS[:2]),
         ({"kind": LogKind.DELETION}, CUSTODIANS[:2]),
         ({"kind": LogKind.DATASET_RELEASE}, CUSTODIANS[:2]),
+        ({"kind": LogKind.DATASET_RELEASE}, [OWNER]),
+        ({"kind": LogKind.DATASET_RELEASE}, [OWNER, OWNER]),
+        ({"kind": LogKind.DATASET_RELEASE}, [OWNER, AUDITOR]),
+        ({"kind": LogKind.DATASET_RELEASE}, [OWNER, SigningKey(Secret(b"\x55" * 32))]),
+        ({"kind": LogKind.DATASET_RELEASE, "purpose": ""}, [OWNER, CUSTODIANS[0]]),
         ({"nonce": ""}, CUSTODIANS[:2]),
         ({"digest": "x" * 1000}, CUSTODIANS[:2]),
     ],
@@ -179,9 +184,13 @@ async def test_who_may_not_state_something_is_refused_and_nothing_is_written(
     assert (await read_checkpoint(replicas[0], person)).size == 0
 
 
-async def test_the_owner_releases_and_two_statements_are_not_mixed(replicas: list[Client], person: Person) -> None:
+async def test_owner_and_custodian_release_and_two_statements_are_not_mixed(
+    replicas: list[Client], person: Person
+) -> None:
     released = opening(person, kind=LogKind.DATASET_RELEASE, digest="d" * 64)
-    assert (await post(replicas[0], person, released, [OWNER])).status_code == 201
+    assert (await post(replicas[0], person, released, [OWNER, CUSTODIANS[0]])).status_code == 201
+    (entry,) = await read_entries(replicas[0], person)
+    assert decode_entry(entry).by == ("custodian-1", "owner")
     one, other = opening(person), opening(person, purpose="Something else entirely")
     documents = [sign_document(LOG_STATEMENT, one, CUSTODIANS[0]), sign_document(LOG_STATEMENT, other, CUSTODIANS[1])]
     answer = await replicas[0].post(log(person), content=b'{"statements":[' + b",".join(documents) + b"]}")

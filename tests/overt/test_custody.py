@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from consent_ledger.ledger import Ledger
 from dataset_builder.release import check_release
 from event_model.errors import OvertError
 from event_model.ids import StudyId
+from event_model.keys import encode_key
 from overt.audit import openings
 from overt.demo.editor import did_change
 from overt.demo.house import House
@@ -64,7 +66,9 @@ async def test_two_custodians_open_with_a_purpose_that_the_person_reads(house: H
     assert "you joined the study" in await house.overt("audit")
 
 
-async def test_a_release_takes_owner_and_custodian_and_stands_in_the_log(house: House, tmp_path: Path) -> None:
+@pytest.fixture
+async def built(house: House, tmp_path: Path) -> House:
+    """A dataset of one person, with the receiver up."""
     await house.join()
     editor = await house.start_editor()
     uri = editor.open(house.work / "a.py", "python", "")
@@ -75,28 +79,75 @@ async def test_a_release_takes_owner_and_custodian_and_stands_in_the_log(house: 
     await house.overt(*build(house, 1, 3))
     for name in ("LICENCE", "STATEMENT"):
         (tmp_path / name).write_text(f"The {name.lower()} of this release.")
+    return house
 
-    def release(owner: str = "owner.key") -> tuple[str, ...]:
-        folder = house.study_folder
-        return (
-            "dataset", "release", str(house.dataset), "--study", str(house.manifest), "--owner-key",
-            str(folder / owner), "--share", str(folder / "custodian-1.share"), "--licence",
-            str(tmp_path / "LICENCE"), "--statement", str(tmp_path / "STATEMENT"), "--budget",
-            str(tmp_path / "budget.json"), "--purpose", "A benchmark", "--out", str(tmp_path / "release"), "--json",
-        )  # fmt: skip
 
-    with pytest.raises(OvertError, match="statement-refused"):
-        await house.overt(*release("receiver.key"))
-    assert not (tmp_path / "release").exists()
-    card = await house.overt(*release())
+def release(house: House, **changes: str | None) -> tuple[str, ...]:
+    """The command; an option that is None is left out."""
+    root, folder = house.folder, house.study_folder
+    options: dict[str, str | None] = {
+        "study": str(house.manifest),
+        "owner-key": str(folder / "owner.key"),
+        "share": str(folder / "custodian-1.share"),
+        "licence": str(root / "LICENCE"),
+        "statement": str(root / "STATEMENT"),
+        "budget": str(root / "budget.json"),
+        "purpose": "A benchmark of models",
+        "out": str(root / "release"),
+    }
+    named = {**options, **{name.replace("_", "-"): value for name, value in changes.items()}}
+    given = [part for name, value in named.items() if value is not None for part in (f"--{name}", value)]
+    return ("dataset", "release", str(house.dataset), *given, "--json")
+
+
+async def test_a_release_takes_owner_and_custodian_and_stands_in_the_log(built: House) -> None:
+    card = await built.overt(*release(built))
     assert card["licence"] == "The licence of this release."
-    found, signers = check_release(tmp_path / "release")
+    found, signers = check_release(built.folder / "release")
     assert (found.epsilon, len(signers)) == ("0.5", 2)
-    told = await house.overt("audit", "--json")
+    told = await built.overt("audit", "--json")
     assert told["verified"] is True
-    assert told["entries"][-1]["text"].startswith("owner released a dataset")
+    assert told["entries"][-1]["text"] == "custodian-1 and owner released a dataset: “A benchmark of models”"
+    assert "demo-study: 4 entries of its audit log hold." in await built.overt("verify")
     with pytest.raises(OvertError, match="target-taken"):
-        await house.overt(*release())
+        await built.overt(*release(built))
+
+
+async def test_what_lacks_something_is_not_released_and_not_logged(built: House) -> None:
+    folder = built.folder
+    share = json.loads((built.study_folder / "custodian-1.share").read_bytes())
+    signers = {
+        "mine": (built.study_folder / "owner.key").read_text().strip().partition(":")[2],
+        "made-up": encode_key(bytes(range(32))),
+    }
+    for name, signer in signers.items():
+        (folder / name).write_text(json.dumps({**share, "signer": signer}))
+    (folder / "blank").write_text(" \n")
+    for changes, code in (
+        ({"share": None}, "Missing option '--share'"),
+        ({"owner_key": None}, "Missing option '--owner-key'"),
+        ({"share": str(folder / "mine")}, "approvals-missing"),
+        ({"share": str(folder / "made-up")}, "statement-refused"),
+        ({"owner_key": str(built.study_folder / "receiver.key")}, "statement-refused"),
+        ({"licence": str(folder / "blank")}, "release-incomplete"),
+        ({"purpose": "x"}, "purpose-missing"),
+        ({"epsilon": "2.5"}, "budget-spent"),
+    ):
+        with pytest.raises(OvertError, match=code):
+            await built.overt(*release(built, **changes))
+    await built.close()
+    with pytest.raises(OvertError, match="log-unreachable"):
+        await built.overt(*release(built))
+    assert not (folder / "release").exists()
+    assert not (folder / "budget.json").exists()
+    assert not [path for path in folder.iterdir() if path.name.startswith(".release")]
+    await built.start_receiver()
+    told = await built.overt("audit", "--json")
+    assert not [each for each in told["entries"] if "released" in each["text"]]
+    for number in range(4):
+        await built.overt(*release(built, out=str(folder / f"release-{number}")))
+    with pytest.raises(OvertError, match="budget-spent"):
+        await built.overt(*release(built))
 
 
 async def test_without_the_receiver_nothing_is_opened(house: House) -> None:

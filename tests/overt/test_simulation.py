@@ -7,6 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -98,6 +100,27 @@ def test_values_are_found_wherever_they_stand(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("value,value")
     leaks = find_planted(tmp_path, [Planted("token", "value"), Planted("token", "other")])
     assert [(leak.file, leak.times) for leak in leaks] == [("a.jsonl", 1), ("b.csv", 2)]
+
+
+@pytest.mark.parametrize(
+    "text", ['"a\\"b<c&d/e"', "a&quot;b&lt;c&amp;d/e", 'a""b<c&d/e', "a%22b%3Cc%26d/e", "a%22b%3Cc%26d%2Fe"]
+)
+def test_values_are_found_as_other_formats_write_them(tmp_path: Path, text: str) -> None:
+    (tmp_path / "file").write_text(text)
+    assert [leak.value for leak in find_planted(tmp_path, [Planted("token", 'a"b<c&d/e')])] == ['a"b<c&d/e']
+
+
+@pytest.mark.parametrize("name", ["typed.parquet", "typed.arrow"])
+def test_values_are_found_key_by_key_over_batches(tmp_path: Path, name: str) -> None:
+    keys = [None, *("x" * 4_090), *"the secret", *("y" * 9)]
+    rows = pa.record_batch({"n": range(len(keys)), "inserted": keys})
+    if name.endswith("parquet"):
+        pq.write_table(pa.Table.from_batches([rows]), tmp_path / name)
+    else:
+        with pa.ipc.new_stream(tmp_path / name, rows.schema) as sink:
+            for at in range(0, len(keys), 4_096):
+                sink.write_batch(rows.slice(at, 4_096))
+    assert [leak.file for leak in find_planted(tmp_path, [Planted("token", "the secret")])] == [name]
 
 
 def test_account_numbers_have_check_digits_that_hold() -> None:
