@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from event_model.clock import Clock, SystemClock
 from event_model.envelope import MAX_ENVELOPE_BYTES
-from event_model.errors import AuditError, OvertError, ReceiverError, StoreError
+from event_model.errors import AuditError, OvertError, ReceiverError
 from event_model.ids import Pseudonym, StudyId
 from event_model.invitations import HEADER as INVITATION_HEADER
 from event_model.keys import encode_key
@@ -26,7 +26,7 @@ from event_model.sign_on import TOKEN_HEADER, SignOnSettings
 from event_model.signed import MAX_DOCUMENT_BYTES, open_document
 from ingest_server.answers import Answer
 from ingest_server.enrolment import Enrolments
-from ingest_server.http import json_answer, problem, read_body
+from ingest_server.http import gone, json_answer, problem, read_body, refusal_of
 from ingest_server.intake import WorkerIntake
 from ingest_server.janitor import Janitor
 from ingest_server.log_routes import LogRoutes
@@ -35,7 +35,7 @@ from ingest_server.metadata import Metadata
 from ingest_server.objects import DirectoryObjects, Objects
 from ingest_server.operation_routes import OperationRoutes
 from ingest_server.operations import Log, Metrics, Watched, log_to_stderr
-from ingest_server.rate_limit import RateLimit
+from ingest_server.rate_limit import RateLimit, TooOften
 from ingest_server.request_proof import check_request, proof_of
 from ingest_server.rows import Participant
 from ingest_server.segments import Upload
@@ -43,8 +43,7 @@ from ingest_server.service import Receiver
 from ingest_server.settings import RATE_BURST, ReceiverSettings
 from ingest_server.sqlite_metadata import SqliteMetadata
 
-RETRY_AFTER_S = 30
-"""What a sender is told to wait when the disk or the database fails."""
+_SEGMENT_METHOD = "PUT"
 
 _PARTICIPANT = "/v1/studies/{study}/participants/{pseudonym}"
 
@@ -106,9 +105,11 @@ def create_app(
             await workers.close()
         notes.close()
 
+    segments = Route(
+        f"{_PARTICIPANT}/segments/{{epoch}}/{{number}}", _Application(routes.segment), methods=[_SEGMENT_METHOD]
+    )
     table = [
-        # They are tried in this order, and nearly all requests are of the first.
-        Route(f"{_PARTICIPANT}/segments/{{epoch}}/{{number}}", _Application(routes.segment), methods=["PUT"]),
+        segments,
         *about.routes(),
         Route("/v1/receiver", routes.describe, methods=["GET"]),
         Route(f"{_PARTICIPANT}/consent", routes.consent, methods=["PUT"]),
@@ -120,7 +121,10 @@ def create_app(
     templates = {route.endpoint: route.path for route in table}
     return Starlette(
         routes=table,
-        middleware=[Middleware(Watched, metrics=metrics, routes=templates, log=log)],
+        middleware=[
+            Middleware(Watched, metrics=metrics, routes=templates, log=log),
+            Middleware(_Shortcut, route=segments),
+        ],
         exception_handlers={
             OvertError: _overt_error,
             HTTPException: _http_error,
@@ -138,14 +142,6 @@ def study_roles(settings: ReceiverSettings) -> dict[StudyId, Roles]:
     for study in lists.keys() - owners.keys():
         raise AuditError(f"a list of roles is of {study}, which is not served", code="roles-foreign")
     return {study: read_roles(lists.get(study), study=study, owner=key) for study, key in owners.items()}
-
-
-class TooOften(ReceiverError):
-    """This installation asks too often; ``seconds`` says when there will be room."""
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__("too many requests of this installation", status=429, code="rate-limited")
-        self.seconds = seconds
 
 
 class _Routes:
@@ -176,42 +172,53 @@ class _Routes:
         return Response(data, media_type="application/json")
 
     async def consent(self, request: Request) -> Response:
-        participant = self._participant(request)
+        participant = self._participant(request.path_params)
         data = await self._signed_body(request, participant)
         shown = request.headers.get(INVITATION_HEADER), request.headers.get(TOKEN_HEADER)
         return _answer(await self._receiver.put_consent(participant, data, *shown))
 
     async def revocation(self, request: Request) -> Response:
-        data = await read_body(request, MAX_DOCUMENT_BYTES)
+        data = await read_body(request.scope, request.receive, MAX_DOCUMENT_BYTES)
         await self._enrolments.revoke(StudyId(request.path_params["study"]), data)
         return json_answer(201, {"revoked": True})
 
     async def segment(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a segment: an application by itself, since what Starlette puts around a function costs as much."""
-        request = Request(scope, receive)
-        participant = self._participant(request)
-        epoch, number = _number(request, "epoch"), _number(request, "number")
-        proof = proof_of(request.scope)
-        data = await read_body(request, MAX_ENVELOPE_BYTES)
-        answer = _answer(await self._receiver.put_segment(Upload(participant, epoch, number, data, proof)))
-        await answer(scope, receive, send)
+        try:
+            answer = await self._segment(scope, receive)
+        except OvertError as error:
+            await refusal_of(error)(scope, receive, send)
+        except ClientDisconnect:
+            await gone()(scope, receive, send)
+        else:
+            headers = [(b"content-length", b"%d" % len(answer.body)), (b"content-type", b"application/json")]
+            await send({"type": "http.response.start", "status": answer.outcome.value, "headers": headers})
+            await send({"type": "http.response.body", "body": answer.body})
+
+    async def _segment(self, scope: Scope, receive: Receive) -> Answer:
+        path: dict[str, str] = scope["path_params"]
+        participant = self._participant(path)
+        epoch, number = _number(path["epoch"]), _number(path["number"])
+        proof = proof_of(scope)
+        data = await read_body(scope, receive, MAX_ENVELOPE_BYTES)
+        return await self._receiver.put_segment(Upload(participant, epoch, number, data, proof))
 
     async def deletion(self, request: Request) -> Response:
-        participant = self._participant(request)
+        participant = self._participant(request.path_params)
         data = await self._signed_body(request, participant)
         return _answer(await self._receiver.delete(participant, data))
 
     async def _signed_body(self, request: Request, participant: Participant) -> bytes:
         """Read a document whose request a participant's own key has signed. ReceiverError: 401, 404, 408, 413."""
         self._receiver.known(participant.study)
-        data = await read_body(request, MAX_DOCUMENT_BYTES)
+        data = await read_body(request.scope, request.receive, MAX_DOCUMENT_BYTES)
         digest = hashlib.sha256(data).digest()
         check_request(proof_of(request.scope), participant, digest, now_ms=self._clock.wall_ms())
         return data
 
-    def _participant(self, request: Request) -> Participant:
+    def _participant(self, path: Mapping[str, str]) -> Participant:
         """Say whom a request is about. ReceiverError: 429, if that installation asks too often."""
-        participant = Participant(StudyId(request.path_params["study"]), Pseudonym(request.path_params["pseudonym"]))
+        participant = Participant(StudyId(path["study"]), Pseudonym(path["pseudonym"]))
         wait_ms = self._limit.wait_ms(participant, self._clock.monotonic_ms())
         if wait_ms:
             raise TooOften(-(-wait_ms // 1000))
@@ -228,9 +235,27 @@ class _Application:
         await self._app(scope, receive, send)
 
 
-def _number(request: Request, name: str) -> int:
+class _Shortcut:
+    """Takes the requests of one route past routing and Starlette's layers, which answer the others."""
+
+    def __init__(self, app: ASGIApp, route: Route) -> None:
+        self._app = app
+        self._pattern = route.path_regex
+        self._endpoint = route.endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match = None
+        if scope["type"] == "http" and scope["method"] == _SEGMENT_METHOD:
+            match = self._pattern.match(scope["path"])
+        if match is None:
+            await self._app(scope, receive, send)
+            return
+        scope["endpoint"], scope["path_params"] = self._endpoint, match.groupdict()
+        await self._endpoint(scope, receive, send)
+
+
+def _number(text: str) -> int:
     """Read a number from the path; one spelling each, so that a segment has one address."""
-    text: str = request.path_params[name]
     if not (text.isascii() and text.isdigit()) or len(text) > 15 or (text != "0" and text.startswith("0")):
         raise ReceiverError("no such address", status=404, code="not-found")
     return int(text)
@@ -241,18 +266,8 @@ def _answer(answer: Answer) -> Response:
 
 
 async def _overt_error(_request: Request, error: Exception) -> Response:
-    if isinstance(error, ReceiverError):
-        response = problem(error.status, error.code, error.message)
-        if error.status == 413:
-            response.headers["connection"] = "close"
-        if isinstance(error, TooOften):
-            response.headers["retry-after"] = str(error.seconds)
-        return response
-    if isinstance(error, StoreError):
-        response = problem(503, "unavailable", "the receiver can't store anything at present")
-        response.headers["retry-after"] = str(RETRY_AFTER_S)
-        return response
-    return problem(500, "internal", "the receiver failed")
+    assert isinstance(error, OvertError)
+    return refusal_of(error)
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:
@@ -264,7 +279,7 @@ async def _http_error(_request: Request, error: Exception) -> Response:
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:
-    return problem(400, "disconnected", "the sender went away")
+    return gone()
 
 
 async def _crash(_request: Request, _error: Exception) -> Response:

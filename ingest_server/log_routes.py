@@ -52,7 +52,7 @@ class LogRoutes:
         return json_answer(200, {"path": path})
 
     async def _state(self, request: Request) -> Response:
-        data = await read_body(request, MAX_DOCUMENT_BYTES)
+        data = await read_body(request.scope, request.receive, MAX_DOCUMENT_BYTES)
         try:
             documents = msgspec.json.decode(data, type=_Statements).statements
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

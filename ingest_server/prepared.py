@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -35,19 +35,22 @@ class Prepared:
     def rows_of_each(self, connection: sql.PoolProxiedConnection, each: Sequence[Mapping[str, Any]]) -> list[Rows]:
         """Give the rows for each of these values, in one trip where the database can; it raises the driver's errors."""
         driver: Any = connection.driver_connection
-        # SQLite has no pipeline, since a statement is a function call there; in a transaction it locks the file once.
-        pipeline = getattr(driver, "pipeline", None)
-        if pipeline is None:
-            driver.execute("BEGIN").close()
-        with nullcontext() if pipeline is None else pipeline():
-            cursors = [driver.cursor() for _ in each]
-            for cursor, values in zip(cursors, each, strict=True):
-                cursor.execute(self._text, self._arguments(values))
+        if hasattr(driver, "pipeline"):
+            return self._piped(driver, each)
+        with closing(driver.cursor()) as cursor:
+            # SQLite has no pipeline, since a statement is a function call there; in a transaction it locks the file
+            # once. Rows are fetched before it is executed again: a statement that is still in use is compiled anew.
+            cursor.execute("BEGIN")
+            found = [cursor.execute(self._text, self._arguments(values)).fetchall() for values in each]
+            cursor.execute("COMMIT")
+        return found
+
+    def _piped(self, driver: Any, each: Sequence[Mapping[str, Any]]) -> list[Rows]:
+        with driver.pipeline():
+            cursors = [driver.execute(self._text, self._arguments(values)) for values in each]
         found = [cursor.fetchall() for cursor in cursors]
         for cursor in cursors:
             cursor.close()
-        if pipeline is None:
-            driver.execute("COMMIT").close()
         return found
 
     def _arguments(self, values: Mapping[str, Any]) -> Any:

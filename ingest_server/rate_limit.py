@@ -5,8 +5,18 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 
+from event_model.errors import ReceiverError
+
 MAX_BUCKETS = 100_000
 """Installations remembered at once, some 20 MB; the one that asked longest ago is forgotten, and starts full."""
+
+
+class TooOften(ReceiverError):
+    """This installation asks too often; ``seconds`` says when there will be room."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__("too many requests of this installation", status=429, code="rate-limited")
+        self.seconds = seconds
 
 
 class RateLimit:
