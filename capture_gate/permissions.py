@@ -65,7 +65,10 @@ class Permissions:
         wall = self._clock.wall_ms()
         grant = self.grants.get(study)
         ended = grant is not None and grant.changes_ms is not None and wall >= grant.changes_ms
-        if ended or self._ledger.fingerprint() != self._fingerprint:
+        same = self._ledger.fingerprint() == self._fingerprint
+        if same:
+            self._looked_ms = self._clock.monotonic_ms()
+        if ended or not same:
             found = (each for each in self._ledger.grants(wall) if each.study == study)
             grant = next(found, None)
         return grant is not None and grant.refusal is None and grant.record.record_id == record

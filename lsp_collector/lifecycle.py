@@ -37,10 +37,14 @@ class ClientCapabilities(msgspec.Struct):
     general: GeneralCapabilities | None = None
 
 
-class OvertOptions(msgspec.Struct):
-    """``initializationOptions.overt``: whether ``overt/statusChanged`` is wanted."""
+class OvertOptions(msgspec.Struct, frozen=True):
+    """``initializationOptions.overt``: whether ``overt/statusChanged`` is wanted, and whether keys come in rows.
+
+    A client that sends ``rows`` holds keys back for up to 245 ms and sends them together, each with its time.
+    """
 
     status: bool = False
+    rows: bool = False
 
 
 class InitializeParams(msgspec.Struct, rename="camel"):
@@ -52,14 +56,14 @@ class InitializeParams(msgspec.Struct, rename="camel"):
     initialization_options: Any = None
 
     @property
-    def wants_status(self) -> bool:
-        """Whether the client asked for ``overt/statusChanged``."""
+    def own(self) -> OvertOptions:
+        """What the client says to us alone."""
         options = self.initialization_options
         own = options.get("overt") if isinstance(options, dict) else None
         try:
-            return msgspec.convert(own, OvertOptions | None) == OvertOptions(status=True)
+            return msgspec.convert(own, OvertOptions | None) or OvertOptions()
         except msgspec.ValidationError:
-            return False
+            return OvertOptions()
 
     @property
     def encoding(self) -> PositionEncoding:

@@ -17,7 +17,7 @@ from event_model.errors import OvertError
 from lsp_collector import VERSION
 from lsp_collector.parent import watch_parents
 from lsp_collector.ports import Client, Door, OpenDoor
-from lsp_collector.resting import RestingLoop
+from lsp_collector.resting import WINDOW_S, RestingLoop
 from lsp_collector.session import Session
 from lsp_collector.shut_door import ShutDoor
 from lsp_collector.stdio import Input, Output
@@ -69,19 +69,27 @@ class Process:
         return self._session.exit_code
 
     def _on_data(self, data: bytes) -> None:
-        if self._receive(data) and isinstance(self._loop, RestingLoop) and self._input.pollable:
+        in_rows = self._session.in_rows
+        if not self._receive(data, write=in_rows and len(data) <= RESTFUL_BYTES):
+            return
+        if isinstance(self._loop, RestingLoop) and self._input.pollable:
             self._input.hold()
-            self._loop.rest(0, self._take_row, self._input.release, begun=True)
+            self._loop.rest(0, self._take_row, self._input.release, window_s=self._window_s, begun=not in_rows)
+
+    @property
+    def _window_s(self) -> float:
+        """How long the first key of a row waits here: not at all where it has waited in the editor."""
+        return 0.0 if self._session.in_rows else WINDOW_S
 
     def _take_row(self) -> None:
         """Take the keys that have come since the first of a row, and write them; then wait for the next row."""
         if self._ended.is_set():
             return
-        data = self._input.take()
+        data = self._input.take(RESTFUL_BYTES + 1)
         if data == b"":
             self._on_end()
         elif self._receive(data or b"", write=True) and isinstance(self._loop, RestingLoop):
-            self._loop.rest(0, self._take_row, self._input.release)
+            self._loop.rest(0, self._take_row, self._input.release, window_s=self._window_s)
         elif self._busy is None:
             self._input.release()
 

@@ -40,14 +40,17 @@ class _Selector(selectors.DefaultSelector):
         self._quiet: Callable[[], None]
         self._due_s: float | None = None
         self._until_s = 0.0
+        self._window_s = WINDOW_S
 
-    def rest(self, fd: int, come: Callable[[], None], quiet: Callable[[], None], *, begun: bool) -> None:
+    def rest(
+        self, fd: int, come: Callable[[], None], quiet: Callable[[], None], *, window_s: float, begun: bool
+    ) -> None:
         if fd != self._input:
             self._input = fd
             self._both.register(fd, select.POLLIN)
         now = time.monotonic()
-        self._come, self._quiet = come, quiet
-        self._due_s, self._until_s = (now + WINDOW_S if begun else None), now + QUIET_S
+        self._come, self._quiet, self._window_s = come, quiet, window_s
+        self._due_s, self._until_s = (now + window_s if begun else None), now + QUIET_S
 
     def select(self, timeout: float | None = None) -> _Ready:
         """Wait for files as ever; return also when a call that was made gave the loop something to do."""
@@ -56,11 +59,11 @@ class _Selector(selectors.DefaultSelector):
             due_s = self._due_s
             until_s = min(end_s, self._until_s if due_s is None else due_s)
             ready = self._wait(until_s)
-            if ready is None:
+            if ready is None and self._window_s:
                 continue
-            if ready or until_s == end_s:
+            if ready or (ready is not None and until_s == end_s):
                 return ready
-            call = self._quiet if due_s is None else self._come
+            call = self._quiet if due_s is None and ready is not None else self._come
             self._come, self.stirred = None, False
             try:
                 call()
@@ -80,7 +83,7 @@ class _Selector(selectors.DefaultSelector):
         ready: _Ready = []
         for fd, what in found:
             if fd == self._input:  # an end is not waited on
-                self._due_s = time.monotonic() + (WINDOW_S if what == select.POLLIN else 0.0)
+                self._due_s = time.monotonic() + (self._window_s if what == select.POLLIN else 0.0)
             else:
                 ready = super().select(0)
         return ready or None
@@ -94,13 +97,21 @@ class RestingLoop(asyncio.SelectorEventLoop):
         self._resting.failed = self._say
         super().__init__(self._resting)
 
-    def rest(self, fd: int, come: Callable[[], None], quiet: Callable[[], None], *, begun: bool = False) -> None:
+    def rest(
+        self,
+        fd: int,
+        come: Callable[[], None],
+        quiet: Callable[[], None],
+        *,
+        window_s: float,
+        begun: bool = False,
+    ) -> None:
         """Wait for input that the loop does not read: ``come`` is called a window after its first bytes, once.
 
         When nothing comes for a while, ``quiet`` is called instead. Where a window has ``begun``, it ends with what
         has come by then. Both are called in the loop's thread, between its turns, and must not wait.
         """
-        self._resting.rest(fd, come, quiet, begun=begun)
+        self._resting.rest(fd, come, quiet, window_s=window_s, begun=begun)
 
     def call_soon(
         self, callback: Callable[[*_Arguments], object], *args: *_Arguments, context: Context | None = None

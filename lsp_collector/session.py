@@ -85,6 +85,8 @@ class Session:
         self._since_wait = 0
         self._shut_down = False
         self.finished = False
+        self.in_rows = False
+        """Whether the client holds keys back itself, so that what arrives is written at once."""
         self.patient = False
         """Whether everything that was received last said when it happened, so that what follows may wait a little."""
 
@@ -280,6 +282,7 @@ class Session:
     def _start(self, message: Message) -> Awaitable[None]:
         self._initialized = True
         params = read_initialize(message.params)
+        self.in_rows = params.own.rows
         self._send({"jsonrpc": "2.0", "id": message.id, "result": initialize_result(params.encoding)})
         self._on_initialize(params.process_id)
         return self._open(params)
@@ -293,7 +296,7 @@ class Session:
             sys.stderr.write(f"overt: the gate could not be opened: {type(error).__name__}\n")
             self._door = ShutDoor("collector-failed", "The collector could not start. `overt doctor` says more.")
         self._documents = Documents(self._door, params.encoding)
-        self._wants_status = params.wants_status
+        self._wants_status = params.own.status
         self._door.on_change(self._mark_stale)
         self._mark_stale()
 

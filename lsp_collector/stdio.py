@@ -58,10 +58,10 @@ class Input:
         else:
             self._gate.set()
 
-    def take(self) -> bytes | None:
+    def take(self, most: int) -> bytes | None:
         """Read what has arrived while the input is held: ``None`` if that is nothing, no bytes if it has ended."""
         try:
-            return os.read(self._fd, READ_BYTES)
+            return os.read(self._fd, most)
         except BlockingIOError:
             return None
         except OSError:

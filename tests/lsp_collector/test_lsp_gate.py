@@ -13,6 +13,7 @@ import pytest
 
 from event_model.events import CaptureGap, CaptureStart, DocumentClose, DocumentEdit, DocumentOpen, GapReason
 from local_store.tail import read_chunks
+from lsp_collector.resting import WINDOW_S
 from tests.lsp_collector.lsp_person import Participant
 from tests.lsp_collector.lsp_recorder import replay
 from tests.lsp_collector.lsp_wire import ServerProcess, changed, edit, note, opened, saved, uri
@@ -293,9 +294,9 @@ def chunks(person: Participant) -> list[int]:
     return [chunk.count for chunk in read_chunks(tails[-1])] if tails else []
 
 
-def typed(person: Participant, editor: ServerProcess, name: str) -> None:
+def typed(person: Participant, editor: ServerProcess, name: str, **options: object) -> None:
     """Open a document and type until its session has a file, as it has from the second write on."""
-    editor.start()
+    editor.start(**options)
     editor.send(opened("", "", at=name))
     for letter in "ab":
         editor.ask("overt/flush")
@@ -336,3 +337,19 @@ async def test_keys_in_a_row_share_a_wakeup_and_a_write(person: Participant) -> 
         assert editor.end() == 0
     (bodies,) = await person.kept()
     assert len(replay(bodies)["a.py"]) == 62
+
+
+async def test_a_row_that_the_editor_held_back_is_written_at_once(person: Participant) -> None:
+    person.join()
+    name = at(person, "a.py")
+    with sidecar(person) as editor:
+        typed(person, editor, name, initializationOptions={"overt": {"status": True, "rows": True}})
+        before, began = chunks(person), time.monotonic()
+        for number in range(1, 21):
+            editor.send(*keys(name, "xyz", time.time_ns() // 1_000_000, 120))
+            while len(chunks(person)) < len(before) + number:
+                assert time.monotonic() < began + 20 * WINDOW_S, "rows wait once more for others"
+        assert chunks(person)[len(before) :] == [3] * 20
+        assert editor.end() == 0
+    (bodies,) = await person.kept()
+    assert replay(bodies)["a.py"] == "xyz" * 20 + "ba"

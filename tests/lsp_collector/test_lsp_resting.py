@@ -16,8 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the loop is for
 
 
 @pytest.fixture
-def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[RestingLoop]:
-    monkeypatch.setattr(resting, "WINDOW_S", 0.05)
+def loop() -> Iterator[RestingLoop]:
     loop = RestingLoop()
     loop.set_debug(True)
     yield loop
@@ -38,13 +37,13 @@ def pipe() -> Iterator[tuple[int, int]]:
 class Row:
     """Reads what has come, and rests until there was enough."""
 
-    def __init__(self, loop: RestingLoop, fd: int, *, enough: int) -> None:
-        self.loop, self.fd, self.enough = loop, fd, enough
+    def __init__(self, loop: RestingLoop, fd: int, *, enough: int, window_s: float = 0.05) -> None:
+        self.loop, self.fd, self.enough, self.window_s = loop, fd, enough, window_s
         self.reads: list[bytes] = []
         self.done = asyncio.Event()
 
     def rest(self, *, begun: bool = False) -> None:
-        self.loop.rest(self.fd, self.come, self.quiet, begun=begun)
+        self.loop.rest(self.fd, self.come, self.quiet, window_s=self.window_s, begun=begun)
 
     def come(self) -> None:
         self.reads.append(os.read(self.fd, 100))
@@ -73,6 +72,19 @@ def test_what_comes_in_a_row_is_one_call(loop: RestingLoop, pipe: tuple[int, int
         return row.reads
 
     assert loop.run_until_complete(run()) == [b"ab", b"cd", b"ef"]
+
+
+def test_without_a_window_each_write_is_a_call(loop: RestingLoop, pipe: tuple[int, int]) -> None:
+    async def run() -> list[bytes]:
+        row = Row(loop, pipe[0], enough=4, window_s=0.0)
+        row.rest()
+        for letters in (b"ab", b"cd"):
+            os.write(pipe[1], letters)
+            while b"".join(row.reads)[-2:] != letters:
+                await asyncio.sleep(0.001)
+        return row.reads
+
+    assert loop.run_until_complete(run()) == [b"ab", b"cd"]
 
 
 def test_the_loop_goes_on_while_it_rests(loop: RestingLoop, pipe: tuple[int, int]) -> None:
@@ -110,9 +122,9 @@ def test_what_a_call_gives_the_loop_is_done_at_once(
         def come() -> None:
             os.read(pipe[0], 100)
             loop.call_soon(done.set)
-            loop.rest(pipe[0], come, come)  # for long: no other key will end the wait
+            loop.rest(pipe[0], come, come, window_s=0.05)  # for long: no other key will end the wait
 
-        loop.rest(pipe[0], come, come)
+        loop.rest(pipe[0], come, come, window_s=0.05)
         os.write(pipe[1], b"x")
         async with asyncio.timeout(30):
             await done.wait()
@@ -121,16 +133,15 @@ def test_what_a_call_gives_the_loop_is_done_at_once(
     loop.run_until_complete(run())
 
 
-def test_an_end_is_not_waited_on(loop: RestingLoop, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_is_not_waited_on(loop: RestingLoop, pipe: tuple[int, int]) -> None:
     async def run() -> list[bytes]:
-        row = Row(loop, pipe[0], enough=1)
+        row = Row(loop, pipe[0], enough=1, window_s=600.0)
         row.rest()
         os.close(pipe[1])
         async with asyncio.timeout(30):
             await row.done.wait()
         return row.reads
 
-    monkeypatch.setattr(resting, "WINDOW_S", 600.0)
     assert loop.run_until_complete(run()) == [b""]
 
 
@@ -161,7 +172,7 @@ def test_a_call_that_fails_is_reported_and_the_loop_goes_on(loop: RestingLoop, p
             raise RuntimeError("a fault")
 
         loop.set_exception_handler(say)
-        loop.rest(pipe[0], fail, fail)
+        loop.rest(pipe[0], fail, fail, window_s=0.05)
         os.write(pipe[1], b"x")
         async with asyncio.timeout(30):
             await heard.wait()

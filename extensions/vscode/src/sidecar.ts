@@ -14,7 +14,7 @@ import {
   StreamMessageReader,
 } from "vscode-languageclient/node";
 import { startedBy } from "./consent";
-import { WholeWriter } from "./writer";
+import { RowWriter } from "./writer";
 import { type Forgotten, type Status, type Why, off } from "./protocol";
 
 /** So many ends within the time below, and the sidecar is not started again. */
@@ -187,7 +187,7 @@ export class Sidecar implements vscode.Disposable {
     return {
       // No selector: the client's own text synchronisation would send every document, shown or not, at the first
       // notification of ours. Documents are told by `Mirror`, and each message passes the middleware below.
-      initializationOptions: { overt: { status: true } },
+      initializationOptions: { overt: { status: true, rows: true } },
       outputChannel: this.log,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
       initializationFailedHandler: () => false,
@@ -260,7 +260,7 @@ function spawned(command: string, args: readonly string[]): Promise<ChildProcess
 
 function transports(process: ChildProcess): MessageTransports {
   if (process.stdin === null || process.stdout === null) throw new Error("The sidecar has no pipes.");
-  return { reader: new StreamMessageReader(process.stdout), writer: new WholeWriter(process.stdin) };
+  return { reader: new StreamMessageReader(process.stdout), writer: new RowWriter(process.stdin) };
 }
 
 function urisOf(params: unknown): string[] {
