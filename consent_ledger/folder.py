@@ -129,7 +129,8 @@ class Watch:
             files.append(pause)
         for folder in list_folders(self._consent):
             if folder.record.exists():
-                files += [folder.record, folder.manifest, folder.narrowing]
+                narrowing = folder.narrowing if folder.narrowing.exists() else folder.path  # where it would appear
+                files += [folder.record, folder.manifest, narrowing]
             else:
                 files.append(folder.path)
         return tuple(map(str, files))
