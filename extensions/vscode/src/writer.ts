@@ -4,10 +4,10 @@
 import type { Writable } from "node:stream";
 import { AbstractMessageWriter, type Message, type MessageWriter } from "vscode-languageclient/node";
 
-/** The first key of a row waits so long; it is on disk within 250 ms. */
-const ROW_MS = 245;
+/** The first key of a row waits so long. */
+const ROW_MS = 490;
 /** A row that grows past so much is no typing, and goes at once. */
-const ROW_BYTES = 4096;
+const ROW_BYTES = 6144;
 
 /** What may wait; everything else goes at once, behind what waits. */
 const WAITS = new Set(["textDocument/didChange", "overt/selection", "overt/viewport", "overt/completionAccepted"]);
