@@ -272,6 +272,19 @@ def test_pause_resume_forget_and_why(alone: tuple[Participant, dict[str, str]], 
     assert replay(last)["pause.txt"] == nvim.text() == "start\nseen\nafter\n"
 
 
+def test_keys_reach_the_disk_by_themselves(alone: tuple[Participant, dict[str, str]], start: Start) -> None:
+    person, environment = alone
+    path = person.work / "row.txt"
+    path.write_text("", "utf-8")
+    nvim = enabled(start(environment))
+    nvim.open(path)
+    nvim.press("i")
+    for typed in ("the first ", "a second row"):
+        nvim.type(typed)
+        text = nvim.text()[:-1]
+        wait_for("what was typed", lambda text=text: kept(person)["row.txt"].rstrip("\n") == text)
+
+
 def test_the_sign_goes_off_when_the_sidecar_dies_and_it_comes_back(
     alone: tuple[Participant, dict[str, str]], start: Start
 ) -> None:

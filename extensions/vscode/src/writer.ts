@@ -2,7 +2,7 @@
 // Keys wait a moment and go together, each with its time: to be woken costs the sidecar more than a key does.
 
 import type { Writable } from "node:stream";
-import { AbstractMessageWriter, type Message, type MessageWriter } from "vscode-languageclient/node";
+import { AbstractMessageWriter, type Message, type MessageWriter } from "vscode-jsonrpc/node";
 
 /** The first key of a row waits so long. */
 const ROW_MS = 490;

@@ -10,9 +10,9 @@ await build({
   bundle: true,
   platform: "node",
   target: "node20",
-  format: "esm",
-  outExtension: { ".js": ".mjs" },
+  format: "cjs",
+  outExtension: { ".js": ".cjs" },
   logLevel: "warning",
 });
-const files = names.map((name) => `dist/test/${name.replace(/\.ts$/, ".mjs")}`);
+const files = names.map((name) => `dist/test/${name.replace(/\.ts$/, ".cjs")}`);
 process.exit(spawnSync(process.execPath, ["--test", ...files], { stdio: "inherit" }).status ?? 1);
