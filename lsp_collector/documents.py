@@ -107,7 +107,7 @@ class Documents:
             if shadow.buffer.size > MAX_DOCUMENT_CHARS or len(text) > MAX_DOCUMENT_CHARS:
                 self._lose(shadow, GapReason.DOCUMENT_TOO_LARGE, len(changes) - at)
                 return
-            if deleted or text:
+            if deleted or text or change.range is not None:  # also of nothing: the editor named it as a change
                 self._door.offer(DocumentEdit(shadow.id, position, deleted, text, origin, confidence, joined))
                 joined = True
 

@@ -65,9 +65,11 @@ async def test_documents_join_the_edits_of_one_transaction(talk: Talk) -> None:
     assert replay(talk.bodies) == {"a.py": "ax\nbx\n"}
 
 
-async def test_documents_leave_out_changes_that_change_nothing(talk: Talk) -> None:
+async def test_documents_keep_changes_that_change_nothing(talk: Talk) -> None:
+    """What the editor named as a change is one, so that what is counted there is counted here; a text is not."""
     await talk.say(opened("a.py", "x"), changed("a.py", edit((0, 1), (0, 1), ""), edit((0, 1), (0, 1), "y")))
-    assert edits(talk) == [DocumentEdit(1, 1, 0, "y")]
+    await talk.say(changed("a.py", {"text": "xy"}))
+    assert edits(talk) == [DocumentEdit(1, 1, 0, ""), DocumentEdit(1, 1, 0, "y", joined=True)]
 
 
 async def test_documents_take_an_end_that_is_past_the_last_line(talk: Talk) -> None:
