@@ -35,6 +35,7 @@ KEYS = {
     "Home": "\ue011",
     "Tab": "\ue004",
     "Enter": "\ue007",
+    "Escape": "\ue00c",
     "ArrowDown": "\ue015",
     "ArrowUp": "\ue013",
 }

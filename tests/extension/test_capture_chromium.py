@@ -39,7 +39,36 @@ async def test_each_kind_of_secret_field_gives_no_event_on_a_page_of_another_mak
     result = await run("chromium", (HERE / "office.html").read_bytes(), canaries, ["content"])
     assert result["secret_field_events"] == 0
     assert result["at_content_never"] == []
-    assert {"typed_name", "typed_rich", "typed_frame", "zqheading", "zqdialog"} <= set(result["at_content"])
+    assert {"typed_name", "typed_mail", "typed_number", "typed_rich", "typed_frame", "zqheading", "zqdialog"} <= set(
+        result["at_content"]
+    )
+
+
+async def test_a_secret_field_is_known_by_what_stands_around_it() -> None:
+    canaries = read_canaries(HERE / "portal.json")
+    result = await run("chromium", (HERE / "portal.html").read_bytes(), canaries, ["content"])
+    assert result["secret_field_events"] == 0
+    assert result["at_content_never"] == []
+    assert {"typed_name", "typed_remarks", "typed_slotted", "typed_closed", "typed_town"} <= set(result["at_content"])
+
+
+DIGITS = """<!doctype html><html lang=en><title>Digits</title><style>button{width:30px;height:24px}</style>
+<div id=pad></div><div id=table><table><tr id=row></tr></table></div><div id=score></div><div id=month></div><script>
+const keys = (from, to) => Array.from({length: to - from + 1}, (_, at) => `<button>${from + at}</button>`).join("");
+pad.innerHTML = `<p>Your code</p>${keys(1, 9)}<div><button><span>0</span></button></div>`;
+row.innerHTML = Array.from({length: 10}, (_, at) => `<td>${at}</td>`).join("");
+score.innerHTML = keys(0, 10); month.innerHTML = keys(1, 31);
+</script></html>"""
+
+
+async def test_the_keys_of_a_keypad_give_no_event_and_other_digits_do(tmp_path: Path) -> None:
+    async with desk(tmp_path, page=DIGITS) as at:
+        for key in ("7", "4", "1"):
+            await at.hands.click(f"#pad button:text-is('{key}')")
+        await at.hands.click("#pad div span")
+        for place in ("#row td:text-is('5')", "#score button:text-is('6')", "#month button:text-is('8')"):
+            await at.hands.click(place)
+        await at.until_clicked(["5", "6", "8"])
 
 
 async def test_what_is_done_is_told(tmp_path: Path) -> None:

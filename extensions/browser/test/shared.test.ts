@@ -4,7 +4,7 @@ import { contentClass, lengthBucket, looksLikeCard } from "../src/shared/classif
 import { globMatcher } from "../src/shared/globs.ts";
 import { originMatches, originOf, patternFor } from "../src/shared/origins.ts";
 import { routeTemplate } from "../src/shared/routes.ts";
-import { completesSecret, namesSecret } from "../src/shared/secret_names.ts";
+import { classesSecret, completesSecret, namesSecret } from "../src/shared/secret_names.ts";
 import { asSteps, simplify } from "../src/shared/trail.ts";
 
 const O = "https://t.example";
@@ -100,6 +100,10 @@ test("names of secret fields are known in several languages and spellings", () =
   assert.ok(completesSecret("section-a cc-number"));
   assert.ok(completesSecret("one-time-code"));
   assert.ok(!completesSecret("email"));
+  for (const classes of ["form-control otp-input", "Password__field", "pincode", "x cvc"])
+    assert.ok(classesSecret(classes), classes);
+  for (const classes of ["pin", "token-input", "passenger", "mapping", ""])
+    assert.ok(!classesSecret(classes), classes);
 });
 
 test("globs of a study match whole names, without case", () => {

@@ -153,8 +153,10 @@ export class Recorder {
   /** Says whether an element may be looked at: neither private nor a secret field, nor in one. */
   mayLook(element: Element): boolean {
     // Most elements are neither; one question to the browser says so.
+    const now = performance.now();
+    if (this.secrets.coversOwn(element, now)) return false;
     if (closestDeep(element, APART) === null) return true;
-    return !isPrivate(element) && !this.secrets.covers(element, performance.now());
+    return !isPrivate(element) && !this.secrets.covers(element, now);
   }
 
   /** Describes an element as far as the level of that kind says anything about it. */

@@ -1,10 +1,10 @@
 /** Secret fields: what is typed there gives no event at all. Once secret, a field stays secret. */
 
 import { globMatcher } from "../shared/globs.ts";
-import { completesSecret, namesSecret } from "../shared/secret_names.ts";
+import { classesSecret, completesSecret, namesSecret } from "../shared/secret_names.ts";
 import { closestDeep, parentOf } from "./deep.ts";
-import { labelsOf, referencesOf } from "./labels.ts";
-import { ownText } from "./text.ts";
+import { attributesOf, isComponent, namesAround, namesOf } from "./field_names.ts";
+import { isKeypad } from "./keypad.ts";
 
 /** What a person can enter something into. */
 export const FIELD =
@@ -22,6 +22,12 @@ const SCAN_MS = 3000;
 const MAX_KNOWN = 500;
 /** Boxes for one character each are how one-time codes are asked for. */
 const CODE_BOX_LENGTH = 1;
+/** Fonts that show a dot for every character, where a page wants no password manager to see its password. */
+const DOTTED = /security|password|dots/i;
+/** Elements in a component that is a field. */
+const MAX_IN_FIELD = 60;
+/** A component around an element is looked for so many steps up. */
+const MAX_AROUND = 8;
 
 /** Says whether an element is itself one to enter something into. */
 export function isField(element: Element): boolean {
@@ -32,7 +38,9 @@ export function isField(element: Element): boolean {
 export class Secrets {
   readonly #ever = new WeakSet<Element>();
   readonly #harmlessUntil = new WeakMap<Element, number>();
+  /** Names of passwords, and what held a password and nothing else: another field there is the same one, shown. */
   readonly #names = new Set<string>();
+  readonly #places = new WeakSet<Element>();
   readonly #roots = new WeakSet<Node>();
   readonly #observer: MutationObserver;
   #listed: (text: string) => boolean = () => false;
@@ -91,20 +99,34 @@ export class Secrets {
     return false;
   }
 
+  /** Says whether an element is, or lies in, what the page made itself to take a secret: a field of its own, a keypad. */
+  coversOwn(element: Element, now: number): boolean {
+    if (isKeypad(element)) return true;
+    let at: Element | null = element;
+    for (let step = 0; at !== null && step < MAX_AROUND; step += 1) {
+      if (this.#isSecretComponent(at, now)) return true;
+      at = parentOf(at);
+    }
+    return false;
+  }
+
   /** Says whether a field that was harmless a moment ago has become secret since. */
   hasTurned(field: Element): boolean {
     return this.#ever.has(field) || (field as Partial<HTMLInputElement>).type === "password";
   }
 
-  /** Says whether an element is a field, and secret; for walks that come from above. */
+  /** Says whether an element is a field, of whatever make, and secret; for walks that come from above. */
   isSecretField(element: Element, now: number): boolean {
-    return isField(element) && this.#isSecret(element, now);
+    return isField(element) ? this.#isSecret(element, now) : this.#isSecretComponent(element, now);
   }
 
-  /** Keeps a field as secret from now on. */
+  /** Keeps a password as secret from now on, and by what another field may be known as the same. */
   #remember(element: Element): void {
+    if (this.#ever.has(element)) return;
     this.#ever.add(element);
-    for (const name of [element.getAttribute("name"), element.id]) if (name) this.#names.add(name);
+    for (const name of namesOf(element)) if (name.length > 1) this.#names.add(name);
+    const place = element.parentElement;
+    if (place?.querySelectorAll(FIELD).length === 1) this.#places.add(place);
   }
 
   #scan(root: Node): void {
@@ -144,14 +166,26 @@ export class Secrets {
   #looksSecret(field: Element): boolean {
     if (field instanceof HTMLInputElement && NOT_TYPED.has(field.type)) return this.#listedBy(field);
     this.watch(field.getRootNode());
-    const masked = getComputedStyle(field).getPropertyValue("-webkit-text-security");
     return (
-      (masked !== "" && masked !== "none") ||
-      (field instanceof HTMLInputElement && field.maxLength === CODE_BOX_LENGTH) ||
-      completesSecret(field.getAttribute("autocomplete") ?? "") ||
-      this.#namesOf(field).some((name) => this.#names.has(name) || this.#isSecretName(name)) ||
+      saysSecret(field) ||
+      hidesText(field) ||
+      (field.parentElement !== null && this.#places.has(field.parentElement)) ||
+      namesOf(field).some((name) => this.#names.has(name) || this.#isSecretName(name)) ||
+      namesAround(field).some((name) => this.#isSecretName(name)) ||
       this.#hostIsSecret(field)
     );
+  }
+
+  /** A component takes keys itself, and shows what it likes; only a small one is a field and not a part of a page. */
+  #isSecretComponent(element: Element, now: number): boolean {
+    if (!isComponent(element)) return false;
+    if (this.#ever.has(element)) return true;
+    if ((this.#harmlessUntil.get(element) ?? 0) > now) return false;
+    this.#harmlessUntil.set(element, now + TRUSTED_MS);
+    const says = saysSecret(element) || attributesOf(element).some((name) => this.#isSecretName(name));
+    if (!says || element.getElementsByTagName("*").length > MAX_IN_FIELD) return false;
+    this.#ever.add(element);
+    return true;
   }
 
   #isSecretName(name: string): boolean {
@@ -165,27 +199,34 @@ export class Secrets {
   }
 
   #listedBy(field: Element): boolean {
-    return this.#lists && this.#namesOf(field).some((name) => this.#listed(name));
+    return this.#lists && namesOf(field).some((name) => this.#listed(name));
   }
 
   /** A component that wraps a field says what it is on its host. */
   #hostIsSecret(field: Element): boolean {
     const root = field.getRootNode();
     if (!(root instanceof ShadowRoot)) return false;
-    const host = root.host;
+    const { host } = root;
     return (
-      host.getAttribute("type")?.toLowerCase() === "password" ||
-      completesSecret(host.getAttribute("autocomplete") ?? "") ||
-      this.#namesOf(host).some((name) => this.#isSecretName(name)) ||
-      this.#hostIsSecret(host)
+      saysSecret(host) || namesOf(host).some((name) => this.#isSecretName(name)) || this.#hostIsSecret(host)
     );
   }
+}
 
-  #namesOf(field: Element): string[] {
-    const attributes = ["name", "id", "aria-label", "placeholder", "title", "label"];
-    const names = attributes.map((name) => field.getAttribute(name) ?? "");
-    return [...names, ...[...referencesOf(field), ...labelsOf(field)].map(ownText)]
-      .filter((name) => name !== "")
-      .map((name) => name.slice(0, 200));
-  }
+/** Says whether an element's own attributes make it a secret field. */
+function saysSecret(element: Element): boolean {
+  const field = element instanceof HTMLInputElement ? element : null;
+  return (
+    element.getAttribute("type")?.toLowerCase() === "password" ||
+    field?.maxLength === CODE_BOX_LENGTH ||
+    completesSecret(element.getAttribute("autocomplete") ?? "") ||
+    classesSecret(element.getAttribute("class") ?? "")
+  );
+}
+
+/** Says whether the person can't read what they enter. */
+function hidesText(field: Element): boolean {
+  const style = getComputedStyle(field);
+  const masked = style.getPropertyValue("-webkit-text-security");
+  return (masked !== "" && masked !== "none") || DOTTED.test(style.fontFamily);
 }

@@ -18,6 +18,10 @@ const PARTS =
 /** The values of `autocomplete` that mean a secret. */
 const AUTOCOMPLETE = /(?:^|\s)(?:current-password|new-password|one-time-code|cc-[a-z-]+|webauthn)(?:\s|$)/i;
 
+/** Classes by which components for codes and passwords are styled; whole words, for many a class has "pin" in it. */
+const CLASSES =
+  /(?:^|[\s_-])(?:otp|totp|cvv|cvc|pin-?(?:code|input|field)|one-?time-?code|pass-?word|passwort|kennwort|passcode)(?:$|[\s_-])/i;
+
 const ASCII = /^[ -~]*$/;
 
 /** As `wordsOf`, without the tables of Unicode, which most pages never need. */
@@ -42,6 +46,11 @@ export function namesSecret(name: string): boolean {
   const cut = name.slice(0, 200);
   const words = (ASCII.test(cut) ? wordsOfAscii(cut) : wordsOf(cut)).filter((word) => word !== "");
   return words.some((word) => WORDS.has(word.replace(/\d+$/, ""))) || PARTS.test(words.join(""));
+}
+
+/** Says whether a field's classes are those of one for a secret. */
+export function classesSecret(classes: string): boolean {
+  return CLASSES.test(classes.slice(0, 500));
 }
 
 /** Says whether a field's `autocomplete` asks the browser for a secret. */

@@ -1,0 +1,96 @@
+/** All that a page says of what a field is for: in attributes, in labels, and in what stands beside and around it. */
+
+import { parentOf, shadowOf } from "./deep.ts";
+import { labelsOf, referencesOf } from "./labels.ts";
+import { ownText } from "./text.ts";
+
+/** Attributes that name a field for people, and those by which frameworks and tests know it. */
+const ATTRIBUTES =
+  "name id aria-label placeholder title label formcontrolname ng-model data-testid data-test data-cy data-qa data-name data-field".split(
+    " ",
+  );
+const MAX_NAME = 200;
+/** What stands beside a field and is longer than this is no label but a sentence, in characters. */
+const MAX_BESIDE = 40;
+/** A cell in a row in a wrapper: from a field its label is so many steps up at most. */
+const MAX_STEPS = 3;
+/** Groups and components are looked for so many steps up. */
+const MAX_AROUND = 6;
+/** Labels of one component. */
+const MAX_LABELS = 4;
+const GROUP = "fieldset,[role=group],[role=radiogroup]";
+/** What stands before these is no label of a field in them. */
+const APART = "form,fieldset,tr,table,section,article,main,dialog,body";
+const FIELDS = "input,textarea,select";
+
+/** Gives the names of a field: its own and its labels'. */
+export function namesOf(field: Element): string[] {
+  return told([...attributesOf(field), ...[...referencesOf(field), ...labelsOf(field)].map(ownText)]);
+}
+
+/** Gives what a field without a label has beside it, and the names of the groups and components that it stands in. */
+export function namesAround(field: Element): string[] {
+  const names = isLabelled(field) ? [] : [textBeside(field)];
+  let at = parentOf(field);
+  for (let step = 0; at !== null && step < MAX_AROUND; step += 1) {
+    if (isComponent(at)) names.push(...attributesOf(at), ...labelsIn(at));
+    else if (at.matches(GROUP)) names.push(at.getAttribute("aria-label") ?? "", ...legendsOf(at));
+    at = parentOf(at);
+  }
+  return told(names);
+}
+
+/** Says whether an element is of the page's own making: it may be a field that the browser knows nothing of. */
+export function isComponent(element: Element): boolean {
+  return element.localName.includes("-");
+}
+
+/** Gives what an element's own attributes call it. */
+export function attributesOf(element: Element): string[] {
+  return ATTRIBUTES.map((name) => element.getAttribute(name) ?? "");
+}
+
+function told(names: readonly string[]): string[] {
+  return names.filter((name) => name !== "").map((name) => name.slice(0, MAX_NAME));
+}
+
+function isLabelled(field: Element): boolean {
+  const labels = [...referencesOf(field), ...labelsOf(field)].map(ownText);
+  return [field.getAttribute("aria-label") ?? "", ...labels].some((label) => label.trim() !== "");
+}
+
+function legendsOf(group: Element): string[] {
+  const legend = Array.from(group.children).find((child) => child.localName === "legend");
+  return [...referencesOf(group), ...(legend ? [legend] : [])].map(ownText);
+}
+
+/** A component may write the label of the field that was put into it in a tree of its own. */
+function labelsIn(component: Element): string[] {
+  const labels = shadowOf(component)?.querySelectorAll("label,legend") ?? [];
+  return Array.from(labels).slice(0, MAX_LABELS).map(ownText);
+}
+
+/** Gives what stands before a field in its line, its cell or its row; what stands after it, if nothing does. */
+function textBeside(field: Element): string {
+  let at: Element | null = field;
+  for (let step = 0; at !== null && step < MAX_STEPS; step += 1) {
+    const before = textFrom(at.previousSibling, "previousSibling");
+    if (before !== "") return before;
+    const after = step === 0 ? textFrom(at.nextSibling, "nextSibling") : "";
+    if (after !== "") return after;
+    at = parentOf(at);
+    if (at?.matches(APART) || (at?.querySelectorAll(FIELDS).length ?? 0) > 1) break;
+  }
+  return "";
+}
+
+function textFrom(first: Node | null, way: "previousSibling" | "nextSibling"): string {
+  for (let node = first; node !== null; node = node[way]) {
+    if (node instanceof Element && node.matches(FIELDS)) return "";
+    const text = node instanceof Element ? ownText(node) : node instanceof Text ? node.data.trim() : "";
+    if (text === "") continue;
+    const isLabel = text.length <= MAX_BESIDE && !(node instanceof Element && node.querySelector(FIELDS));
+    return isLabel ? text : "";
+  }
+  return "";
+}
