@@ -20,6 +20,7 @@ from local_store import custody as kept
 from local_store import vault
 from local_store.custody import DeviceKeys
 from local_store.files import create_once, make_private_folder, read_bounded, unwritable
+from local_store.ownership import count_opened, noted_check
 
 BACKUP_VERSION = 1
 MAX_BACKUP_BYTES = 64 * 1024
@@ -99,7 +100,9 @@ def _refuse_working(home: Path) -> None:
 def _refuse_outdated(home: Path, root: Secret) -> None:
     """Refuse a backup that is older than the last rotation: the store would not open with it."""
     database = home / "store" / "overt.sqlite3"
-    if database.exists() and kept.root_check(database) not in {b"", vault.key_check(root)}:
+    if not database.exists() or noted_check(database) in {b"", vault.key_check(root)}:
+        return
+    if not count_opened(database, root):
         raise KeyUnavailable(
             "the keys in this backup are not those of this store: they were rotated since, or are another's",
             code="backup-outdated",

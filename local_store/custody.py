@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, Protocol
@@ -20,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 from filelock import FileLock, Timeout
 
-from event_model.errors import KeyUnavailable, OvertError
+from event_model.errors import KeyUnavailable, OvertError, StoreUnwritable
 from event_model.keys import SEED_BYTES, Secret
 from local_store import vault
 from local_store.files import (
@@ -32,7 +31,8 @@ from local_store.files import (
     sync_folder,
     unwritable,
 )
-from local_store.schema import known_root
+from local_store.mending import destroy_set_aside
+from local_store.ownership import count_opened, noted_check
 
 BACKEND_VARIABLE = "OVERT_KEYRING"
 """Environment: ``keyring``, ``passphrase`` or ``file`` chooses for a custody that is yet to be made."""
@@ -124,7 +124,7 @@ def open_custody(
     path = folder / _NAME
     if read_bounded(folder / (_NAME + NEXT), MAX_CUSTODY_BYTES) is not None:
         with locked(folder):  # a rotation is under way, or was cut off
-            settle_rotation(home)
+            settle_rotation(home, passphrase)
     if (data := read_bounded(path, MAX_CUSTODY_BYTES)) is not None:
         return _open(folder, _parse(data, path), passphrase)
     try:
@@ -151,8 +151,12 @@ def locked(folder: Path) -> Iterator[None]:
         raise unwritable("the key folder", error) from error
 
 
-def settle_rotation(home: Path) -> None:
-    """End a rotation that the store has committed to, or take it back; the folder is held. OSError: as it comes."""
+def settle_rotation(home: Path, passphrase: Callable[[], str] | None = None) -> None:
+    """End a rotation that the store has committed to, or take it back; the folder is held.
+
+    ``passphrase`` is asked only where the store is damaged so that it does not say which. KeyUnavailable: if that can't
+    be told; both keys then stay. OSError: as it comes.
+    """
     folder = home / "keys"
     path = folder / (_NAME + NEXT)
     data = read_bounded(path, MAX_CUSTODY_BYTES)
@@ -163,15 +167,19 @@ def settle_rotation(home: Path) -> None:
     current_data = read_bounded(folder / _NAME, MAX_CUSTODY_BYTES)
     current = None if current_data is None else _parse(current_data, folder / _NAME)
     database = home / "store" / "overt.sqlite3"
-    if not database.exists() or following.check == to_text(root_check(database)):
+    if not database.exists() or _is_committed(folder, database, current, following, passphrase):
         if (folder / (_ROOT_NAME + NEXT)).exists():
             overwrite(folder / _ROOT_NAME)
             (folder / (_ROOT_NAME + NEXT)).replace(folder / _ROOT_NAME)
         path.replace(folder / _NAME)
         gone = current
+        with contextlib.suppress(
+            StoreUnwritable
+        ):  # what it holds lies under the old key; else it goes with a forgetting
+            destroy_set_aside(database)
     else:
+        path.unlink()  # first: a new key that is missing beside it says that the old one's place was taken
         (folder / (_ROOT_NAME + NEXT)).unlink(missing_ok=True)
-        path.unlink()
         gone = following
     sync_folder(folder)
     if gone is not None and gone.backend == "keyring":
@@ -179,17 +187,27 @@ def settle_rotation(home: Path) -> None:
             _keyring().delete_password(KEYRING_SERVICE, gone.entry)
 
 
-def root_check(database: Path) -> bytes:
-    """Read the check value of the root key that a store is under. KeyUnavailable: if the store can't be read."""
-    try:
-        with contextlib.closing(sqlite3.connect(database, timeout=LOCK_TIMEOUT_S)) as connection:
-            return known_root(connection) or b""
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise KeyUnavailable(
-            f"the keys were being rotated, and the store can't be read to see how far: {error}",
-            code="key-rotating",
-            hint="Try again; `overt verify` checks the store.",
-        ) from error
+def _is_committed(
+    folder: Path, database: Path, current: _Custody | None, following: _Custody, passphrase: Callable[[], str] | None
+) -> bool:
+    """Say whether the store is under the key that follows. KeyUnavailable: if neither this nor the current one fits."""
+    check = noted_check(database)
+    noted = None if check is None else to_text(check)
+    if noted is not None and current is not None and noted in {following.check, current.check}:
+        return noted == following.check
+    # What the store notes has rotted: to believe it could throw away the only key that opens anything.
+    name = _ROOT_NAME + NEXT
+    if following.backend == "file" and not (folder / name).exists():
+        return True  # it was being ended
+    if count_opened(database, _root_of(folder, following, passphrase, name)):
+        return True
+    if current is not None and count_opened(database, _root_of(folder, current, passphrase)):
+        return False
+    raise KeyUnavailable(
+        "the keys were being rotated, and the store is too damaged to tell how far",
+        code="key-unsettled",
+        hint="Nothing was changed, and both keys are kept.",
+    )
 
 
 def chosen_backend(backend: str) -> str:
@@ -279,13 +297,13 @@ def _keys(root: Secret, installation: Secret, backend: Backend) -> DeviceKeys:
     return DeviceKeys(root, installation, backend, FILE_WARNING if backend == "file" else None)
 
 
-def _root_of(folder: Path, custody: _Custody, passphrase: Callable[[], str] | None) -> Secret:
+def _root_of(folder: Path, custody: _Custody, passphrase: Callable[[], str] | None, name: str = _ROOT_NAME) -> Secret:
     if custody.backend == "keyring":
         return _get_from_keyring(custody.entry)
     if custody.backend == "file":
-        data = read_bounded(folder / _ROOT_NAME, MAX_CUSTODY_BYTES)
+        data = read_bounded(folder / name, MAX_CUSTODY_BYTES)
         if data is None:
-            raise _missing("keys/root.key is gone")
+            raise _missing(f"keys/{name} is gone")
         return _decode_root(data.decode("ascii", "replace"))
     if custody.root is None or custody.argon2 is None:
         raise _malformed(folder / _NAME)

@@ -12,29 +12,17 @@ from typing import Self, TypeVar
 
 import aiosqlite
 
-from event_model.errors import OvertError, StoreDamaged, StoreError, StoreUnwritable
+from event_model.errors import StoreDamaged, StoreError
 from event_model.keys import Secret
 from local_store.files import unwritable
-from local_store.mending import UNREADABLE, Presence, note, open_database
+from local_store.mending import Presence, note, open_database
+from local_store.sqlite_errors import FAILURES, explain
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 ROWS_PER_HOP = 64
 """aiosqlite wants a number for its own iteration, which is not used here."""
-
-_PRIMARY = 0xFF
-_REASONS = {
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_READONLY: "it is read-only",
-    sqlite3.SQLITE_CANTOPEN: "it can't be opened",
-    sqlite3.SQLITE_PERM: "its permissions forbid it",
-    sqlite3.SQLITE_BUSY: "another process holds it for too long",
-    sqlite3.SQLITE_LOCKED: "another process holds it for too long",
-    sqlite3.SQLITE_PROTOCOL: "its file system has no working locks",
-    sqlite3.SQLITE_IOERR: "the disk gives errors",
-    sqlite3.SQLITE_NOLFS: "its file system can't hold a file of this size",
-}
 
 
 def _nothing() -> None:
@@ -85,10 +73,8 @@ class Database:
         except BaseException as error:
             await connection.gone()
             presence.leave()
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, FAILURES):
                 raise explain(error) from error
-            if isinstance(error, UnicodeDecodeError):
-                raise _undecodable() from error
             if isinstance(error, OSError):
                 raise unwritable("the store", error) from error
             raise
@@ -147,20 +133,6 @@ class Database:
         return await self._connection.run(counted)
 
 
-def explain(error: sqlite3.Error) -> OvertError:
-    """Turn SQLite's error into ours."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if not isinstance(code, int):
-        if isinstance(error, sqlite3.OperationalError):  # the module's own, of a column that holds no UTF-8
-            return _undecodable()
-        return StoreError(f"the database refuses: {error}")
-    if code in UNREADABLE or code & _PRIMARY in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return StoreDamaged(f"the database is damaged: {error}")
-    if (reason := _REASONS.get(code & _PRIMARY)) is not None:
-        return StoreUnwritable(f"the store can't be written: {reason}")
-    return StoreError(f"the database refuses: {error}")
-
-
 def _transact(
     connection: sqlite3.Connection,
     work: Work[T],
@@ -181,16 +153,9 @@ def _transact(
             undone()
             raise
         done()
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise explain(error) from error
-    except UnicodeDecodeError as error:
-        raise _undecodable() from error
     return result
-
-
-def _undecodable() -> StoreDamaged:
-    """Name what SQLite quotes from a damaged page: the module can't make a message of it."""
-    return StoreDamaged("the database is damaged: it names what is no text")
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -14,7 +14,7 @@ from local_store.erasure import Erasure, destroy_study
 from local_store.forgetting import Eraser, Selection
 from local_store.inspection import Inspection
 from local_store.journal import Journal
-from local_store.mending import destroy_set_aside
+from local_store.mending import destroy_set_aside, set_aside
 from local_store.model import Forgotten, SegmentPlace
 from local_store.sessions import SessionRow, sessions_within
 from local_store.transactions import Transactions
@@ -64,7 +64,7 @@ class Forgetter:
 
     async def weigh(self, selection: Selection, progress: Progress) -> Weighed:
         """Say what ``forget`` would do; changes nothing."""
-        total = Weighed()
+        total = Weighed(set_aside=self.set_aside())
         rows = await self._database.read(partial(_concerned, selection=selection))
         for done_before, row in enumerate(rows):
             progress(done_before, len(rows))
@@ -77,8 +77,13 @@ class Forgetter:
                 total.segments + weigher.segments,
                 total.sent + weigher.sent,
                 total.paths | weigher.paths,
+                total.set_aside,
             )
         return total
+
+    def set_aside(self) -> tuple[str, ...]:
+        """Name the damaged databases that were set aside."""
+        return tuple(str(each) for each in set_aside(self._path))
 
     async def forget_study(self, study: StudyId) -> None:
         """Destroy a study's keys, and then its rows. StoreUnwritable: as ``Store.forget_study``."""

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from event_model.errors import DecryptError, OvertError, StoreDamaged
+from event_model.errors import DecryptError, StoreDamaged
 from event_model.keys import Secret
 from local_store import schema, vault
 from local_store.consistency import structure
@@ -24,6 +24,7 @@ from local_store.files import PRIVATE_FILE, overwrite, sync_folder, unwritable
 from local_store.handles import FLAGS, close, lock, read_at, unlock
 from local_store.piecing import Pieces
 from local_store.salvage import Found, Pages, read, scan
+from local_store.sqlite_errors import is_damage
 
 WAIT_S = 5.0
 """How long a program that finds damage waits for others to close the store, or to have mended it."""
@@ -37,14 +38,6 @@ _READ_TRIES = 3
 """A disk that fails once may give the page the next time."""
 
 _COLUMNS = {"studies": 6, "sessions": 10, "keys": 5, "journal": 4, "segments": 20}
-
-UNREADABLE = {
-    sqlite3.SQLITE_IOERR_READ,
-    sqlite3.SQLITE_IOERR_SHORT_READ,
-    sqlite3.SQLITE_IOERR_CORRUPTFS,
-    sqlite3.SQLITE_IOERR_DATA,
-}
-_PRIMARY = 0xFF
 
 
 class Presence:
@@ -130,19 +123,6 @@ def _open_or_mend(path: Path, presence: Presence, root: Secret | None) -> sqlite
     return schema.connect(path)
 
 
-def is_damage(error: BaseException) -> bool:
-    """Say whether an error comes from a database that is damaged."""
-    if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", None)
-        return isinstance(code, int) and (
-            code in UNREADABLE
-            or code & _PRIMARY in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
-        )
-    if isinstance(error, OvertError):
-        return error.code == StoreDamaged.code
-    return isinstance(error, UnicodeDecodeError)
-
-
 def note(path: Path) -> None:
     """Note that the database is damaged."""
     with contextlib.suppress(OSError):  # then whoever meets the damage next does
@@ -176,7 +156,7 @@ def destroy_set_aside(path: Path) -> None:
 def _is_whole(path: Path) -> bool:
     """Check everything: SQLite what leads to the rows, and by their shapes the rows themselves."""
     try:
-        with contextlib.closing(schema.connect(path)) as connection, _pages_of(path) as (pages, count):
+        with contextlib.closing(schema.connect(path)) as connection, pages_of(path) as (pages, count):
             if structure(connection):
                 return False
             found = [each.table for each in scan(pages, count) if not each.repeats and each.whole]
@@ -200,7 +180,7 @@ def mend(path: Path, root: Secret | None) -> None:
     try:
         for each in (new, path.with_name(new.name + _JOURNAL_SUFFIX)):
             each.unlink(missing_ok=True)
-        with _pages_of(path) as (pages, count):
+        with pages_of(path) as (pages, count):
             _bring_over(pages, count, new, root)
         path.with_name(new.name + _JOURNAL_SUFFIX).unlink(missing_ok=True)
         aside = path.with_name(f"{path.name}{_ASIDE}{time.time_ns() // 1_000_000}")
@@ -293,7 +273,7 @@ class _Opening:
 
 
 @contextlib.contextmanager
-def _pages_of(path: Path) -> Iterator[tuple[Callable[[int], bytes], int]]:
+def pages_of(path: Path) -> Iterator[tuple[Callable[[int], bytes], int]]:
     """Give a file's pages, the last one filled up with zeros, and their number; one that the disk refuses is empty."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
 

@@ -13,14 +13,14 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from event_model.errors import DecryptError, KeyUnavailable, StoreDamaged
+from event_model.errors import DecryptError, KeyUnavailable
 from event_model.keys import SEED_BYTES, Secret
 from local_store import custody as kept
 from local_store import schema, vault
 from local_store.custody import DeviceKeys
-from local_store.database import explain
 from local_store.files import unwritable
 from local_store.mending import Presence, open_database
+from local_store.sqlite_errors import FAILURES, explain
 
 
 def rotate(
@@ -37,7 +37,7 @@ def rotate(
     """
     folder = home / "keys"
     with kept.locked(folder):
-        kept.settle_rotation(home)
+        kept.settle_rotation(home, passphrase)
         root = Secret(random(SEED_BYTES))
         try:
             rotated = kept.keep(
@@ -46,11 +46,11 @@ def rotate(
             _rewrap(home / "store" / "overt.sqlite3", keys.root, root)
         except BaseException as error:
             with contextlib.suppress(OSError, KeyUnavailable):  # the next to open the custody takes it back
-                kept.settle_rotation(home)
+                kept.settle_rotation(home, passphrase)
             if isinstance(error, OSError):
                 raise unwritable("the key folder", error) from error
             raise
-        kept.settle_rotation(home)
+        kept.settle_rotation(home, passphrase)
     return rotated
 
 
@@ -72,10 +72,8 @@ def _rewrap(path: Path, old: Secret, new: Secret) -> None:
                     wrapped_anew = vault.wrap(after, vault.unwrap(before, wrapped))
                     connection.execute("UPDATE keys SET wrapped = ? WHERE no = ?", (wrapped_anew, number))
             connection.execute("INSERT OR REPLACE INTO meta VALUES ('root-check', ?)", (vault.key_check(new),))
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise explain(error) from error
-    except UnicodeDecodeError as error:
-        raise StoreDamaged("the database is damaged: it names what is no text") from error
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from typing import Self
 
 from event_model.admission import MaskedBatch, PendingBatch
 from event_model.clock import Clock
-from event_model.errors import KeyUnavailable, StoreConflict, StoreUnwritable
+from event_model.errors import KeyUnavailable, StoreConflict, StoreDamaged, StoreUnwritable
 from event_model.events import Event
 from event_model.ids import Pseudonym, SessionId, StudyId
 from event_model.segment import SEGMENT_VERSION, SegmentContent, SegmentHeader, encode_segment
@@ -29,7 +29,7 @@ from local_store.forgetting import EVERYTHING, Selection
 from local_store.inspection import Inspection, Piece, size_bytes
 from local_store.journal import Journal
 from local_store.live import LiveLocks
-from local_store.mending import note, set_aside
+from local_store.mending import note
 from local_store.model import (
     Damage,
     Forgotten,
@@ -117,6 +117,15 @@ class Store:
         Without keys everything that needs none still works: metadata, envelopes, and forgetting a study.
         KeyUnavailable: if the store belongs to another root key. StoreUnwritable, StoreDamaged: if it can't be opened.
         """
+        try:
+            return await cls._open(home, keys, clock, random)
+        except StoreDamaged as error:
+            if error.code != StoreDamaged.code:
+                raise
+        return await cls._open(home, keys, clock, random)  # it is noted by now, and mended if nobody else is there
+
+    @classmethod
+    async def _open(cls, home: Path, keys: DeviceKeys | None, clock: Clock, random: Callable[[int], bytes]) -> Self:
         folder = home / "store"
         try:
             for each in (home, folder, folder / "live", folder / "pending"):
@@ -490,7 +499,7 @@ class Store:
 
     def set_aside(self) -> tuple[str, ...]:
         """Name the damaged databases out of which this one was made."""
-        return tuple(str(each) for each in set_aside(self._path))
+        return self._forgetter.set_aside()
 
     async def _set_aside(self, unseen: Container[SegmentPlace], *, for_good: bool) -> list[Damage]:
         """Set aside what a walk through the sessions did not come to, if it is still there: its row misleads."""

@@ -18,6 +18,7 @@ from local_store.model import SegmentState
 class Weighed(msgspec.Struct, frozen=True):
     """What would go: events, the segments that hold them, how many of those were sent, and the documents' paths.
 
+    ``set_aside`` names damaged databases, which go with any forgetting: nobody can tell what is in them.
     An event counts here when it is selected, when it can't be replayed without one that is, or when it lies in a
     segment that was sent, which the receiver can only erase as a whole.
     """
@@ -26,6 +27,11 @@ class Weighed(msgspec.Struct, frozen=True):
     segments: int = 0
     sent: int = 0
     paths: frozenset[str] = frozenset()
+    set_aside: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Say whether anything would go."""
+        return bool(self.events or self.set_aside)
 
 
 class Weigher:

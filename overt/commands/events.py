@@ -277,10 +277,12 @@ def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 def _ask(weighed: Weighed) -> None:
     """Say what would go, and ask. Abort: if the answer is no."""
-    if not weighed.events:
+    if not weighed:
         click.echo("Nothing is kept that this names.")
         raise click.exceptions.Exit(0)
     click.echo(f"This erases {weighed.events} events from this machine.")
+    for path in weighed.set_aside:
+        click.echo(f"A damaged database goes with it, because it may hold some of it, too: {path}")
     if weighed.paths:
         names = sorted(weighed.paths)
         more = f" and {len(names) - PATHS_SHOWN} more" if len(names) > PATHS_SHOWN else ""

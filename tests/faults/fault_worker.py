@@ -1,7 +1,7 @@
 """A process that forks one child per act: ``python fault_worker.py``; acts come in by line, what is done goes out.
 
-In: ``load HOME`` (two producers), ``cycle HOME`` (one whole life of a store), ``mend HOME`` (an opening) or
-``forget HOME`` (what the file beside it says); all but the first wait for SIGUSR1.
+In: ``load HOME`` (two producers), ``cycle HOME`` (one whole life of a store), ``mend HOME`` (an opening),
+``rotate HOME`` (of its keys) or ``forget HOME`` (what the file beside it says); all but the first wait for SIGUSR1.
 Out: ``child PID`` for each child, what it acknowledges, and ``gone STATUS``, with its wait status, when it has ended.
 A child costs milliseconds, because everything was imported before.
 """
@@ -26,6 +26,7 @@ from event_model.errors import OvertError
 from event_model.ids import SessionId
 from local_store.custody import open_custody
 from local_store.forgetting import Selection
+from local_store.rotation import rotate
 from local_store.store import Store
 from tests.local_store.store_kit import SESSION, begin, masked, opening, pending, seal, typing
 
@@ -105,6 +106,12 @@ async def mend(home: Path) -> None:
         say("opened")
 
 
+async def turn_keys(home: Path) -> None:
+    """Put another root key in the place of the one in use."""
+    rotate(home, open_custody(home, backend="file"))
+    say("rotated")
+
+
 def run(act: Coroutine[Any, Any, None]) -> int:
     """Run an act in the child: 0, REFUSED after an error of ours, 1 after any other."""
     runner = asyncio.Runner()
@@ -139,7 +146,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:  # so that no module is left to be imported
         run(cycle(Path(folder)))
     say("ready")
-    acts = {"load": load, "cycle": cycle, "forget": forget, "mend": mend}
+    acts = {"load": load, "cycle": cycle, "forget": forget, "mend": mend, "rotate": turn_keys}
     for line in sys.stdin:
         name, home = line.rstrip("\n").split(" ", 1)
         held = name != "load"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -69,6 +70,21 @@ def log_bytes(folder: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
+@contextlib.contextmanager
+def blocking_reader(folder: Path) -> Iterator[Any]:
+    """Give a connection that reads the one segment there is, and keeps the log from being emptied until it commits."""
+    with contextlib.closing(DRIVER.connect(folder / "receiver.sqlite3", isolation_level=None)) as reader:
+        reader.execute("BEGIN").close()
+        assert reader.execute("SELECT count(*) FROM segments").fetchone() == (1,)
+        yield reader
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_ahead_log, "WAIT_MS", 10)
+    monkeypatch.setattr(write_ahead_log, "AGAIN_S", 0.01)
+
+
 async def test_rows_that_are_deleted_stay_in_no_file(tmp_path: Path, notes: SqliteMetadata) -> None:
     store(notes, ALICE, MARKER)
     store(notes, BOB, "b" * 64)
@@ -113,22 +129,16 @@ async def test_a_sweep_leaves_nothing_in_the_log(
 
 
 @needs_wal
+@pytest.mark.usefixtures("impatient")
 async def test_a_reader_in_the_way_is_told_and_it_is_tried_again(
-    settings: ReceiverSettings,
-    clock: ManualClock,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    settings: ReceiverSettings, clock: ManualClock, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(write_ahead_log, "WAIT_MS", 10)
-    monkeypatch.setattr(write_ahead_log, "AGAIN_S", 0.01)
     folder = settings.data
     notes = SqliteMetadata(folder / "receiver.sqlite3")
     app = create_app(settings, clock, metadata=notes)
     async with app.router.lifespan_context(app), client_of(app, clock.wall_ms) as client:
         store(notes, ALICE, MARKER)
-        with contextlib.closing(DRIVER.connect(folder / "receiver.sqlite3", isolation_level=None)) as reader:
-            reader.execute("BEGIN").close()
-            assert reader.execute("SELECT count(*) FROM segments").fetchone() == (1,)
+        with blocking_reader(folder) as reader:
             await erase_all(notes)
             assert holding(folder, MARKER)
             assert await waiting(client) == 1
@@ -165,19 +175,13 @@ def events(capfd: pytest.CaptureFixture[str]) -> list[str]:
 
 
 @needs_wal
+@pytest.mark.usefixtures("impatient")
 async def test_what_could_not_go_at_the_start_goes_as_soon_as_it_can(
-    settings: ReceiverSettings,
-    clock: ManualClock,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    settings: ReceiverSettings, clock: ManualClock, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(write_ahead_log, "WAIT_MS", 10)
-    monkeypatch.setattr(write_ahead_log, "AGAIN_S", 0.01)
     left = SqliteMetadata(settings.data / "receiver.sqlite3")
     store(left, ALICE, MARKER)
-    with contextlib.closing(DRIVER.connect(settings.data / "receiver.sqlite3", isolation_level=None)) as reader:
-        reader.execute("BEGIN").close()
-        reader.execute("SELECT count(*) FROM segments").fetchone()
+    with blocking_reader(settings.data) as reader:
         await left.bury_all(ALICE, "d1", None)
         notes = SqliteMetadata(settings.data / "receiver.sqlite3")
         app = create_app(settings, clock, metadata=notes)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from event_model.errors import StoreDamaged
+from event_model.events import CaptureGap
 from local_store.forgetting import Selection
 from local_store.model import SegmentState
 from local_store.schema import COPIES, INDEXES, SCHEMA_VERSION
@@ -121,6 +122,18 @@ async def test_a_segment_that_holds_other_indexes_than_its_row_says_does_not_ope
         assert len((await store.read(first)).events) == 20
         with pytest.raises(StoreDamaged, match="what its row does not say"):
             await store.read(second)
+
+
+async def test_a_chunk_that_rotted_into_another_session_is_none_of_its_events(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        await store.append(pending(typing(0, 5, "of the first")))
+        await begin(store, SECOND)
+    change(tmp_path, "UPDATE journal SET place = place + (1 << 32)")
+    async with await open_store(tmp_path) as store:
+        assert [type(event.body) for event in await store.pending(SECOND)] == [CaptureGap] * 5
+        told = {(each.session, each.events) for each in (await store.verify()).damaged}
+        assert told == {(SESSION, 5), (SECOND, 5)}
 
 
 async def test_a_store_of_the_first_version_goes_on(tmp_path: Path) -> None:

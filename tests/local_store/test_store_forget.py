@@ -26,6 +26,7 @@ from local_store import vault
 from local_store.erasure import Erasure, Piece
 from local_store.forgetting import Eraser, Selection, fill_holes, keep_masks
 from local_store.model import SegmentState
+from local_store.sessions import all_sessions
 from local_store.store import Store
 from local_store.transactions import Transactions
 from tests.local_store.store_kit import (
@@ -202,6 +203,32 @@ async def test_events_forgotten_since_they_were_read_are_not_sealed(tmp_path: Pa
         assert caught.value.code == "forgotten-meanwhile"
         info = await seal(store, masked(await store.pending(SESSION)))
         assert left((await store.read(info)).events) == [0, 1]
+
+
+async def test_events_read_while_they_are_being_forgotten_are_not_sealed(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store, await open_store(tmp_path) as other:
+        await begin(other)
+        await other.append(pending((opening(0), *typing(1, 3))))
+        (row,) = await store._database.read(all_sessions)
+        erasure = Erasure(store._journal, store._segments)
+        forgets = partial(erasure.piece, session_no=row.no, first_index=0, eraser=Eraser(Selection(path="src/main.py")))
+        await store._database.write(forgets)
+        read = await other.pending(SESSION)  # between two transactions of one forgetting
+        await store._database.write(partial(erasure.rekey, session_no=row.no, live=False))
+        with pytest.raises(StoreConflict) as caught:
+            await seal(other, masked(read))
+        assert caught.value.code == "forgotten-meanwhile"
+        assert await other.pending(SESSION) == ()
+
+
+async def test_a_writer_notices_what_another_process_forgot_of_what_is_sealed(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store, await open_store(tmp_path) as other:
+        await begin(store)
+        await sealed(store, (opening(0), *typing(1, 3)))
+        await other.forget(Selection(indexes=frozenset([2])))
+        with pytest.raises(StoreConflict) as caught:
+            await store.append(pending(typing(4, 1)))
+        assert caught.value.code == "forgotten-meanwhile"
 
 
 async def test_forgetting_an_enveloped_segment_takes_the_envelopes_back_from_there_on(tmp_path: Path) -> None:

@@ -189,6 +189,48 @@ async def test_an_envelope_of_what_was_rewritten_meanwhile_is_refused(tmp_path: 
             await store.mark_uploaded(kept, b"receipt")
 
 
+async def test_a_receipt_of_what_was_forgotten_meanwhile_changes_nothing(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        held = await sealed(store, typing(0, 3))
+        with pytest.raises(StoreConflict):  # it never went out
+            await store.mark_uploaded(held, b"receipt")
+        sent = await store.put_envelope(held, b"envelope", "1" * 64)
+        await store.mark_uploaded(sent, b"receipt")
+        await store.forget(Selection(session=SESSION))
+        (forgotten,) = await store.segments()
+        with pytest.raises(StoreConflict):
+            await store.mark_uploaded(sent, b"late receipt")
+        assert await store.segments() == [forgotten]
+        assert (forgotten.state, forgotten.receipt) == (SegmentState.FORGOTTEN, None)
+
+
+async def test_a_receipt_of_what_was_sent_before_a_forgetting_is_refused(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        before = await store.put_envelope(await sealed(store, (opening(0), edit(1))), b"before", "1" * 64)
+        await store.forget(Selection(indexes=frozenset({1})))
+        now = await store.put_envelope((await store.segments())[0], b"now", "2" * 64)
+        with pytest.raises(StoreConflict) as caught:
+            await store.mark_uploaded(before, b"late receipt")
+        assert caught.value.code == "segment-rewritten"
+        assert await store.envelope(now) == b"now"
+        assert (await store.mark_uploaded(now, b"receipt")).state is SegmentState.UPLOADED
+
+
+async def test_a_new_epoch_neither_lengthens_nor_shortens_a_hold(tmp_path: Path) -> None:
+    clock = ManualClock(START_MS)
+    async with await open_store(tmp_path, clock=clock) as store:
+        await begin(store)
+        await sealed(store, typing(0, 3))
+        clock.advance(1000)
+        await sealed(store, typing(3, 3))
+        clock.advance(1000)
+        assert await store.begin_epoch(STUDY) == 2
+        assert [each.sealed_ms for each in await store.segments()] == [START_MS, START_MS + 1000]
+        assert [each.number for each in await store.due(STUDY, sealed_before_ms=START_MS)] == [0]
+
+
 @pytest.mark.parametrize("state", SegmentState)
 @pytest.mark.parametrize("act", SegmentAct)
 def test_no_transition_outside_the_table(state: SegmentState, act: SegmentAct) -> None:

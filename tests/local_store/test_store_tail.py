@@ -208,6 +208,18 @@ async def test_a_writer_notices_what_another_process_forgot(tmp_path: Path) -> N
         assert before[60:120] not in every_byte(tmp_path / "store")
 
 
+async def test_a_writer_notices_what_another_process_forgot_before_it_was_killed(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store, await open_store(tmp_path) as other:
+        await three_commits(store)
+        other._database._done = other._journal.undone  # killed between a commit and the emptying of the file
+        await other.forget(Selection(indexes=frozenset([25])))
+        assert tail_path(tmp_path).read_bytes().strip(b"\0-")
+        with pytest.raises(StoreConflict) as caught:
+            await store.append(pending(typing(30, 10)))
+        assert caught.value.code == "forgotten-meanwhile"
+        assert [event.index for event in await other.pending(SESSION)] == list(range(30))
+
+
 async def test_a_writer_stops_when_another_process_leaves_the_study(tmp_path: Path) -> None:
     async with await open_store(tmp_path) as store, await open_store(tmp_path) as other:
         await three_commits(store)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import re
 import sqlite3
@@ -406,7 +407,9 @@ def test_keys_are_rotated_and_old_backups_refused(run: Run, study: Path, tmp_pat
     assert refused.json["error"]["code"] == "backup-outdated"
 
 
-def test_status_tells_what_it_can_without_a_key_or_with_a_damaged_store(run: Run, study: Path, tmp_path: Path) -> None:
+def test_status_tells_what_it_can_without_a_key_or_with_a_damaged_store(
+    run: Run, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert run("join", study / "study.json", "--agree").code == 0
     asyncio.run(_make_store(tmp_path / "home"))
     root = tmp_path / "home" / "keys" / "root.key"
@@ -429,6 +432,9 @@ def test_status_tells_what_it_can_without_a_key_or_with_a_damaged_store(run: Run
     assert aside in run("status").out
     assert run("verify", "--json").json["set_aside"] == [aside]
     assert aside in run("verify").out
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert aside in run("forget", "--all").out  # before it asks
+    assert run("status", "--json").json["set_aside"] == [aside]
     assert run("forget", "--all", "--yes").code == 0
     assert run("status", "--json").json["set_aside"] == []
 

@@ -7,6 +7,7 @@ import datetime
 import json
 import queue
 import re
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -221,6 +222,21 @@ def test_a_file_is_forgotten_for_good(house: Path, open_page: Open) -> None:
     settled(tab)
     expect(tab.get_by_role("main")).not_to_contain_text("billing.py")
     expect(tab.get_by_role("main")).to_contain_text("notes.md")
+
+
+@pytest.mark.parametrize("what", ["what=file&path=no-such.py", "what=everything"])
+def test_a_damaged_database_that_goes_along_is_named(house: Path, open_page: Open, what: str) -> None:
+    home = house / "person"
+    aside = home / "store" / "overt.sqlite3.damaged-1"
+    shutil.copyfile(home / "store" / "overt.sqlite3", aside)
+    tab, base = open_page(home)
+    tab.goto(f"{base}/forget/sure?{what}")
+    settled(tab)
+    expect(tab.get_by_role("main")).to_contain_text(aside.name)
+    assert aside.exists()
+    tab.get_by_role("button", name="Forget it for good").click()
+    expect(tab.get_by_role("heading", name=re.compile("It is gone|Nothing of it was there"))).to_be_visible()
+    assert not aside.exists()
 
 
 def test_an_event_and_a_minute_are_forgotten(house: Path, open_page: Open) -> None:

@@ -145,7 +145,8 @@ async def _listed(catalogue: Catalogue, selection: Selection) -> Weighed:
         if selection.study in (None, each.study)
     )
     sent = sum(info.receipt is not None for info in infos)
-    return Weighed(sum(info.count for info in infos) + pending, len(infos), sent)
+    aside = catalogue.store.set_aside()
+    return Weighed(sum(info.count for info in infos) + pending, len(infos), sent, set_aside=aside)
 
 
 def selection_of(asked: dict[str, str]) -> Selection:
