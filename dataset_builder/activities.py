@@ -70,7 +70,7 @@ class Activities:
         fresh[1:] |= np.diff(numbers) != 0
         begins = np.flatnonzero(fresh)
         purposes = purposes_of(events)
-        pages = self._pages.feed(events.others)
+        pages = self._pages.feed(events.others, events.walls)
         for place, purpose in pages:
             purposes[place] = purpose
         counts = _counts(events, pages) | {each: (purposes == each).astype(np.int64) for each in Purpose if each}

@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 
 from dataset_builder.event_arrays import ORIGIN_NAMES, Bools, EventArrays, Int64s
+from event_model.body_columns import EDIT
 from event_model.events import BODY_TYPES, Body, CommandRun, DocumentOpen, Origin, SelectionChange, ViewportChange
 from event_model.page_events import (
     PAGE_KINDS,
@@ -20,6 +21,7 @@ from event_model.page_events import (
     FieldChange,
     FormSubmit,
     KeyRhythm,
+    NameSource,
     PageBody,
     PageFocus,
     PageNavigate,
@@ -33,12 +35,26 @@ MIN_WORD = 2
 MOVED_PLACES = 2
 """So many places later, at most, what was cut is put in again where it was moved to."""
 
-SEARCH_WORDS = ("search", "query", "find", "?q")
+SEARCH_WORDS = ("search", "query", "find", "filter", "?q")
+"""What routes, commands and the names that a page's author gave say where somebody searches."""
+
+GLANCE_MS = 30_000
+"""Away from what was found for no longer than this, and back: it was not what was looked for."""
+
+VISIT_MS = (500, 20_000)
+"""How long somebody looks into a file who looks for something; files that an editor opens by itself come faster."""
+
+MIN_VISITS = 3
+"""So many files one after the other, without an edit, are a search."""
+
 CONTROL_ROLES = frozenset(
     {"button", "checkbox", "combobox", "listbox", "menuitem", "menuitemcheckbox", "menuitemradio", "option", "radio",
      "slider", "spinbutton", "switch", "textbox"}
 )  # fmt: skip
 """Elements that one does something with; the others are there to be read, or to follow to something to read."""
+
+FIELD_ROLES = frozenset({"combobox", "listbox", "textbox"})
+"""Elements in which something is typed or chosen."""
 
 
 class Purpose(enum.IntEnum):
@@ -56,6 +72,7 @@ class Purpose(enum.IntEnum):
 _UNDOING = [ORIGIN_NAMES.index(origin.value) for origin in (Origin.UNDO, Origin.REDO)]
 _FORMATTER = ORIGIN_NAMES.index(Origin.FORMATTER.value)
 _SELECTION = BODY_TYPES.index(SelectionChange)
+_OPENED = BODY_TYPES.index(DocumentOpen)
 _LOOKS = np.array([kind in {ViewportChange, DocumentOpen} for kind in BODY_TYPES])
 
 
@@ -65,11 +82,19 @@ def purposes_of(events: EventArrays) -> Int64s:
     purposes[_LOOKS[events.kinds]] = Purpose.REVIEWING
     of_edits = _of_edits(events)
     purposes[events.at] = of_edits
+    _give_selections(events, purposes, of_edits)
     for place, body in events.others:
         if type(body) is CommandRun and is_rename(body):
             purposes[place] = Purpose.REFACTORING
-    _give_selections(events, purposes, of_edits)
+        elif type(body) is CommandRun and is_search(body):
+            purposes[place] = Purpose.SEARCHING
+    _give_visits(events, purposes)
     return purposes
+
+
+def is_search(command: CommandRun) -> bool:
+    """Say whether a command looks for something."""
+    return _says_search(command.command)
 
 
 def is_rename(command: CommandRun) -> bool:
@@ -88,6 +113,27 @@ def _give_selections(events: EventArrays, purposes: Int64s, of_edits: Int64s) ->
         known = following < len(events.at)
         known[known] = events.at[following[known]] - selections[known] == 1
         purposes[selections[known]] = of_edits[following[known]]
+
+
+def _give_visits(events: EventArrays, purposes: Int64s) -> None:
+    """Who opens file after file for a moment each, and edits none of them, looks for something."""
+    opened = np.flatnonzero(events.kinds == _OPENED)
+    if len(opened) < MIN_VISITS:
+        return
+    spent = np.diff(events.walls[opened])
+    edits_before = np.searchsorted(events.at, opened)
+    short = (spent >= VISIT_MS[0]) & (spent <= VISIT_MS[1]) & (np.diff(edits_before) == 0)
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], short, [False])).astype(np.int8)))
+    for first, last in edges.reshape(-1, 2).tolist():
+        if last - first >= MIN_VISITS - 1:
+            purposes[opened[first] : _left(events, int(opened[last]))] = Purpose.SEARCHING
+
+
+def _left(events: EventArrays, opened: int) -> int:
+    """Say with which event the visit of a file is over: an edit, another file, or a time that is no glance."""
+    others = np.flatnonzero((events.kinds == EDIT) | (events.kinds == _OPENED))
+    end = int(others[at]) if (at := int(np.searchsorted(others, opened, "right"))) < len(others) else len(events)
+    return min(end, int(np.searchsorted(events.walls, events.walls[opened] + VISIT_MS[1], "right")))
 
 
 def _of_edits(events: EventArrays) -> Int64s:
@@ -151,36 +197,60 @@ class PagePurposes:
         self._now = Purpose.REVIEWING
         self._acting = False
         """Whether a control was used, and it is not known yet what for."""
+        self._left_ms = 0
+        """When what was found was opened, of which it is not known yet whether it was looked for."""
 
-    def feed(self, bodies: Iterable[tuple[int, Body]]) -> list[tuple[int, Purpose]]:
-        """Take in events, each with its place; give the places of the pages' events with what they are for.
+    def feed(self, bodies: Iterable[tuple[int, Body]], walls: Int64s) -> list[tuple[int, Purpose]]:
+        """Take in events, each with its place, and when each event was (ms); give the pages' events with their purpose.
 
         What says nothing of its own is for what it leads to, like a movement of the pointer, or what it follows on.
+        What was found is for the search if the person is back at once, else it is read.
         """
         found: list[tuple[int, Purpose]] = []
         waiting: list[int] = []
+        glance: list[int] = []
         for place, body in bodies:
             if type(body) not in PAGE_KINDS:
                 continue
             purpose = self._said_by(cast("PageBody", body))
+            waiting.append(place)
             if purpose is None:
-                waiting.append(place)
                 continue
+            now_ms = int(walls[place])
+            if purpose is Purpose.REVIEWING and (glance or self._now is Purpose.SEARCHING):
+                self._left_ms = self._left_ms if glance else now_ms
+                glance += waiting
+            else:
+                back = isinstance(body, PageNavigate) and purpose is Purpose.SEARCHING
+                quick = back and now_ms - self._left_ms <= GLANCE_MS
+                found += [(each, Purpose.SEARCHING if quick else Purpose.REVIEWING) for each in glance]
+                found += [(each, purpose) for each in waiting]
+                glance.clear()
             self._now, self._acting = purpose, False
-            found += [(each, purpose) for each in (*waiting, place)]
             waiting.clear()
+        found += [(place, Purpose.REVIEWING) for place in glance]
         return [*found, *((place, self._now) for place in waiting)]
 
     def _said_by(self, body: PageBody) -> Purpose | None:
         """Say what an event is for, if it says so itself."""
         element: Element | None = getattr(body, "element", None)
-        if element is not None and element.role == "searchbox":
+        if element is not None and _searches(element):
             return Purpose.SEARCHING
         if isinstance(body, FieldChange | KeyRhythm | FormSubmit):
             return Purpose.FORM_FILLING
-        if isinstance(body, PageOpen | PageNavigate) and any(word in body.route.lower() for word in SEARCH_WORDS):
+        if isinstance(body, PageOpen | PageNavigate) and _says_search(body.route):
             return Purpose.SEARCHING
         self._acting |= element is not None and element.role in CONTROL_ROLES
         if self._acting or isinstance(body, PointerTrail):
             return None
         return Purpose.REVIEWING if isinstance(body, PageOpen | PageFocus) or element is not None else self._now
+
+
+def _searches(element: Element) -> bool:
+    """Say whether an element is there to search with: by its role, or by what the page's author calls a field."""
+    named = element.name_from is NameSource.AUTHOR and element.role in FIELD_ROLES
+    return element.role == "searchbox" or (named and _says_search(element.name))
+
+
+def _says_search(text: str) -> bool:
+    return any(word in text.lower() for word in SEARCH_WORDS)

@@ -36,6 +36,7 @@ _DOING = {
     "_move_lines": "refactoring",
     "_indent_lines": "refactoring",
     "_read": "reviewing",
+    "_hunt": "searching",
 }
 """What a person is about in each task."""
 
@@ -65,6 +66,7 @@ class Developer:
             (0.06, self._undo),
             (person.delegates / 4, self._ask_agent),
             (0.10, self._read),
+            (0.02, self._hunt),
         )
         self._waiting: list[str] = []
 
@@ -251,6 +253,22 @@ class Developer:
     def _read(self, file: File) -> None:
         for _ in range(self._source.randint(1, 4)):
             self._look(file, self._source.randint(0, file.text.count("\n")))
+
+    def _hunt(self, file: File) -> None:
+        """Look for something in one file after the other, and go back; now and then by a search that is told."""
+        if self._source.random() < 0.4:
+            self.desk.wait(1_200)
+            self.desk.put(CommandRun("workbench.action.findInFiles"))
+        for _ in range(self._source.randint(3, 9)):
+            module = make_module(self._source)
+            path = f"src/{new_name(self._source)}/{module.name}.py"
+            found = self.desk.open(path, "python", module.text, self._workspace)
+            for _ in range(self._source.randint(1, 3)):
+                self._look(found, self._source.randint(0, module.text.count("\n")))
+                if self._source.random() < 0.5:
+                    self.desk.select(found, 0, self._source.randrange(3, 12))
+            self.desk.close(found)
+        self._look(file, 0)
 
     # Small things
 

@@ -79,8 +79,9 @@ class Support:
         """Find a ticket, read it, and mostly answer it."""
         self.desk.doing = "reviewing"
         self._look()
-        if self._source.random() < 0.25:
-            self._search()
+        for chance, find in ((0.2, self._search), (0.15, self._filter), (0.12, self._read_up), (0.06, self._hunt)):
+            if self._source.random() < chance:
+                find()
         self.desk.doing = "reviewing"
         row = self._source.randrange(tickets.ROWS) + 1
         for _ in range(self._source.randint(1, 3) if self._source.random() < BACK_AND_FORTH else 0):
@@ -104,11 +105,67 @@ class Support:
         self._subjects = [tickets.subject(self._source) for _ in range(tickets.ROWS)]
 
     def _search(self) -> None:
+        """Search for tickets, and look at what is found."""
         self.desk.doing = "searching"
         words = tickets.subject(self._source).split()[0].lower()
         self._fill(tickets.SEARCH_FIELD, words, FieldContent.WORDS)
         self._go(tickets.SEARCH)
         self._look()
+
+    def _filter(self) -> None:
+        """Narrow the list down until what is wanted stands in it."""
+        self.desk.doing = "searching"
+        for _ in range(self._source.randint(1, 3)):
+            if self._source.random() < 0.6:
+                self._fill(tickets.FILTER, tickets.subject(self._source).split()[0].lower(), FieldContent.WORDS)
+            else:
+                self._click(tickets.FILTER_STATE)
+                self.desk.wait(900)
+                choice = FieldChange(PAGE, tickets.FILTER_STATE, FieldContent.CHOICE, LengthBucket.SHORT, "waiting")
+                self.desk.put(choice)
+            self._look()
+
+    def _hunt(self) -> None:
+        """Search again and again with other words, with a short look at what is found, for minutes."""
+        for _ in range(self._source.randint(4, 10)):
+            self._search()
+            for _ in range(self._source.randint(0, 3)):
+                self._glance(tickets.TICKET, tickets.SEARCH)
+        self._click(tickets.NEXT)
+        self._go(tickets.TICKETS)
+
+    def _read_up(self) -> None:
+        """Look something up in the help: words are tried until an article fits, which is read."""
+        self.desk.doing = "searching"
+        self._click(tickets.HELP_LINK)
+        self._go(tickets.HELP)
+        for _ in range(self._source.randint(1, 4)):
+            self._fill(tickets.HELP_FIELD, tickets.subject(self._source).lower(), FieldContent.WORDS)
+            self._go(tickets.HELP_FOUND)
+            self._look()
+            for _ in range(self._source.randint(0, 2)):
+                self._glance(tickets.ARTICLE, tickets.HELP_FOUND)
+        self._click_row()
+        self.desk.doing = "reviewing"
+        self._go(tickets.ARTICLE)
+        self._look()
+        for _ in range(self._source.randint(1, 4)):
+            self.desk.wait(9_000, 0.6)
+            self.desk.put(Scroll(PAGE, 0, self._source.randrange(100, 2_000, 50)))
+        self._click(tickets.NEXT)
+        self._go(tickets.TICKETS)
+
+    def _glance(self, found: str, back: str) -> None:
+        """Open something that was found, see that it is not what is wanted, and go back."""
+        self._click_row()
+        self._go(found)
+        self._look()
+        self.desk.wait(2_500, 0.5)
+        self._go(back, NavigateCause.TRAVERSE)
+
+    def _click_row(self) -> None:
+        row = self._source.randrange(tickets.ROWS) + 1
+        self._click(tickets.row_link(row, self._subjects[row - 1]))
 
     def _answer(self) -> None:
         self.desk.doing = "form-filling"

@@ -15,7 +15,19 @@ TICKET = f"{ORIGIN}/tickets/:id"
 REPLY = f"{ORIGIN}/tickets/:id/reply"
 SEARCH = f"{ORIGIN}/search?q"
 
-TITLES = {TICKETS: "Open tickets", TICKET: "Ticket", REPLY: "Reply", SEARCH: "Search results"}
+HELP = f"{ORIGIN}/help"
+HELP_FOUND = f"{ORIGIN}/help/search?q"
+ARTICLE = f"{ORIGIN}/help/:id"
+
+TITLES = {
+    TICKETS: "Open tickets",
+    TICKET: "Ticket",
+    REPLY: "Reply",
+    SEARCH: "Search results",
+    HELP: "Help",
+    HELP_FOUND: "Found in the help",
+    ARTICLE: "Article",
+}
 
 _SUBJECTS = ("Invoice is missing", "Cannot log in", "Printer jams", "Order arrived late", "Change of address")
 
@@ -35,6 +47,13 @@ def button(name: str, place: int) -> Element:
 NEXT = Element("link", "Tickets", NameSource.AUTHOR, "Main", "navigation", "header:1/nav:1/a:1", (24, 16, 90, 32))
 SEARCH_FIELD = Element("searchbox", "Search tickets", NameSource.AUTHOR, "Main", "navigation",
                        "header:1/form:1/input:1", (860, 16, 260, 32))  # fmt: skip
+FILTER = Element("textbox", "Filter tickets", NameSource.AUTHOR, "Open tickets", "main", "main:1/div:1/input:1",
+                 (180, 96, 300, 32))  # fmt: skip
+FILTER_STATE = Element("combobox", "Filter by state", NameSource.AUTHOR, "Open tickets", "main",
+                       "main:1/div:1/select:1", (500, 96, 160, 32))  # fmt: skip
+HELP_LINK = Element("link", "Help", NameSource.AUTHOR, "Main", "navigation", "header:1/nav:1/a:2", (130, 16, 70, 32))
+HELP_FIELD = Element("searchbox", "Search the help", NameSource.AUTHOR, "Help", "main", "main:1/form:1/input:1",
+                     (180, 96, 420, 36))  # fmt: skip
 ANSWER = Element("textbox", "Your answer", NameSource.AUTHOR, "Answer", "form", "main:1/form:1/textarea:1",
                  (180, 220, 720, 220))  # fmt: skip
 STATUS = Element("combobox", "Status", NameSource.AUTHOR, "Answer", "form", "main:1/form:1/select:1",
@@ -56,13 +75,18 @@ def outline(route: str, subjects: list[str]) -> tuple[OutlineNode, ...]:
     top = [
         OutlineNode(0, "navigation", "Main", author),
         OutlineNode(1, "link", "Tickets", author),
+        OutlineNode(1, "link", "Help", author),
         OutlineNode(1, "searchbox", "Search tickets", author),
         OutlineNode(0, "main", TITLES[route], content),
     ]
-    if route in {TICKETS, SEARCH}:
+    if route in {TICKETS, SEARCH, HELP_FOUND}:
         rows = [OutlineNode(2, "row", "", NameSource.NONE) for _ in subjects]
         links = [OutlineNode(3, "link", each, content) for each in subjects]
         return (*top, *(node for pair in zip(rows, links, strict=True) for node in pair))
+    if route == HELP:
+        return (*top, OutlineNode(1, "searchbox", "Search the help", author))
+    if route == ARTICLE:
+        return (*top, OutlineNode(1, "article", "Article", content))
     if route == TICKET:
         return (
             *top,
