@@ -26,8 +26,17 @@ from event_model.ids import RecordId, StudyId
 from event_model.keys import RecipientSecretKey, Secret, SigningKey, encode_key, pseudonym_of
 from event_model.levels import Level
 from event_model.receipts import DELETION_REQUEST, DeletionRequest
-from event_model.request_signatures import sign_request
+from event_model.request_signatures import (
+    DIGEST_HEADER,
+    INPUT_HEADER,
+    SIGNATURE_HEADER,
+    SignedHeaders,
+    sign_request,
+)
 from event_model.signed import Signed, sign_document
+from ingest_server.request_proof import RequestProof
+from ingest_server.rows import Participant
+from ingest_server.segments import Upload
 
 NOW = 1_767_225_600_000
 """2026-01-01."""
@@ -155,6 +164,13 @@ class Person:
 
     def segment_path(self, number: int, epoch: int = 1) -> str:
         return f"{self.path}/segments/{epoch}/{number}"
+
+    def upload(self, number: int, data: bytes, *, now_ms: int = NOW) -> Upload:
+        """Give a segment as it comes to a segment store: under its address, in a request that was signed then."""
+        path = self.segment_path(number)
+        signed = sign_request("PUT", path, data, self.key, now_s=now_ms // 1000)
+        headers = SignedHeaders(signed[DIGEST_HEADER], signed[INPUT_HEADER], signed[SIGNATURE_HEADER])
+        return Upload(Participant(self.study, self.pseudonym), 1, number, data, RequestProof("PUT", path, headers))
 
     def deletion(self, segments: Sequence[tuple[int, int]] | None = None, **changes: object) -> bytes:
         request = DeletionRequest(

@@ -15,15 +15,13 @@ import sqlalchemy as sql
 from consent_ledger.manifest import StudyManifest
 from event_model.clock import ManualClock
 from event_model.errors import StoreUnwritable
-from event_model.request_signatures import SignedHeaders
 from event_model.signed import Signed
 from ingest_server import durable_files, segments
 from ingest_server.answers import Answer, Outcome
 from ingest_server.durable_files import PART_SUFFIX, WHOLE_FROM
 from ingest_server.objects import DirectoryObjects
-from ingest_server.request_proof import RequestProof
 from ingest_server.rows import ConsentRow, Participant
-from ingest_server.segments import SegmentStore, Upload
+from ingest_server.segments import SegmentStore
 from ingest_server.service import recipients_of
 from ingest_server.sqlite_metadata import SqliteMetadata
 from tests.ingest_server.kit import NOW, RECEIVER_KEY, Person
@@ -119,12 +117,7 @@ class Rig:
 
     def take(self, count: int) -> list[Answer | Exception]:
         """Store the first segment of so many people at once."""
-        proof = RequestProof("PUT", "", SignedHeaders())
-        uploads = [
-            Upload(Participant(person.study, person.pseudonym), 1, 0, person.envelope(0), proof)
-            for person in self.people[:count]
-        ]
-        return self.store.take(uploads)
+        return self.store.take([person.upload(0, person.envelope(0)) for person in self.people[:count]])
 
     def names(self, count: int) -> list[str]:
         return [f"segments/{each.study}/{each.pseudonym}/00000001/0000000000.overt" for each in self.people[:count]]

@@ -20,12 +20,10 @@ from consent_ledger.manifest import StudyManifest
 from event_model.clock import SystemClock
 from event_model.errors import ReceiverError, StoreUnwritable
 from event_model.receipts import SEGMENT_RECEIPT, SegmentReceipt
-from event_model.request_signatures import SignedHeaders
 from event_model.signed import Signed, open_document
 from ingest_server.answers import Outcome
 from ingest_server.durable_files import PART_SUFFIX
 from ingest_server.intake import WorkerIntake
-from ingest_server.request_proof import RequestProof
 from ingest_server.rows import ConsentRow, Participant
 from ingest_server.segment_worker import WorkerSpec
 from ingest_server.segments import Upload
@@ -255,8 +253,7 @@ class Rig:
         self.metadata.close()
 
     def upload(self, number: int) -> Upload:
-        proof = RequestProof("PUT", self.person.segment_path(number), SignedHeaders())
-        return Upload(self.participant, 1, number, self.chain[number], proof)
+        return self.person.upload(number, self.chain[number], now_ms=SystemClock().wall_ms())
 
 
 def only_child() -> psutil.Process:

@@ -11,13 +11,11 @@ import pytest
 from consent_ledger.manifest import StudyManifest
 from event_model.clock import ManualClock
 from event_model.errors import ReceiverError
-from event_model.request_signatures import SignedHeaders
 from event_model.signed import Signed
 from ingest_server.answers import Answer, Outcome
 from ingest_server.intake import OwnIntake
 from ingest_server.metadata import Claims
 from ingest_server.postgres_metadata import PostgresMetadata
-from ingest_server.request_proof import RequestProof
 from ingest_server.rows import ConsentRow, Participant
 from ingest_server.segments import SegmentStore, Upload
 from ingest_server.service import recipients_of
@@ -28,8 +26,7 @@ PATIENCE_S = 60.0
 
 
 def upload_of(person: Person, number: int) -> Upload:
-    proof = RequestProof("PUT", "", SignedHeaders())
-    return Upload(participant_of(person), 1, number, person.envelope(number), proof)
+    return person.upload(number, person.envelope(number))
 
 
 def participant_of(person: Person) -> Participant:
