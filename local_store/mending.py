@@ -144,11 +144,15 @@ def set_aside(path: Path) -> list[Path]:
 
 
 def destroy_set_aside(path: Path) -> None:
-    """Overwrite and remove the damaged files that were set aside. StoreUnwritable: if one can't be removed."""
-    for each in set_aside(path):
+    """Overwrite and remove the damaged files that were set aside, and what a mending that was cut off began.
+
+    The store is open, so that nobody mends it now. StoreUnwritable: if one can't be removed.
+    """
+    new = path.with_name(path.name + _NEW_SUFFIX)
+    for each in (*set_aside(path), new, new.with_name(new.name + _JOURNAL_SUFFIX)):
         overwrite(each)
         try:
-            each.unlink()
+            each.unlink(missing_ok=True)
         except OSError as error:
             raise unwritable("a damaged file that was set aside", error) from error
 

@@ -7,34 +7,31 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Container, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 from event_model.admission import MaskedBatch, PendingBatch
 from event_model.clock import Clock
-from event_model.errors import KeyUnavailable, StoreConflict, StoreDamaged, StoreUnwritable
+from event_model.errors import KeyUnavailable, StoreDamaged, StoreUnwritable
 from event_model.events import Event
 from event_model.ids import Pseudonym, SessionId, StudyId
-from event_model.segment import SEGMENT_VERSION, SegmentContent, SegmentHeader, encode_segment
+from event_model.keys import Secret
+from event_model.segment import SegmentContent
 from local_store import vault
-from local_store.consistency import hidden_rows, misled_sessions, sequence_ends, sequence_gaps, structure
 from local_store.custody import DeviceKeys
 from local_store.database import Database
 from local_store.erasure import Erasure
 from local_store.files import make_private_folder, unwritable
 from local_store.forgetter import Forgetter, Progress, untold
 from local_store.forgetting import EVERYTHING, Selection
-from local_store.inspection import Inspection, Piece, size_bytes
+from local_store.inspection import Inspection, size_bytes
 from local_store.journal import Journal
 from local_store.live import LiveLocks
-from local_store.mending import note
 from local_store.model import (
-    Damage,
     Forgotten,
     SegmentInfo,
-    SegmentPlace,
     SegmentState,
     SessionInfo,
     StoredEvent,
@@ -43,28 +40,25 @@ from local_store.model import (
     VerifyReport,
 )
 from local_store.rewinding import (
-    Sealed,
     Witness,
     begin_epoch,
-    count_sealing,
     go_on,
     sealed_so_far,
     times_rewound,
 )
 from local_store.schema import check_root, known_root
+from local_store.sealing import Sealer
 from local_store.segments import Segments
 from local_store.sessions import (
     Keys,
     SessionRow,
-    StudyRow,
     add_session,
     all_sessions,
     find_session,
-    get_session,
-    get_study,
 )
 from local_store.transactions import Transactions
 from local_store.volumes import network_kind
+from local_store.walking import Walker
 from local_store.weighing import Weighed
 
 __all__ = [
@@ -85,9 +79,6 @@ DATABASE = "overt.sqlite3"
 QUICK_SYNC_S = 0.025
 """A disk that took no longer is waited for in place: going to a thread and back takes a fifth of a commit's time."""
 
-SPARE_BYTES = 32 * 1024
-"""Free space in the file that is left there after sealing, because the journal soon fills it again."""
-
 
 class Store:
     """The device's store. Open it with ``Store.open``, close it with ``close`` or as a context manager."""
@@ -97,15 +88,16 @@ class Store:
         self._has_root = has_root
         self._live = LiveLocks(folder / "live")
         self._adopted: set[SessionId] = set()
-        self._seen: dict[SessionId, int] = {}
         self._journal = Journal(keys, folder / "pending")
         self._database = Transactions(database, folder / "reserve", self._journal.done, self._journal.undone)
         self._segments = Segments(keys)
         self._witness = Witness(folder.parent / "keys" / "sealed.json")
+        self._sealer = Sealer(self._database, self._journal, self._segments, self._witness, clock)
         self._inspection = Inspection(self._journal, self._segments)
-        self._path = folder / DATABASE
+        path = folder / DATABASE
+        self._walker = Walker(self._database, path, self._segments, self._inspection)
         self._forgetter = Forgetter(
-            self._database, self._path, self._journal, Erasure(self._journal, self._segments), self._inspection
+            self._database, path, self._journal, Erasure(self._journal, self._segments), self._inspection
         )
 
     @classmethod
@@ -117,15 +109,6 @@ class Store:
         Without keys everything that needs none still works: metadata, envelopes, and forgetting a study.
         KeyUnavailable: if the store belongs to another root key. StoreUnwritable, StoreDamaged: if it can't be opened.
         """
-        try:
-            return await cls._open(home, keys, clock, random)
-        except StoreDamaged as error:
-            if error.code != StoreDamaged.code:
-                raise
-        return await cls._open(home, keys, clock, random)  # it is noted by now, and mended if nobody else is there
-
-    @classmethod
-    async def _open(cls, home: Path, keys: DeviceKeys | None, clock: Clock, random: Callable[[int], bytes]) -> Self:
         folder = home / "store"
         try:
             for each in (home, folder, folder / "live", folder / "pending"):
@@ -138,21 +121,36 @@ class Store:
                 hint="Set OVERT_HOME to a folder on a disk of this machine; `overt leave` still works.",
             )
         root = None if keys is None else keys.root
-        database = await Database.open(folder / DATABASE, root)
-        store = cls(folder, database, Keys(root, random), clock=clock, has_root=root is not None)
+        store = await cls._connect(folder, root, clock, random)
         try:
-            if root is not None and await database.read(known_root) != (check := vault.key_check(root)):
-                opens = partial(vault.opens, vault.wrapping_key(root))
-                await database.write(partial(check_root, expected=check, opens=opens))
-            store._database.keep_reserve()
-            await store._database.sweep()
-            if root is not None:
-                await store._notice_older_copy()
-            await database.read(store._journal.sweep)
-        except BaseException:
-            await store.close()
-            raise
+            await store._begin(root)
+        except StoreDamaged as error:
+            if error.code != StoreDamaged.code:
+                raise
+            # It is noted by now: the next opening mends it, if nobody else has the store open.
+            store = await cls._connect(folder, root, clock, random)
+            await store._begin(root)
         return store
+
+    @classmethod
+    async def _connect(cls, folder: Path, root: Secret | None, clock: Clock, random: Callable[[int], bytes]) -> Self:
+        database = await Database.open(folder / DATABASE, root)
+        return cls(folder, database, Keys(root, random), clock=clock, has_root=root is not None)
+
+    async def _begin(self, root: Secret | None) -> None:
+        """Bring what is there into order; where that can't be, the store is closed."""
+        try:
+            if root is not None and await self._database.read(known_root) != (check := vault.key_check(root)):
+                opens = partial(vault.opens, vault.wrapping_key(root))
+                await self._database.write(partial(check_root, expected=check, opens=opens))
+            self._database.keep_reserve()
+            await self._database.sweep()
+            if root is not None:
+                await self._notice_older_copy()
+            await self._database.read(self._journal.sweep)
+        except BaseException:
+            await self.close()
+            raise
 
     async def _notice_older_copy(self) -> None:
         witness = self._witness.read()  # first: it is written after the database
@@ -224,7 +222,7 @@ class Store:
 
         ended = await self._database.write(work)
         self._adopted.discard(session)
-        self._seen.pop(session, None)
+        self._sealer.end(session)
         self._live.release(session, ended=ended)
         if ended:
             await self._database.shorten(0)
@@ -317,20 +315,14 @@ class Store:
 
     async def pending(self, session: SessionId, upto: int | None = None) -> tuple[Event, ...]:
         """Give a session's pending events below ``upto``, in order; gaps stand for what is damaged."""
-
-        def work(connection: sqlite3.Connection) -> tuple[int, tuple[Event, ...]]:
-            row = get_session(connection, session)
-            return row.revision, self._journal.read(connection, row, upto).events
-
-        self._seen[session], events = await self._database.read(work)
-        return events
+        return await self._sealer.pending(session, upto)
 
     async def session_segments(self, session: SessionId) -> list[SegmentContent]:
         """Give what is sealed of a session and can be read, in order."""
         row = await self._database.read(partial(find_session, session=session))
         if row is None:
             return []
-        return [piece.content async for piece in self._pieces(row.no) if piece.content is not None]
+        return [piece.content async for piece in self._walker.pieces(row.no) if piece.content is not None]
 
     # Sealing
 
@@ -342,64 +334,7 @@ class Store:
         SegmentError: if they are too many or too large for one segment.
         """
         self._need_root()
-        if batch.next_index - batch.first_index != len(batch.events):
-            raise StoreConflict("events to be sealed follow each other")
-        sealed_ms = self._clock.wall_ms()
-
-        def encode(study: StudyRow) -> tuple[SegmentContent, bytes]:
-            header = SegmentHeader(
-                version=SEGMENT_VERSION,
-                study=batch.study,
-                study_version=study_version,
-                pseudonym=pseudonym,
-                consent_record=batch.consent_record,
-                session=batch.session,
-                source=batch.source,
-                epoch=study.epoch,
-                number=study.next_number,
-                first_seq=study.next_seq,
-                sealed_ms=sealed_ms,
-            )
-            content = SegmentContent(header, batch.events, batch.masks, batch.findings)
-            return content, encode_segment(content)
-
-        info = await self._seal(batch, encode)
-        await self._database.shorten(SPARE_BYTES)
-        return info
-
-    async def _seal(
-        self, batch: MaskedBatch, encode: Callable[[StudyRow], tuple[SegmentContent, bytes]]
-    ) -> SegmentInfo:
-        expected = await self._database.read(partial(get_study, study=batch.study))
-        ahead: list[tuple[SegmentContent, bytes]] = []
-        sealed: list[Sealed] = []
-
-        def work(connection: sqlite3.Connection) -> SegmentInfo:
-            study, row = get_study(connection, batch.study), get_session(connection, batch.session)
-            self._journal.gather(connection, row)
-            self._check_seal(connection, row, batch)
-            # Another process of the study may have taken the number meanwhile; here none can.
-            content, encoded = ahead[0] if study == expected else encode(study)
-            info = self._segments.add(connection, study, row, content, encoded)
-            sealed.append(count_sealing(connection))
-            self._journal.settle(connection, row, batch.next_index)
-            connection.execute("UPDATE sessions SET sealed = ? WHERE no = ?", (batch.next_index, row.no))
-            return info
-
-        # Encoding takes longest; the other processes need not wait for it.
-        info = await self._database.write(work, before=lambda _: ahead.append(encode(expected)))
-        await self._database.aside(partial(self._witness.keep, sealed[-1]))
-        return info
-
-    def _check_seal(self, connection: sqlite3.Connection, row: SessionRow, batch: MaskedBatch) -> None:
-        if row.study != batch.study or row.consent_record != batch.consent_record:
-            raise StoreConflict("this session belongs to another study or consent record", code="session-other")
-        if self._seen.get(row.session, row.revision) != row.revision:
-            raise StoreConflict("events were forgotten since they were read", code="forgotten-meanwhile")
-        if batch.first_index != row.sealed:
-            raise StoreConflict(f"the next event to be sealed is {row.sealed}, not {batch.first_index}")
-        if batch.next_index > self._journal.next_index(connection, row):
-            raise StoreConflict("what is not durable can't be sealed")
+        return await self._sealer.seal(batch, study_version=study_version, pseudonym=pseudonym)
 
     # Segments
 
@@ -454,63 +389,22 @@ class Store:
 
     # Looking
 
-    async def events(
+    def events(
         self, *, study: StudyId | None = None, since_ms: int | None = None, until_ms: int | None = None
     ) -> AsyncIterator[StoredEvent]:
         """Give every event, session by session, each in order; what is damaged is left out.
 
         What other processes seal meanwhile is still given once; what they forget, at most once.
         """
-        selection = Selection(since_ms=since_ms, until_ms=until_ms)
-        for row in await self._database.read(all_sessions):
-            if study is None or row.study == study:
-                async for piece in self._pieces(row.no, selection):
-                    for event in piece.events:
-                        if selection.overlaps(event.wall_ms, event.wall_ms):
-                            yield StoredEvent(row.study, row.session, row.source, piece.state, event)
+        return self._walker.events(study, Selection(since_ms=since_ms, until_ms=until_ms))
 
     async def verify(self) -> VerifyReport:
         """Open everything that is stored and report what is damaged or missing; sets damaged segments aside."""
-        segments = events = pending = 0
-        found = await self._database.read(structure)
-        damaged = [Damage("database", StudyId(""), SessionId(""), 0, 0, each) for each in found]
-        if found:  # mending may bring back what now can't be read: nothing is set aside for good
-            await self._database.aside(partial(note, self._path))
-        damaged.extend(await self._database.read(misled_sessions))
-        damaged.extend(await self._database.read(hidden_rows))
-        unseen = {each.place: each.first_index for each in await self.segments()}
-        for row in await self._database.read(all_sessions):
-            async for piece in self._pieces(row.no):
-                damaged.extend(piece.damaged)
-                if piece.content is not None:
-                    segments, events = segments + 1, events + len(piece.events)
-                elif piece.info is None:
-                    pending += len(piece.events)
-                elif piece.damaged and piece.info.state is SegmentState.HELD and not found:
-                    await self.mark_damaged(piece.info)
-                # Index and table may say different things of a segment; then it is found, or sent, but not both.
-                if piece.info is not None and unseen.get(piece.info.place) == piece.info.first_index:
-                    del unseen[piece.info.place]
-        damaged.extend(await self._set_aside(unseen, for_good=not found))
-        gaps = await self._database.read(
-            lambda connection: sequence_gaps(self._segments.listed(connection), sequence_ends(connection))
-        )
-        return VerifyReport(segments, events, pending, tuple(damaged), gaps, self.set_aside())
+        return await self._walker.verify()
 
     def set_aside(self) -> tuple[str, ...]:
         """Name the damaged databases out of which this one was made."""
         return self._forgetter.set_aside()
-
-    async def _set_aside(self, unseen: Container[SegmentPlace], *, for_good: bool) -> list[Damage]:
-        """Set aside what a walk through the sessions did not come to, if it is still there: its row misleads."""
-        infos = [each for each in await self.segments() if each.place in unseen]
-        for info in infos:
-            if info.state is SegmentState.HELD and for_good:
-                await self.mark_damaged(info)
-        return [
-            Damage("segment", each.study, each.session, each.first_index, each.count, "its row misleads")
-            for each in infos
-        ]
 
     async def stats(self) -> StoreStats:
         """Count what is stored; needs no key."""
@@ -528,15 +422,6 @@ class Store:
     async def size_bytes(self) -> int:
         """Bytes of the database file and the journal's files; the fixed reserve is not counted."""
         return await self._database.read(size_bytes) + self._journal.size_bytes()
-
-    async def _pieces(self, session_no: int, selection: Selection | None = None) -> AsyncIterator[Piece]:
-        index: int | None = 0
-        while index is not None:
-            piece = await self._database.read(
-                partial(self._inspection.piece, session_no=session_no, index=index, selection=selection)
-            )
-            yield piece
-            index = piece.next_index
 
     # Forgetting
 

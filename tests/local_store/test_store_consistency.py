@@ -124,6 +124,18 @@ async def test_a_segment_that_holds_other_indexes_than_its_row_says_does_not_ope
             await store.read(second)
 
 
+async def test_a_body_in_anothers_place_does_not_open(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    other = "(SELECT wrapped, body FROM segments WHERE number = 1)"
+    change(tmp_path, f"UPDATE segments SET (wrapped, body) = {other} WHERE number = 0")
+    async with await open_store(tmp_path) as store:
+        info, _ = await store.segments()
+        with pytest.raises(StoreDamaged):
+            await store.read(info)
+        with pytest.raises(StoreDamaged):  # nor for who looks no further
+            await store.read_opened(info)
+
+
 async def test_a_chunk_that_rotted_into_another_session_is_none_of_its_events(tmp_path: Path) -> None:
     async with await open_store(tmp_path) as store:
         await begin(store)
@@ -134,6 +146,17 @@ async def test_a_chunk_that_rotted_into_another_session_is_none_of_its_events(tm
         assert [type(event.body) for event in await store.pending(SECOND)] == [CaptureGap] * 5
         told = {(each.session, each.events) for each in (await store.verify()).damaged}
         assert told == {(SESSION, 5), (SECOND, 5)}
+
+
+async def test_a_chunk_in_anothers_place_is_none_of_its_events(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    other = "(SELECT body FROM journal WHERE place & 4294967295 = 40)"
+    change(tmp_path, f"UPDATE journal SET body = {other} WHERE place & 4294967295 = 50")
+    async with await open_store(tmp_path) as store:
+        events = await store.pending(SESSION)
+        assert events[:10] == typing(40, 10)
+        assert [(event.index, type(event.body)) for event in events[10:]] == [(n, CaptureGap) for n in range(50, 60)]
+        assert [(each.first_index, each.events) for each in (await store.verify()).damaged] == [(50, 10)]
 
 
 async def test_a_store_of_the_first_version_goes_on(tmp_path: Path) -> None:

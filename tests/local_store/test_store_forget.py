@@ -247,6 +247,19 @@ async def test_forgetting_an_enveloped_segment_takes_the_envelopes_back_from_the
         assert b"envelope 2" not in every_byte(tmp_path)
 
 
+async def test_an_envelope_that_is_chained_to_one_of_another_session_is_taken_back_with_it(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await begin(store)
+        await begin(store, SECOND)
+        for number, session in enumerate((SESSION, SECOND)):
+            info = await sealed(store, (opening(0), edit(1)), session)
+            await store.put_envelope(info, b"envelope", f"0{number}")
+        done = await store.forget(Selection(session=SESSION, indexes=frozenset([1])))
+        assert done.uploaded_segments == ((STUDY, 0, 0), (STUDY, 0, 1))
+        assert [(info.state, info.digest) for info in await store.segments()] == [(SegmentState.HELD, "")] * 2
+        assert left((await store.read((await store.segments())[1])).events) == [0, 1]
+
+
 async def test_forgetting_an_uploaded_segment_destroys_it_here_and_names_it(tmp_path: Path) -> None:
     async with await open_store(tmp_path) as store:
         await begin(store)

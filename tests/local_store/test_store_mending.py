@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -412,6 +413,17 @@ async def test_a_mending_that_is_cut_off_is_done_again(tmp_path: Path, monkeypat
     assert await events_of(tmp_path) == events
     (aside,) = set_aside(tmp_path)
     assert aside.read_bytes() == damaged
+
+
+async def test_forgetting_reaches_what_a_mending_that_was_cut_off_began(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    begun = database(tmp_path).with_name("overt.sqlite3.new")
+    shutil.copyfile(database(tmp_path), begun)
+    os.link(begun, tmp_path / "kept")
+    async with await open_store(tmp_path) as store:
+        await store.forget(Selection(session=SECOND))
+    assert not begun.exists()
+    assert not any((tmp_path / "kept").read_bytes())
 
 
 async def test_a_session_whose_name_rotted_keeps_its_file(tmp_path: Path) -> None:

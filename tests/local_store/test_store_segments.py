@@ -85,7 +85,7 @@ async def test_sealing_goes_through_while_another_process_always_takes_the_numbe
         async def seal_one() -> None:
             await seal(other, masked((await other.pending(SECOND))[:1], SECOND))
 
-        monkeypatch.setattr("local_store.store.encode_segment", late)
+        monkeypatch.setattr("local_store.sealing.encode_segment", late)
         info = await seal(store, masked(await store.pending(SESSION)))
         assert (info.number, info.first_seq, info.count) == (1, 1, 3)
         assert (await store.verify()).sound
