@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from dataset_builder.plan import Plan, SessionPlan, Split, make_plan
 from dataset_builder.rebuild import SessionResult
 from dataset_builder.report import BuildReport, Reused, make_report
 from dataset_builder.source import Listed, SegmentSource
+from dataset_builder.staging import staging_for
 from dataset_builder.tables import TABLES
 from dataset_builder.work import KnownFile, WorkFolder
 from event_model.errors import DatasetError
@@ -81,7 +81,7 @@ def build(
     this version's detector, or with one that is given. With a ``work`` folder, only what is new since the last build is
     opened, and a build that was stopped goes on where it was; the bytes are the same. Damaged or foreign segments are
     set aside and named in the report. DatasetError: if the source can't be read, ``out`` can't be written or is
-    something else, or the salt is too short.
+    something else, another build writes it (``build-running``), or the salt is too short.
     """
     pseudonyms = Pseudonyms(salt)
     _check_target(out)
@@ -94,9 +94,7 @@ def build(
             hint="Give the data directory of the receiver that serves this study; it has a folder `segments`.",
         )
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        try:
+        with staging_for(out) as staging:
             name = "" if second_pass is False else "this version's" if second_pass is True else repr(second_pass)
             with WorkFolder(work or staging / "work", salt=salt, study=manifest.id, second_pass=name) as folder:
                 places = JobPlaces(str(source), manifest.id, str(folder.parts), str(staging / "new"))
@@ -108,8 +106,6 @@ def build(
                 keep_private(staging / "new")
                 _put_in_place(staging, out)
                 run.leave()
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
         raise DatasetError(
             f"the dataset can't be written: {error.strerror or error}",

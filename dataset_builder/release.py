@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +19,7 @@ from dataset_builder.insights import rows_of
 from dataset_builder.parts import WrittenFile, describe_file, keep_private
 from dataset_builder.private_counts import CELLS_A_PERSON, noisy_people, spending
 from dataset_builder.reidentify import QUASI_IDENTIFIERS, Reidentification, languages_of, reidentify
+from dataset_builder.staging import staging_for
 from dataset_builder.tables import schema_of
 from event_model.errors import DatasetError, FormatError, SignatureError
 from event_model.keys import SigningKey, encode_key
@@ -106,33 +105,31 @@ def release(
     if os.path.lexists(target):
         raise DatasetError(f"{target} exists", code="target-taken", hint="Choose a folder that does not exist yet.")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
-            with spending(budget, study=card.study.id, total=total, what=target.name, epsilon=epsilon):
-                coarseness = Coarseness(1000 * card.study.release_round_s, 1000 * card.study.release_gap_s)
-                before, after, rare, files = _Maker(out, staging, card.study.k, coarseness).make(epsilon)
-                released = ReleaseCard(
-                    study=card.study.id,
-                    study_version=card.study.version,
-                    made_from=describe_file(out, out / "dataset.json", 0).sha256,
-                    purposes=card.study.purposes,
-                    licence=licence.strip(),
-                    statement=statement.strip(),
-                    k=card.study.k,
-                    values_made_general=rare,
-                    coarseness=coarseness,
-                    epsilon=f"{epsilon:g}",
-                    cells_a_person=CELLS_A_PERSON,
-                    reidentification_before=before,
-                    reidentification_after=after,
-                    files=files,
-                )
-                _approve(released, staging, approvers)
-                log(document_digest(RELEASE_CARD, _plain(released)))
-                staging.rename(target)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+        with (
+            staging_for(target) as staging,
+            spending(budget, study=card.study.id, total=total, what=target.name, epsilon=epsilon),
+        ):
+            coarseness = Coarseness(1000 * card.study.release_round_s, 1000 * card.study.release_gap_s)
+            before, after, rare, files = _Maker(out, staging, card.study.k, coarseness).make(epsilon)
+            released = ReleaseCard(
+                study=card.study.id,
+                study_version=card.study.version,
+                made_from=describe_file(out, out / "dataset.json", 0).sha256,
+                purposes=card.study.purposes,
+                licence=licence.strip(),
+                statement=statement.strip(),
+                k=card.study.k,
+                values_made_general=rare,
+                coarseness=coarseness,
+                epsilon=f"{epsilon:g}",
+                cells_a_person=CELLS_A_PERSON,
+                reidentification_before=before,
+                reidentification_after=after,
+                files=files,
+            )
+            _approve(released, staging, approvers)
+            log(document_digest(RELEASE_CARD, _plain(released)))
+            staging.rename(target)
     except OSError as error:
         raise DatasetError(
             f"the release can't be written: {error.strerror or error}", code="dataset-unwritable"

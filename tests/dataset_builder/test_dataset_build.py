@@ -263,7 +263,7 @@ def test_a_new_build_takes_the_place_of_the_old_one(alice: Contributor, run: Any
     alice.seal(_session("xyz", path="b.rs", hour=1))
     run()
     assert {life.path for life in documents(out)} == {"src/main.rs", "b.rs"}
-    assert [path.name for path in out.parent.iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in out.parent.iterdir() if path.name.startswith(".")] == [".dataset.lock"]
 
 
 def test_a_new_build_takes_the_place_of_one_by_an_older_version(alice: Contributor, run: Any, out: Path) -> None:
@@ -298,7 +298,7 @@ def test_a_failing_build_leaves_the_old_dataset_and_no_litter(alice: Contributor
     with pytest.raises(KeyboardInterrupt):
         run(progress=stop)
     assert _files(out) == before
-    assert [path.name for path in out.parent.iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in out.parent.iterdir() if path.name.startswith(".")] == [".dataset.lock"]
 
 
 def test_a_missing_source_is_named(tmp_path: Path) -> None:

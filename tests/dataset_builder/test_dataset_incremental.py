@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.dataset_load import make_load
 from dataset_builder import job, work
 from dataset_builder.build import BuildProgress
 from dataset_builder.check import check
 from dataset_builder.engine import Engine, Workshop
 from dataset_builder.helpers import Recipe
 from dataset_builder.report import Reused
+from dataset_builder.staging import staging_for
 from event_model.errors import DatasetError
 from tests.dataset_builder.dataset_world import (
     HOUR_MS,
@@ -111,12 +117,25 @@ def test_a_part_that_is_not_whole_is_made_again(alice: Contributor, run: Any, ou
     assert _files(out) == whole
 
 
-def test_a_file_that_was_changed_is_written_again(alice: Contributor, run: Any, out: Path, folder: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:-1] + b"!"),
+        lambda path: path.write_bytes(path.read_bytes()[:100]),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.unlink(),
+        lambda path: (path.unlink(), path.mkdir()),
+        lambda path: path.chmod(0) if os.geteuid() else path.unlink(),
+    ],
+)
+def test_a_file_that_was_damaged_is_written_again(
+    alice: Contributor, run: Any, out: Path, folder: Path, damage: Callable[[Path], object]
+) -> None:
     alice.seal(_session("abc"))
     run(work=folder)
     whole = _files(out)
     (changed,) = out.glob("events/*/*/train.parquet")
-    changed.write_bytes(changed.read_bytes()[:-1] + b"!")
+    damage(changed)
     assert run(work=folder).reused.files == 4
     assert _files(out) == whole
     assert check(out).ok
@@ -145,6 +164,70 @@ def test_two_builds_do_not_share_a_work_folder(alice: Contributor, run: Any, fol
 
     run(work=folder, progress=again)
     assert caught == ["build-running"]
+
+
+def test_two_builds_do_not_write_one_dataset_and_say_so(alice: Contributor, run: Any, out: Path) -> None:
+    alice.seal(_session("abc"))
+    run()
+    before = _files(out)
+    with staging_for(out), pytest.raises(DatasetError) as error:
+        run()
+    assert error.value.code == "build-running"
+    assert _files(out) == before
+    run()
+
+
+def test_what_a_killed_build_left_beside_the_dataset_goes_with_the_next(
+    alice: Contributor, run: Any, out: Path
+) -> None:
+    alice.seal(_session("abc"))
+    left = out.with_name(f".{out.name}.new-abcd1234")
+    left.mkdir(parents=True)
+    (left / "events.arrow").write_text("what somebody wrote")
+    other = out.with_name(f".{out.name}.work")
+    other.mkdir()
+    run()
+    assert not left.exists()
+    assert other.exists()
+
+
+def _parts(out: Path) -> int:
+    return len(list(out.with_name(f"{out.name}.work").glob("parts/*/result.msgpack")))
+
+
+def _written(out: Path) -> int:
+    return len(list(out.parent.glob(f".{out.name}.new-*/new/*/*/*/*.parquet")))
+
+
+@pytest.mark.system
+@pytest.mark.xdist_group("system")
+def test_a_build_that_was_killed_again_and_again_gives_the_same_bytes(tmp_path: Path) -> None:
+    make_load(tmp_path, segments=24, events=400)
+    study = tmp_path / "study"
+
+    def command(out: Path) -> list[str]:
+        return [sys.executable, "-m", "overt", "dataset", "build", str(tmp_path / "received"), "--study",
+                str(study / "study.json"), "--key", str(study / "study.key"), "--out", str(out), "--no-second-pass",
+                "--workers", "2", "--json"]  # fmt: skip
+
+    whole, out = tmp_path / "whole", tmp_path / "dataset"
+    subprocess.run(command(whole), check=True, stdout=subprocess.DEVNULL)
+    facts = out.with_name("dataset.work") / "facts.msgpack"
+    points = (facts.exists, lambda: _parts(out) >= 3, lambda: _parts(out) >= 9, lambda: _written(out) >= 2)
+    killed = 0
+    for reached in points:
+        with subprocess.Popen(command(out), stdout=subprocess.DEVNULL, start_new_session=True) as process:
+            while not reached() and process.poll() is None:
+                time.sleep(0.001)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                killed += 1
+    assert killed >= 3
+    report = json.loads(subprocess.run(command(out), check=True, stdout=subprocess.PIPE).stdout)
+    assert report["reused"]["sessions"] >= 9
+    assert _files(out) == _files(whole)
+    assert not list(tmp_path.glob(".dataset.new-*"))
+    assert check(out).ok
 
 
 def test_a_folder_of_somebody_else_is_left_alone(alice: Contributor, run: Any, folder: Path) -> None:

@@ -140,7 +140,7 @@ async def test_what_lacks_something_is_not_released_and_not_logged(built: House)
         await built.overt(*release(built))
     assert not (folder / "release").exists()
     assert not (folder / "budget.json").exists()
-    assert not [path for path in folder.iterdir() if path.name.startswith(".release")]
+    assert not [path for path in folder.iterdir() if path.name.startswith(".release.new")]
     await built.start_receiver()
     told = await built.overt("audit", "--json")
     assert not [each for each in told["entries"] if "released" in each["text"]]
