@@ -13,6 +13,7 @@ from event_model.body import Count
 from event_model.errors import AuditError, ConsentError, CryptoError, FormatError
 from event_model.ids import StudyId
 from event_model.keys import SigningKey, VerifyKey
+from event_model.sign_on import PERSON_CHARACTERS
 from event_model.signed import open_document, sign_document
 
 INVITATION = "invitation"
@@ -35,11 +36,15 @@ class Invitation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Revocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Shuts out whoever used an invitation, or nobody yet."""
+    """Shuts out whoever used an invitation, or nobody yet; or a person who signed on, with all their installations.
+
+    One of ``invitation`` and ``person`` (see ``sign_on.person_digest``) is empty.
+    """
 
     study: StudyId
     invitation: str
     revoked_ms: Count
+    person: str = ""
 
 
 def make_invitation(study: StudyId, owner: SigningKey, *, identity: str, expires_ms: int) -> bytes:
@@ -64,7 +69,8 @@ def read_revocation(data: bytes, *, study: StudyId, owner: VerifyKey) -> Revocat
         revocation = open_document(REVOCATION, data, Revocation, key=owner).payload
     except (FormatError, CryptoError) as error:
         raise AuditError("this is no revocation by the study's owner", code="revocation-invalid") from error
-    if revocation.study != study or len(revocation.invitation) != ID_CHARACTERS:
+    lengths = len(revocation.invitation), len(revocation.person)
+    if revocation.study != study or lengths not in {(ID_CHARACTERS, 0), (0, PERSON_CHARACTERS)}:
         raise AuditError("this revocation is of another study", code="revocation-invalid")
     return revocation
 

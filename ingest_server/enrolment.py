@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from event_model.clock import Clock
 from event_model.errors import AuditError, ConsentError, ReceiverError
 from event_model.ids import Pseudonym, StudyId
-from event_model.invitations import from_header, read_invitation, read_revocation
+from event_model.invitations import Revocation, from_header, read_invitation, read_revocation
 from event_model.keys import VerifyKey
 from event_model.log_entries import LogEntry, LogKind, subject_of
 from ingest_server.log_service import log_row
 from ingest_server.metadata import Metadata
-from ingest_server.rows import LogRow, Participant
+from ingest_server.rows import Enrolment, LogRow, Participant
 
 if TYPE_CHECKING:
     from ingest_server.sign_on import SignOn
@@ -44,10 +44,7 @@ class Enrolments:
     async def admit(self, participant: Participant, header: str | None, token: str | None) -> None:
         """Let a participant in who gives consent, under their claim. ReceiverError: 403, and why; 503."""
         invitation = self._read(participant.study, header)
-        known = await self._metadata.enrolments(participant, invitation)
-        mine = [each for each in known if each.pseudonym == participant.pseudonym]
-        if any(each.revoked for each in mine):
-            raise ReceiverError("this place in the study was taken back", status=403, code="enrolment-revoked")
+        mine = await self._places_taken(participant, invitation)
         if mine or not self._closed:
             return
         if invitation is not None:
@@ -58,13 +55,24 @@ class Enrolments:
         else:
             await self._enrol_person(self._sign_on, participant, token)
 
+    async def refuse_revoked(self, participant: Participant) -> None:
+        """Tell a participant whose place was taken back that it was. ReceiverError: 403."""
+        await self._places_taken(participant, None)
+
+    async def _places_taken(self, participant: Participant, invitation: str | None) -> list[Enrolment]:
+        known = await self._metadata.enrolments(participant, invitation)
+        mine = [each for each in known if each.pseudonym == participant.pseudonym]
+        if any(each.revoked for each in mine):
+            raise _taken_back()
+        return mine
+
     async def _enrol_person(self, sign_on: SignOn, participant: Participant, token: str | None) -> None:
         if token is None:
             raise ReceiverError("this study asks for a sign-on", status=403, code="sign-on-missing")
         places = await sign_on.places(participant, token)
         for place in places:
             if any(each.revoked for each in await self._metadata.enrolments(participant, place)):
-                raise ReceiverError("this place in the study was taken back", status=403, code="enrolment-revoked")
+                raise _taken_back()
         for place in places:
             if await self._metadata.enrol(participant, place):
                 return
@@ -80,12 +88,19 @@ class Enrolments:
         except AuditError as error:
             raise ReceiverError("not accepted", status=403, code="statement-refused") from error
 
-        def entry(pseudonym: str) -> LogRow:
+        def entry(place: str, pseudonym: str) -> LogRow:
             subject = subject_of(study, Pseudonym(pseudonym)) if pseudonym else ""
             told = LogEntry(kind=LogKind.REVOCATION, study=study, at_ms=self._clock.wall_ms(), subject=subject)
-            return log_row(told, f"revocation {revocation.invitation}")
+            return log_row(told, f"revocation {place}")
 
-        await self._metadata.revoke(study, revocation.invitation, entry)
+        await self._metadata.revoke(study, self._places(revocation), entry)
+
+    def _places(self, revocation: Revocation) -> tuple[str, ...]:
+        if not revocation.person:
+            return (revocation.invitation,)
+        if self._sign_on is None:
+            raise ReceiverError("nobody signs on here", status=403, code="sign-on-unknown")
+        return self._sign_on.places_of(revocation.person)
 
     def _read(self, study: StudyId, header: str | None) -> str | None:
         owner = self._owners.get(study)
@@ -98,3 +113,7 @@ class Enrolments:
         if invitation.expires_ms <= self._clock.wall_ms():
             raise ReceiverError("this invitation has expired", status=403, code="invitation-expired")
         return invitation.id
+
+
+def _taken_back() -> ReceiverError:
+    return ReceiverError("this place in the study was taken back", status=403, code="enrolment-revoked")

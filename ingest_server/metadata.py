@@ -99,8 +99,11 @@ class Metadata(Protocol):
         """Note that a participant uses an invitation; says no if it was used or revoked before."""
         ...
 
-    async def revoke(self, study: StudyId, invitation: str, entry: Callable[[str], LogRow]) -> None:
-        """Shut out who used an invitation: no record is given any more, and no other will be; tell the log of whom."""
+    async def revoke(self, study: StudyId, invitations: Sequence[str], entry: Callable[[str, str], LogRow]) -> None:
+        """Shut out who used one of these invitations: no record is given any more, and no other will be.
+
+        The log is told of each that was used, by ``entry`` of invitation and pseudonym; if none was, of the first.
+        """
         ...
 
     async def participants(self, study: StudyId) -> list[Pseudonym]:

@@ -99,6 +99,8 @@ class Receiver:
         async with self._metadata.claim(participant):
             before = await self._metadata.consent(participant, record.record)
             if not may_follow(None if before is None else before.state, record.state):
+                if self._enrolments is not None:
+                    await self._enrolments.refuse_revoked(participant)
                 raise ReceiverError("this consent was withdrawn", status=403, code="consent-withdrawn")
             if before == record:
                 return _consent_answer(Outcome.UNCHANGED, record)

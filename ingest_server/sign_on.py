@@ -20,7 +20,7 @@ from joserfc.jwk import KeySet
 from event_model.clock import Clock
 from event_model.errors import ReceiverError
 from event_model.keys import Secret
-from event_model.sign_on import DISCOVERY_PATH, SignOnSettings, nonce_of, safe_address
+from event_model.sign_on import SignOnSettings, discovery_address, nonce_of, person_digest, safe_address
 from ingest_server.rows import Participant
 
 INSTALLATIONS = 4
@@ -101,10 +101,14 @@ class SignOn:
         )
         if not sound:
             raise _refused()
-        return tuple(self._place(participant, claims.sub, number) for number in range(INSTALLATIONS))
+        return self.places_of(person_digest(self.settings.issuer, participant.study, claims.sub))
 
-    def _place(self, participant: Participant, subject: str, number: int) -> str:
-        named = msgspec.json.encode([self.settings.issuer, participant.study, subject, number])
+    def places_of(self, person: str) -> tuple[str, ...]:
+        """Give the places of a person, by the ``person_digest``."""
+        return tuple(self._place(person, number) for number in range(INSTALLATIONS))
+
+    def _place(self, person: str, number: int) -> str:
+        named = msgspec.json.encode([person, number])
         return hmac.digest(self._digest_key.reveal(), named, "sha256").hex()[:32]
 
     async def _claims(self, token: str) -> _Claims:
@@ -129,7 +133,7 @@ class SignOn:
     async def _fetch_keys(self) -> KeySet:
         try:
             async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False) as http:
-                found = await _get(http, self.settings.issuer.rstrip("/") + DISCOVERY_PATH)
+                found = await _get(http, discovery_address(self.settings.issuer))
                 address = _keys_address(found, self.settings.issuer)
                 return KeySet.import_key_set(msgspec.json.decode(await _get(http, address)))
         except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError) as error:

@@ -225,22 +225,14 @@ class SqlMetadata(ABC):
         except (OSError, SQLAlchemyError) as error:
             raise _unwritable(error) from error
 
-    async def revoke(self, study: StudyId, invitation: str, entry: Callable[[str], LogRow]) -> None:
-        """Shut out who used an invitation: no record is given any more, and no other will be; tell the log of whom."""
-        table, consents = tables.ENROLMENTS, tables.CONSENTS
-        same = (table.c.study == study) & (table.c.invitation == invitation)
+    async def revoke(self, study: StudyId, invitations: Sequence[str], entry: Callable[[str, str], LogRow]) -> None:
+        """Shut out who used one of these invitations: no record is given any more, and no other will be."""
 
         def change(connection: sql.Connection) -> None:
-            found: str | None = connection.execute(sql.select(table.c.pseudonym).where(same)).scalar_one_or_none()
-            pseudonym = found or ""
-            if found is None:
-                values = {"invitation": invitation, "pseudonym": "", "revoked": True}
-                connection.execute(sql.insert(table).values(study=study, **values))
-            else:
-                connection.execute(sql.update(table).where(same).values(revoked=True))
-                whose = (consents.c.study == study) & (consents.c.pseudonym == pseudonym)
-                connection.execute(sql.update(consents).where(whose).values(state=ConsentState.WITHDRAWN.value))
-            self._append(connection, study, entry(pseudonym))
+            whom = [(each, _revoke_one(connection, study, each)) for each in invitations]
+            used = [(invitation, pseudonym) for invitation, pseudonym in whom if pseudonym]
+            for invitation, pseudonym in used or whom[:1]:
+                self._append(connection, study, entry(invitation, pseudonym))
 
         await self._write(change)
 
@@ -470,6 +462,21 @@ def _bury_one(connection: sql.Connection, participant: Participant, epoch: int, 
         tombstone = SegmentRow(epoch, number, 0, 0, "", 0, None, 0, erased=True)
         connection.execute(sql.insert(table).values(**_segment_values(participant, tombstone)))
     return stored
+
+
+def _revoke_one(connection: sql.Connection, study: StudyId, invitation: str) -> str:
+    """Shut out who used an invitation, and give their pseudonym; empty, if nobody did."""
+    table, consents = tables.ENROLMENTS, tables.CONSENTS
+    same = (table.c.study == study) & (table.c.invitation == invitation)
+    pseudonym: str | None = connection.execute(sql.select(table.c.pseudonym).where(same)).scalar_one_or_none()
+    if pseudonym is None:
+        values = {"invitation": invitation, "pseudonym": "", "revoked": True}
+        connection.execute(sql.insert(table).values(study=study, **values))
+        return ""
+    connection.execute(sql.update(table).where(same).values(revoked=True))
+    whose = (consents.c.study == study) & (consents.c.pseudonym == pseudonym)
+    connection.execute(sql.update(consents).where(whose).values(state=ConsentState.WITHDRAWN.value))
+    return pseudonym
 
 
 def _count(connection: sql.Connection, where: sql.ColumnElement[bool]) -> int:

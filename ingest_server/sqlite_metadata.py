@@ -67,9 +67,9 @@ class SqliteMetadata(SqlMetadata):
         if row.state is ConsentState.WITHDRAWN:
             await self._empty_log()
 
-    async def revoke(self, study: StudyId, invitation: str, entry: Callable[[str], LogRow]) -> None:
-        """Shut out who used an invitation; what their rows were is overwritten then."""
-        await super().revoke(study, invitation, entry)
+    async def revoke(self, study: StudyId, invitations: Sequence[str], entry: Callable[[str, str], LogRow]) -> None:
+        """Shut out who used one of these invitations; what their rows were is overwritten then."""
+        await super().revoke(study, invitations, entry)
         await self._empty_log()
 
     async def finish_erasing(self) -> None:

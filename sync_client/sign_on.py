@@ -22,7 +22,7 @@ from event_model.clock import Clock
 from event_model.errors import UploadError
 from event_model.keys import Secret, encode_key, study_signing_key
 from event_model.request_signatures import sign_request
-from event_model.sign_on import DISCOVERY_PATH, TOKEN_HEADER, SignOnSettings, nonce_of, safe_address
+from event_model.sign_on import TOKEN_HEADER, SignOnSettings, discovery_address, nonce_of, safe_address
 from sync_client.answers import Reaction, problem_code, reaction_to
 from sync_client.transport import Deadlines, Transport, is_loopback, open_http
 
@@ -164,7 +164,7 @@ def _settings(about: bytes) -> SignOnSettings:
 
 
 async def _discovery(http: httpx.AsyncClient, settings: SignOnSettings) -> _Discovery:
-    body = await _body(http, "GET", settings.issuer.rstrip("/") + DISCOVERY_PATH)
+    body = await _body(http, "GET", discovery_address(settings.issuer))
     try:
         found = msgspec.json.decode(body, type=_Discovery)
     except msgspec.DecodeError as error:

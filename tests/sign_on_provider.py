@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from joserfc import jwt
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey, OctKey, RSAKey
 
 CLIENT = "overt-devices"
 
@@ -31,6 +31,8 @@ class Provider:
         self.wrong = ""
         self.now_s: int | None = None
         """The time in its tokens, where that is not the system's."""
+        self.shared: list[OctKey] = []
+        """Symmetric keys that it names beside its own."""
         self._codes: dict[str, dict[str, str]] = {}
         self.rotate("first")
 
@@ -45,21 +47,22 @@ class Provider:
         claims = {name: value for name, value in (claims | changes).items() if value is not None}
         signer = key or self.key
         head = {"alg": "ES256", "kid": self.key.kid} | (header or {})
-        return jwt.encode(head, claims, signer, algorithms=["ES256", "RS256", "none"])
+        return jwt.encode(head, claims, signer, algorithms=["ES256", "RS256", "HS256", "none"])
 
     def get(self, path: str, query: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
         if path == "/.well-known/openid-configuration":
             issuer = "https://elsewhere.example" if self.wrong == "issuer" else self.issuer
             at = "http://elsewhere.example" if self.wrong == "plain" else self.base
-            found = {"issuer": issuer, "jwks_uri": f"{at}/keys", "authorization_endpoint": f"{self.base}/authorize",
+            page = "http://elsewhere.example" if self.wrong == "plain page" else self.base
+            found = {"issuer": issuer, "jwks_uri": f"{at}/keys", "authorization_endpoint": f"{page}/authorize",
                      "token_endpoint": f"{at}/token"}  # fmt: skip
-            return 200, json.dumps(found).encode(), {}
-        if path == "/keys":
-            if self.wrong == "endless":
-                return 200, b" " * (1 << 20), {}
-            if self.wrong == "redirect":
-                return 302, b"", {"location": f"{self.base}/keys"}
-            return 200, json.dumps({"keys": [self.key.as_dict(private=False)]}).encode(), {}
+            return self._as_wrong(json.dumps(found).encode(), of="description")
+        if path in {"/keys", "/moved"}:
+            keys = [self.key.as_dict(private=False), *(key.as_dict() for key in self.shared)]
+            body = json.dumps({"keys": keys}).encode()
+            if self.wrong == "redirect" and path == "/keys":
+                return 302, b"", {"location": f"{self.base}/moved"}
+            return self._as_wrong(body, of="keys")
         if path == "/authorize":
             code = hashlib.sha256(repr(query).encode()).hexdigest()
             self._codes[code] = query
@@ -68,6 +71,12 @@ class Provider:
                 back = {"state": query["state"], "error": "access_denied"}
             return 302, b"", {"location": f"{query['redirect_uri']}?{urlencode(back)}"}
         return 404, b"", {}
+
+    def _as_wrong(self, body: bytes, *, of: str) -> tuple[int, bytes, dict[str, str]]:
+        """Give a document that is good but for its status or its size."""
+        if self.wrong == f"endless {of}":
+            return 200, body + b" " * (1 << 20), {}
+        return (500 if self.wrong == f"failing {of}" else 200), body, {}
 
     def post(self, path: str, form: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
         asked = self._codes.pop(form.get("code", ""), None)

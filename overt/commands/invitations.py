@@ -1,4 +1,4 @@
-"""study invite, revoke: who may take part, where a study is by invitation only."""
+"""study invite, revoke: who may take part, where a study is by invitation or sign-on only."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import click
 import httpx
+import msgspec
 
 from consent_ledger.manifest import read_manifest
 from event_model.clock import SystemClock
 from event_model.errors import AuditError, UploadError
 from event_model.invitations import REVOCATION, Revocation, make_invitation, read_invitation
+from event_model.sign_on import SignOnSettings, person_digest
 from event_model.signed import sign_document
 from overt.console import json_option, print_json
 from overt.keyfiles import read_signing_key
@@ -52,27 +54,58 @@ def invite(folder: Path, count: int, days: int, out: Path, *, as_json: bool) -> 
 
 @click.command()
 @click.argument("folder", type=FOLDER)
-@click.argument("invitation", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("invitation", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--subject", help="The person's subject (sub) at the sign-on provider, where people sign on.")
 @json_option
-def revoke(folder: Path, invitation: Path, *, as_json: bool) -> None:
-    """Take an INVITATION back: who used it can send no more; what they sent stays until they ask for its erasure.
+def revoke(folder: Path, invitation: Path | None, subject: str | None, *, as_json: bool) -> None:
+    """Take an INVITATION back, or a person's place by their --subject: they can send no more.
 
-    It stands in the study's audit log.
+    What they sent stays until they ask for its erasure. Of a person all installations are shut out, and none comes
+    back. The receiver is told a digest of the subject, not the subject. It stands in the study's audit log.
     """
+    if (invitation is None) == (subject is None):
+        raise click.UsageError("give an INVITATION or a --subject")
     signed = read_manifest((folder / "study.json").read_bytes())
     owner = read_signing_key(folder / "owner.key")
     study = signed.payload
-    given = read_invitation(invitation.read_bytes(), study=study.id, owner=owner.verify_key)
-    data = sign_document(REVOCATION, Revocation(study.id, given.id, SystemClock().wall_ms()), owner)
-    url = f"{study.receiver.url.rstrip('/')}/v1/studies/{study.id}/revocations"
-    try:
-        answer = httpx.post(url, content=data, timeout=TIMEOUT_S, follow_redirects=False)
-    except httpx.HTTPError as error:
-        raise UploadError(f"the receiver can't be reached: {error}", hint="Nothing was revoked; try again.") from error
+    base = study.receiver.url.rstrip("/")
+    now_ms = SystemClock().wall_ms()
+    if invitation is not None:
+        given = read_invitation(invitation.read_bytes(), study=study.id, owner=owner.verify_key)
+        revocation, whom = Revocation(study.id, given.id, now_ms), f"whoever used {given.id}"
+    else:
+        person = person_digest(_issuer(base), study.id, subject or "")
+        revocation, whom = Revocation(study.id, "", now_ms, person), "this person"
+    data = sign_document(REVOCATION, revocation, owner)
+    answer = _asked("POST", f"{base}/v1/studies/{study.id}/revocations", data)
     if answer.status_code != httpx.codes.CREATED:
         text = f"the receiver refuses the revocation (it answered {answer.status_code})"
         raise AuditError(text, code="statement-refused", hint="It must serve this study, signed by this owner.key.")
     if as_json:
-        print_json({"study": study.id, "revoked": given.id})
+        print_json({"study": study.id, "revoked": revocation.invitation or revocation.person})
     else:
-        click.echo(f"Revoked: whoever used {given.id} takes part in {study.id} no more.")
+        click.echo(f"Revoked: {whom} takes part in {study.id} no more.")
+
+
+def _issuer(base: str) -> str:
+    """Ask the receiver where people sign on."""
+    answer = _asked("GET", f"{base}/v1/receiver")
+    try:
+        about = msgspec.json.decode(answer.content, type=_About)
+    except msgspec.DecodeError as error:
+        raise AuditError("the receiver does not say where people sign on", code="sign-on-unknown") from error
+    if about.sign_on is None:
+        hint = "Take the invitation back that the person had: overt study revoke FOLDER INVITATION."
+        raise AuditError("nobody signs on at this receiver", code="sign-on-unknown", hint=hint)
+    return about.sign_on.issuer
+
+
+def _asked(method: str, url: str, content: bytes | None = None) -> httpx.Response:
+    try:
+        return httpx.request(method, url, content=content, timeout=TIMEOUT_S, follow_redirects=False)
+    except httpx.HTTPError as error:
+        raise UploadError(f"the receiver can't be reached: {error}", hint="Nothing was revoked; try again.") from error
+
+
+class _About(msgspec.Struct):
+    sign_on: SignOnSettings | None = None

@@ -106,6 +106,8 @@ def test_no_engine_takes_another_form_of_a_signature(verifies: Engine, signer: S
     larger = int.from_bytes(signature[32:], "little") + ORDER
     for bad in (signature[:32] + larger.to_bytes(32, "little"), signature[:-1], signature + b"\x00", b"", bytes(64)):
         assert not verifies(signer.verify_key, bad, b"message")
+    # Bytes that are signed can't be moved from the message behind the signature.
+    assert not verifies(signer.verify_key, signature + b"mess", b"age")
 
 
 @pytest.mark.skipif(keys._SODIUM is None, reason="libsodium comes with the receiver")

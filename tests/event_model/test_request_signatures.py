@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import datetime
 import hashlib
 
@@ -107,6 +108,36 @@ def test_a_digest_that_is_altered_with_the_body_is_refused() -> None:
     other = sign_request("PUT", TARGET, b"other", KEY, now_s=NOW_S)
     with pytest.raises(SignatureError):
         verify({**signed, "content-digest": other["content-digest"]}, body=b"other")
+
+
+def signed_with(parameters: str) -> dict[str, str]:
+    """Sign as whoever has the key can, with any parameters."""
+    headers = sign_request("PUT", TARGET, BODY, KEY, now_s=NOW_S)
+    covered = f'("@method" "@request-target" "content-digest");keyid="{encode_key(KEY.verify_key.raw)}"{parameters}'
+    base = f'"@method": PUT\n"@request-target": {TARGET}\n"content-digest": {headers["content-digest"]}\n'
+    signature = base64.b64encode(KEY.sign(f'{base}"@signature-params": {covered}'.encode())).decode()
+    return {**headers, "signature-input": f"overt={covered}", "signature": f"overt=:{signature}:"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "counts"),
+    [
+        (f";created={NOW_S}", True),
+        (f';created={NOW_S};alg="ed25519";nonce="x";tag="y"', True),
+        (f';created={NOW_S};alg="hmac-sha256"', False),
+        (f';created={NOW_S};other="x"', False),
+        (f";created={NOW_S - 1};created={NOW_S}", False),
+        (f';created={NOW_S};nonce="{"x" * 1024}"', False),
+        (f";created={NOW_S};expires={NOW_S - 1}", False),
+        ("", False),
+    ],
+)
+def test_a_signature_that_fits_counts_only_with_parameters_that_are_known(parameters: str, *, counts: bool) -> None:
+    if counts:
+        assert verify(signed_with(parameters)) == KEY.verify_key
+    else:
+        with pytest.raises(SignatureError):
+            verify(signed_with(parameters))
 
 
 @pytest.mark.parametrize("name", ["content-digest", "signature-input", "signature"])

@@ -97,6 +97,8 @@ async def test_who_is_revoked_sends_no_more_and_can_still_leave(
     for _ in range(2):
         assert (await client.post(url, content=revocation(person, "1" * 32))).status_code == 201
     assert (await client.put(person.segment_path(1), content=chain[1])).status_code == 403
+    # Told as what it is, also under the record that counts as withdrawn.
+    assert await join(client, person, None) == (403, "enrolment-revoked")
     again = person.give("2" * 32)
     answer = await client.put(f"{person.path}/consent", content=person.consent(again))
     assert (answer.status_code, answer.json()["code"]) == (403, "enrolment-revoked")

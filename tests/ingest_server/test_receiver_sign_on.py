@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
 import msgspec
 import pytest
+from joserfc.jwk import OctKey
 
 from event_model.clock import ManualClock
+from event_model.ids import StudyId
 from event_model.invitations import HEADER, REVOCATION, Revocation, make_invitation, to_header
-from event_model.keys import Secret
-from event_model.sign_on import TOKEN_HEADER, SignOnSettings, nonce_of
+from event_model.keys import Secret, SigningKey
+from event_model.log_entries import LogKind, decode_entry, subject_of
+from event_model.sign_on import PERSON_CHARACTERS, TOKEN_HEADER, SignOnSettings, nonce_of, person_digest
 from event_model.signed import sign_document
 from ingest_server import sign_on
 from ingest_server.app import create_app
@@ -161,11 +165,76 @@ async def test_a_revoked_person_does_not_come_back_with_another_installation(
     checker = SignOn(SignOnSettings(provider.issuer, CLIENT), secret=settings.key.seed, clock=clock)
     participant = Participant(person.study, person.pseudonym)
     place = (await checker.places(participant, provider.token(nonce=nonce(person))))[0]
-    revocation = sign_document(REVOCATION, Revocation(person.study, place, NOW), OWNER)
-    answer = await client.post(f"/v1/studies/{person.study}/revocations", content=revocation)
-    assert answer.status_code == 201
+    assert await revoke(client, Revocation(person.study, place, NOW)) == 201
     assert (await client.put(person.segment_path(0), content=person.envelope(0))).status_code == 403
     assert await join(client, again, provider.token(nonce=nonce(again))) == (403, "enrolment-revoked")
+
+
+async def revoke(client: Client, revocation: Revocation, by: SigningKey = OWNER) -> int:
+    data = sign_document(REVOCATION, revocation, by)
+    return (await client.post(f"/v1/studies/{revocation.study}/revocations", content=data)).status_code
+
+
+async def revoked_in_log(client: Client, study: StudyId) -> list[str]:
+    found = (await client.get(f"/v1/studies/{study}/log/entries", params={"start": 0, "end": 99})).json()
+    entries = [decode_entry(base64.b64decode(each)) for each in found["entries"]]
+    return [entry.subject for entry in entries if entry.kind is LogKind.REVOCATION]
+
+
+async def test_the_owner_shuts_a_person_out_with_all_installations_by_their_subject(
+    client: Client, provider: Provider, people: list[Person], settings: ReceiverSettings
+) -> None:
+    first, second, third, other = people[:4]
+    for person in (first, second):
+        assert await join(client, person, provider.token(nonce=nonce(person))) == (201, "")
+    assert await join(client, other, provider.token(nonce=nonce(other), sub="employee-18")) == (201, "")
+    whom = Revocation(first.study, "", NOW, person_digest(provider.issuer, first.study, provider.subject))
+    assert await revoke(client, whom, Person(first.manifest, seed=99).key) == 403
+    assert await revoke(client, msgspec.structs.replace(whom, invitation="1" * 32)) == 403
+    assert await revoke(client, msgspec.structs.replace(whom, person="x")) == 403
+    assert await revoked_in_log(client, first.study) == []
+    for _ in range(2):
+        assert await revoke(client, whom) == 201
+    for person in (first, second):
+        assert (await client.put(person.segment_path(0), content=person.envelope(0))).status_code == 403
+    assert await join(client, third, provider.token(nonce=nonce(third))) == (403, "enrolment-revoked")
+    assert (await client.put(other.segment_path(0), content=other.envelope(0))).status_code == 201
+    assert sorted(await revoked_in_log(client, first.study)) == sorted(
+        subject_of(person.study, person.pseudonym) for person in (first, second)
+    )
+    kept = b"".join(path.read_bytes() for path in settings.data.rglob("*") if path.is_file())
+    assert provider.subject.encode() not in kept
+    assert whom.person.encode() not in kept
+
+
+async def test_a_person_can_be_shut_out_before_signing_on(
+    client: Client, provider: Provider, people: list[Person]
+) -> None:
+    person = people[0]
+    whom = Revocation(person.study, "", NOW, person_digest(provider.issuer, person.study, provider.subject))
+    assert await revoke(client, whom) == 201
+    assert await join(client, person, provider.token(nonce=nonce(person))) == (403, "enrolment-revoked")
+    assert await revoked_in_log(client, person.study) == [""]
+
+
+async def test_where_nobody_signs_on_no_person_can_be_named(
+    settings: ReceiverSettings, clock: ManualClock, people: list[Person]
+) -> None:
+    app = create_app(msgspec.structs.replace(settings, studies=(people[0].manifest,)), clock)
+    async with app.router.lifespan_context(app), client_of(app, clock.wall_ms) as client:
+        whom = Revocation(people[0].study, "", NOW, person_digest("https://id.example", people[0].study, "x"))
+        assert await revoke(client, whom) == 403
+
+
+def test_a_person_has_another_digest_with_each_provider_and_study() -> None:
+    made = {
+        person_digest(issuer, StudyId(study), subject)
+        for issuer in ("https://a.example", "https://b.example")
+        for study in ("study-a", "study-b")
+        for subject in ("x", "y")
+    }
+    assert len(made) == 8
+    assert {len(each) for each in made} == {PERSON_CHARACTERS}
 
 
 async def test_places_differ_by_person_study_and_receiver(
@@ -215,7 +284,10 @@ async def test_a_key_that_was_withdrawn_goes_out(
     assert await join(client, people[1], token) == (403, "sign-on-refused")
 
 
-@pytest.mark.parametrize("wrong", ["issuer", "plain", "endless", "redirect"])
+@pytest.mark.parametrize(
+    "wrong",
+    ["issuer", "plain", "redirect", "endless keys", "endless description", "failing keys", "failing description"],
+)
 async def test_a_provider_that_can_not_be_believed_lets_nobody_in(
     client: Client, provider: Provider, people: list[Person], wrong: str
 ) -> None:
@@ -224,6 +296,28 @@ async def test_a_provider_that_can_not_be_believed_lets_nobody_in(
     assert await join(client, people[0], token) == (503, "sign-on-unreachable")
     provider.wrong = ""
     assert await join(client, people[0], token) == (201, "")
+
+
+def test_keys_are_fetched_from_a_safe_address_of_the_providers_own_description() -> None:
+    def description(issuer: str, keys: str) -> bytes:
+        return json.dumps({"issuer": issuer, "jwks_uri": keys}).encode()
+
+    issuer = "https://id.example.org"
+    assert sign_on._keys_address(description(issuer, f"{issuer}/keys"), issuer) == f"{issuer}/keys"
+    for wrong in (description(issuer, "http://id.example.org/keys"), description("https://other.example", issuer)):
+        with pytest.raises(ValueError, match="another provider"):
+            sign_on._keys_address(wrong, issuer)
+
+
+@pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
+async def test_a_symmetric_key_signs_nothing_even_if_the_provider_names_it(
+    client: Client, provider: Provider, people: list[Person]
+) -> None:
+    key = OctKey.import_key("anyone can read this in the key set", {"kid": "shared"})
+    provider.shared.append(key)
+    token = provider.token(nonce=nonce(people[0]), key=key, header={"alg": "HS256", "kid": "shared"})
+    assert await join(client, people[0], token) == (403, "sign-on-refused")
+    assert await join(client, people[0], provider.token(nonce=nonce(people[0]))) == (201, "")
 
 
 async def test_leaving_needs_no_sign_on(client: Client, provider: Provider, people: list[Person]) -> None:

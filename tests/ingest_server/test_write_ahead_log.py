@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -70,21 +69,6 @@ def log_bytes(folder: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-@contextlib.contextmanager
-def blocking_reader(folder: Path) -> Iterator[Any]:
-    """Give a connection that reads the one segment there is, and keeps the log from being emptied until it commits."""
-    with contextlib.closing(DRIVER.connect(folder / "receiver.sqlite3", isolation_level=None)) as reader:
-        reader.execute("BEGIN").close()
-        assert reader.execute("SELECT count(*) FROM segments").fetchone() == (1,)
-        yield reader
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write_ahead_log, "WAIT_MS", 10)
-    monkeypatch.setattr(write_ahead_log, "AGAIN_S", 0.01)
-
-
 async def test_rows_that_are_deleted_stay_in_no_file(tmp_path: Path, notes: SqliteMetadata) -> None:
     store(notes, ALICE, MARKER)
     store(notes, BOB, "b" * 64)
@@ -108,7 +92,7 @@ async def test_a_revocation_leaves_nothing_in_the_log(tmp_path: Path, notes: Sql
     await notes.save_consent(ALICE, given())
     assert await notes.enrol(ALICE, "invitation")
     assert ALICE.pseudonym.encode() in (tmp_path / "receiver.sqlite3-wal").read_bytes()
-    await notes.revoke(ALICE.study, "invitation", lambda _pseudonym: LogRow(b"{}", "o1"))
+    await notes.revoke(ALICE.study, ["invitation"], lambda _place, _pseudonym: LogRow(b"{}", "o1"))
     assert log_bytes(tmp_path) == 0
 
 
@@ -129,16 +113,22 @@ async def test_a_sweep_leaves_nothing_in_the_log(
 
 
 @needs_wal
-@pytest.mark.usefixtures("impatient")
 async def test_a_reader_in_the_way_is_told_and_it_is_tried_again(
-    settings: ReceiverSettings, clock: ManualClock, capfd: pytest.CaptureFixture[str]
+    settings: ReceiverSettings,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(write_ahead_log, "WAIT_MS", 10)
+    monkeypatch.setattr(write_ahead_log, "AGAIN_S", 0.01)
     folder = settings.data
     notes = SqliteMetadata(folder / "receiver.sqlite3")
     app = create_app(settings, clock, metadata=notes)
     async with app.router.lifespan_context(app), client_of(app, clock.wall_ms) as client:
         store(notes, ALICE, MARKER)
-        with blocking_reader(folder) as reader:
+        with contextlib.closing(DRIVER.connect(folder / "receiver.sqlite3", isolation_level=None)) as reader:
+            reader.execute("BEGIN").close()
+            assert reader.execute("SELECT count(*) FROM segments").fetchone() == (1,)
             await erase_all(notes)
             assert holding(folder, MARKER)
             assert await waiting(client) == 1
@@ -175,13 +165,19 @@ def events(capfd: pytest.CaptureFixture[str]) -> list[str]:
 
 
 @needs_wal
-@pytest.mark.usefixtures("impatient")
 async def test_what_could_not_go_at_the_start_goes_as_soon_as_it_can(
-    settings: ReceiverSettings, clock: ManualClock, capfd: pytest.CaptureFixture[str]
+    settings: ReceiverSettings,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(write_ahead_log, "WAIT_MS", 10)
+    monkeypatch.setattr(write_ahead_log, "AGAIN_S", 0.01)
     left = SqliteMetadata(settings.data / "receiver.sqlite3")
     store(left, ALICE, MARKER)
-    with blocking_reader(settings.data) as reader:
+    with contextlib.closing(DRIVER.connect(settings.data / "receiver.sqlite3", isolation_level=None)) as reader:
+        reader.execute("BEGIN").close()
+        reader.execute("SELECT count(*) FROM segments").fetchone()
         await left.bury_all(ALICE, "d1", None)
         notes = SqliteMetadata(settings.data / "receiver.sqlite3")
         app = create_app(settings, clock, metadata=notes)

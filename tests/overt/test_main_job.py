@@ -179,6 +179,14 @@ async def test_who_signs_on_takes_part_and_who_does_not_sends_nothing(house: Hou
         assert (await house.sync())["uploaded"] == 1
         assert len(list(house.received.rglob("*.overt"))) == 1
         assert provider.asked["/token"] == 1
+        revoked = await house.overt("study", "revoke", str(house.study_folder), "--subject", provider.subject, "--json")
+        assert provider.subject not in str(revoked)
+        editor = await house.start_editor()
+        editor.open(house.work / "b.py", "python", "y = 1\n")
+        await editor.stop()
+        with pytest.raises(OvertError, match="enrolment-revoked"):
+            await house.sync()
+        assert len(list(house.received.rglob("*.overt"))) == 1
 
 
 async def test_leaving_erases_what_was_sent(house: House) -> None:

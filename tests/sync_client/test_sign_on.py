@@ -13,7 +13,7 @@ import pytest
 
 from event_model.errors import UploadError
 from event_model.sign_on import SignOnSettings, safe_address
-from sync_client.sign_on import fetch_token
+from sync_client.sign_on import _Landing, fetch_token
 from tests.sign_on_provider import CLIENT, Provider, provider_running
 
 PATIENCE_S = 60.0
@@ -60,6 +60,8 @@ async def test_who_knocks_with_another_state_is_not_heard(provider: Provider) ->
             for query in ("", "?code=stolen", "?code=stolen&state=", "?error=access_denied&state=x"):
                 assert (await http.get(landing + query)).status_code == 404
             assert (await http.post(landing)).status_code == 404
+            state = parse_qs(urlsplit(address).query)["state"][0]
+            assert (await http.post(f"{landing}?code=stolen&state={state}")).status_code == 404
         port = urlsplit(landing).port
         assert port is not None
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -71,6 +73,13 @@ async def test_who_knocks_with_another_state_is_not_heard(provider: Provider) ->
     token = await signed_on(provider, lambda address: asyncio.create_task(browser(address)))
     assert token.count(".") == 2
     assert provider.asked["/token"] == 1
+
+
+async def test_only_the_first_answer_counts() -> None:
+    async with _Landing("s") as landing, httpx.AsyncClient(trust_env=False) as http:
+        answers = [await http.get(f"{landing.address}?code={code}&state=s") for code in ("mine", "late")]
+        assert [answer.status_code for answer in answers] == [200, 404]
+        assert await landing.code == "mine"
 
 
 async def test_the_port_is_closed_afterwards(provider: Provider) -> None:
@@ -91,10 +100,20 @@ async def test_who_does_not_sign_on_is_told(provider: Provider) -> None:
     assert caught.value.code == "sign-on-timeout"
 
 
-@pytest.mark.parametrize("wrong", ["denied", "issuer", "plain"])
-async def test_a_provider_that_refuses_or_can_not_be_believed(provider: Provider, wrong: str) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("denied", "says 'access_denied'"),
+        ("issuer", "calls itself by another name"),
+        ("plain", "names an address without https"),
+        ("plain page", "names an address without https"),
+        ("endless description", "answers without end"),
+        ("failing description", "answers 500"),
+    ],
+)
+async def test_a_provider_that_refuses_or_can_not_be_believed(provider: Provider, wrong: str, told: str) -> None:
     provider.wrong = wrong
-    with pytest.raises(UploadError) as caught:
+    with pytest.raises(UploadError, match=told) as caught:
         await signed_on(provider, at_once)
     assert caught.value.code == "sign-on-failed"
 

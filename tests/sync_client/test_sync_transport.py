@@ -10,7 +10,6 @@ import pytest
 
 from sync_client.transport import CHUNK_BYTES, Deadlines, Transport, Withdrawn, is_loopback, open_http
 from tests.ingest_server.test_receiver_tls import make_certificate
-from tests.sync_client.device import SHORT
 from tests.sync_client.front import Front, read_request, say
 
 
@@ -87,8 +86,8 @@ async def test_no_listener_and_no_such_host_are_answers_without_a_status() -> No
     gone = Front()
     gone.close()
     for url in (gone.url, "http://no-such-host.invalid"):
-        async with open_http(SHORT, loopback=True) as http:
-            answer = await Transport(http, url, SHORT).send("PUT", "/x", b"y", may_go=lambda: True)
+        async with open_http(Deadlines(), loopback=True) as http:
+            answer = await Transport(http, url, Deadlines()).send("PUT", "/x", b"y", may_go=lambda: True)
         assert answer.status == 0
         assert answer.note
 
@@ -121,8 +120,8 @@ async def test_tls_is_believed_only_for_the_right_name_by_a_trusted_authority(
         thread = threading.Thread(target=listen, args=(listener,))
         thread.start()
         url = f"https://localhost:{listener.getsockname()[1]}"
-        async with open_http(SHORT, loopback=False) as http:
-            answer = await Transport(http, url, SHORT).send("PUT", "/x", b"y", may_go=lambda: True)
+        async with open_http(Deadlines(), loopback=False) as http:
+            answer = await Transport(http, url, Deadlines()).send("PUT", "/x", b"y", may_go=lambda: True)
         thread.join(timeout=30)
     assert answer.status == status
     assert bool(taken and taken[0]) == (status == 200)
