@@ -9,6 +9,8 @@ const MAX_INNER = 3;
 /** A pad has a dozen keys and what stands around them; a page has more. */
 const MAX_ELEMENTS = 80;
 const DIGITS = 10;
+/** Characters of a number with the white space around it. */
+const MAX_TEXT = 8;
 const KEY = "button,a,input,[role=button],[tabindex]";
 /** Inputs whose value is what stands on them. */
 const BUTTONS = new Set(["button", "submit"]);
@@ -20,21 +22,40 @@ export function isKeypad(element: Element): boolean {
   if (element.closest(CELL) !== null && element.closest(KEY) === null) return false;
   let at = parentOf(element);
   for (let step = 0; at !== null && step < MAX_STEPS; step += 1) {
-    const below = at.getElementsByTagName("*");
-    if (below.length > MAX_ELEMENTS) return false;
-    const numbers = new Set(Array.from(below, numberOn).filter((number) => number !== null));
-    if (numbers.size > DIGITS) return false;
+    const numbers = numbersIn(at);
+    if (numbers === null || numbers.size > DIGITS) return false;
     if (numbers.size === DIGITS) return [...numbers].every((number) => number.length === 1);
     at = parentOf(at);
   }
   return false;
 }
 
+/** Gives the numbers that stand on elements within a small one; null if it is none. */
+function numbersIn(pad: Element): Set<string> | null {
+  const numbers = new Set<string>();
+  const open = [pad];
+  let seen = 0;
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    for (let child = at.firstElementChild; child !== null; child = child.nextElementSibling) {
+      seen += 1;
+      if (seen > MAX_ELEMENTS) return null;
+      const number = numberOn(child);
+      if (number !== null) numbers.add(number);
+      open.push(child);
+    }
+  }
+  return numbers;
+}
+
 /** Gives the number that stands on an element, and nothing else; null if there is none. */
 function numberOn(element: Element): string | null {
   let at = element;
   for (let step = 0; at.firstElementChild !== null && step < MAX_INNER; step += 1) at = at.firstElementChild;
-  if (at.firstElementChild !== null) return null;
-  const text = at instanceof HTMLInputElement ? (BUTTONS.has(at.type) ? at.value : "") : at.textContent;
-  return text !== null && text.length < 8 && /^\s*\d+\s*$/.test(text) ? text.trim() : null;
+  if (at instanceof HTMLInputElement) return BUTTONS.has(at.type) ? numberIn(at.value) : null;
+  const { firstChild } = at;
+  return firstChild instanceof Text && firstChild.nextSibling === null ? numberIn(firstChild.data) : null;
+}
+
+function numberIn(text: string): string | null {
+  return text.length < MAX_TEXT && /^\s*\d+\s*$/.test(text) ? text.trim() : null;
 }
