@@ -143,6 +143,9 @@ def add_study(connection: sqlite3.Connection, study: StudyId) -> StudyRow:
     return row
 
 
+_KEY_AGAIN = "SELECT wrapped FROM keys INDEXED BY keys_again WHERE no = ?"
+
+
 class Keys:
     """The wrapped keys in the database; without a root key nothing opens, and forgetting still works."""
 
@@ -156,13 +159,16 @@ class Keys:
         return self._add(connection, row.study_no, row.epoch, row.no)
 
     def epoch(self, connection: sqlite3.Connection, study_no: int, epoch: int) -> tuple[int, Secret]:
-        """Give the key of a study's epoch, and make it at the first segment."""
+        """Give the key of a study's epoch, and make it at the first segment; one that rotted is never replaced."""
         found = connection.execute(
-            "SELECT no, wrapped FROM keys WHERE study = ? AND epoch = ? AND session IS NULL", (study_no, epoch)
+            "SELECT no FROM keys WHERE study = ? AND epoch = ? AND session IS NULL", (study_no, epoch)
         ).fetchone()
         if found is None:
             return self._add(connection, study_no, epoch, None)
-        return found[0], self._unwrap(connection, found[1])
+        try:
+            return found[0], self.get(connection, found[0])
+        except DecryptError as error:
+            raise rotten("an epoch's key") from error
 
     def pending(self, connection: sqlite3.Connection, row: SessionRow) -> list[int]:
         """Give the row numbers of a session's keys, in the order in which they were made."""
@@ -174,7 +180,13 @@ class Keys:
         found = connection.execute("SELECT wrapped FROM keys WHERE no = ?", (number,)).fetchone()
         if found is None:
             raise DecryptError("the key of these bytes is gone")
-        return self._unwrap(connection, found[0])
+        try:
+            return self._unwrap(connection, found[0])
+        except DecryptError:  # the row rotted; the copy that the index keeps may be whole
+            again = connection.execute(_KEY_AGAIN, (number,)).fetchone()
+            if again is None:
+                raise
+            return self._unwrap(connection, again[0])
 
     def _add(
         self, connection: sqlite3.Connection, study_no: int, epoch: int, session_no: int | None

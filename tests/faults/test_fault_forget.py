@@ -35,6 +35,9 @@ from tests.local_store.store_kit import (
 MARKERS = 200
 CALLS = ("pwrite64", "write", "fsync", "fdatasync", "ftruncate", "unlink", "rename", "openat")
 POINTS = effort(3, 0)
+PARTS = effort(1, 4)
+"""Each way of forgetting is gone through in so many tests: all of it at once takes long on a busy machine."""
+
 WINDOW = 24
 THIRD_STUDY = "e" * 32
 
@@ -113,8 +116,9 @@ async def bodies(store: Store) -> list[tuple[bytes, str]]:
 if shutil.which("strace"):
 
     @pytest.mark.system
+    @pytest.mark.parametrize("part", range(PARTS))
     @pytest.mark.parametrize("name", FORGETTINGS)
-    async def test_what_was_forgotten_is_nowhere_whenever_it_was_killed(tmp_path: Path, name: str) -> None:
+    async def test_what_was_forgotten_is_nowhere_whenever_it_was_killed(tmp_path: Path, name: str, part: int) -> None:
         planted = tmp_path / "planted"
         await plant(planted)
         async with await reopen(planted) as store:
@@ -122,8 +126,7 @@ if shutil.which("strace"):
         (tmp_path / CRITERIA).write_text(json.dumps(FORGETTINGS[name]))
         with worker() as forks:
             points = count(forks, planted, tmp_path / "counted")
-            if not LONG:
-                points = random.Random(name).sample(points, POINTS)
+            points = points[part::PARTS] if LONG else random.Random(name).sample(points, POINTS)
             for number, (call, when) in enumerate([*points, ("none", 0)]):
                 home = tmp_path / str(number)
                 shutil.copytree(planted, home)

@@ -278,6 +278,34 @@ async def test_a_row_that_others_hang_on_is_taken_from_its_copy(tmp_path: Path, 
         assert len(await store.orphans()) == 2
 
 
+async def test_a_key_that_rotted_is_taken_from_its_copy_at_once(tmp_path: Path) -> None:
+    whole, harmed = tmp_path / "whole", tmp_path / "harmed"
+    await filled(whole)
+    shutil.copytree(whole, harmed)
+    change(harmed, "UPDATE keys SET wrapped = zeroblob(40) WHERE session IS NULL")
+    assert await events_of(harmed) == await events_of(whole)
+    for home in (whole, harmed):  # forgetting takes along no more than it would else, and sealing goes on
+        async with await open_store(home) as store:
+            await store.forget(Selection(session=SESSION, indexes=frozenset({65})))
+            await store.orphans()
+            await seal(store, masked(await store.pending(SECOND), SECOND, OTHER))
+    assert await events_of(harmed) == await events_of(whole)
+
+
+async def test_an_epochs_key_that_rotted_is_not_replaced(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    with contextlib.closing(sqlite3.connect(database(tmp_path))) as connection:
+        connection.execute("UPDATE keys SET wrapped = zeroblob(40) WHERE session IS NULL")
+        connection.commit()
+    before = rows_of(tmp_path)["keys"]
+    async with await open_store(tmp_path) as store:
+        await store.orphans()
+        with pytest.raises(StoreDamaged):
+            await seal(store, masked(await store.pending(SESSION)))
+    assert rows_of(tmp_path)["keys"] == before
+    assert mending.is_noted(database(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("table", "copy", "old", "new"),
     [
