@@ -13,12 +13,17 @@ from tests.faults.fault_effort import effort
 from tests.faults.fault_kit import bring_home, indexes, reopen, worker
 from tests.faults.power_loss import CALLS, Recording, cut_power
 from tests.faults.test_fault_syscalls import run
-from tests.local_store.store_kit import SESSION
+from tests.local_store.store_kit import SESSION, every_byte
 
 POINTS = effort(40, 100)
 """In each part."""
 
 PARTS = effort(1, 10)
+
+FORGOTTEN_POINTS = effort(40, 400)
+BODY_AT = 28
+"""Behind a chunk's head and nonce."""
+WINDOW = 24
 
 if shutil.which("strace"):
 
@@ -54,6 +59,19 @@ if shutil.which("strace"):
             for number in range(20)
         ]
         assert sum(problem is not None for problem in problems) > 5
+
+    @pytest.mark.system
+    def test_no_power_cut_brings_back_what_was_forgotten(tmp_path: Path, recording: Recording) -> None:
+        tails = {step.file for step in recording.steps if step.kind == "make" and "/pending/" in step.path}
+        written = [step.data[BODY_AT:][:WINDOW] for step in recording.steps if step.file in tails]
+        bodies = {each for each in written if len(each) == WINDOW and any(each)}
+        assert bodies
+        chance = random.Random(3)
+        last = next(at for at, step in enumerate(recording.steps) if step.data.startswith(b"forgotten"))
+        for number in range(FORGOTTEN_POINTS):
+            cut_power(recording, chance.randint(last + 1, len(recording.steps)), tmp_path / str(number), chance)
+            data = every_byte(tmp_path / str(number))
+            assert not [each for each in bodies if each in data], number
 
     async def look(
         recording: Recording, upto: int, home: Path, chance: random.Random, honest: bool = True
