@@ -286,6 +286,16 @@ async def test_the_file_goes_with_its_session(tmp_path: Path) -> None:
         assert not stale.exists()
 
 
+async def test_a_file_that_was_being_made_when_its_process_was_killed_goes_at_the_next_opening(tmp_path: Path) -> None:
+    async with await open_store(tmp_path) as store:
+        await three_commits(store)
+    left = tail_path(tmp_path).with_suffix(tail.NEW_SUFFIX)
+    left.write_bytes(bytes(tail.ROOM_BYTES))
+    async with await open_store(tmp_path) as store:
+        assert not left.exists()
+        assert await store.pending(SESSION) == typing(0, 30)
+
+
 def test_a_file_that_is_none_of_ours_holds_nothing(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"")
     assert read_chunks(tmp_path / "x") == []
