@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
 SQL = "SELECT date, kind, count(*) AS events FROM read_parquet({files}) GROUP BY date, kind ORDER BY date, kind"
+
+
+_PLAIN = re.compile(r"[\w@%+=:,./*-]+")
+"""Paths that mean the same to every shell, whatever the quotes around them."""
 
 
 def sql(out: Path) -> str:
@@ -14,10 +19,9 @@ def sql(out: Path) -> str:
     return SQL.format(files=f"'{files}'")
 
 
-def python(out: Path) -> str:
-    """Give a line of Python that loads the examples with Hugging Face ``datasets``, split by split."""
-    files = {split: str(out / "next_edit" / f"{split}.jsonl") for split in ("train", "validation", "test")}
-    return f"import datasets; print(datasets.load_dataset('json', data_files={files!r}))"
+def counts(out: Path) -> str:
+    """Give a line of Python that runs the query."""
+    return f"import duckdb; print(duckdb.sql({sql(out)!r}))"
 
 
 def documents(out: Path) -> str:
@@ -26,10 +30,25 @@ def documents(out: Path) -> str:
     return f"import datasets; print(datasets.load_dataset('parquet', data_files={files!r}))"
 
 
-def lines(out: Path) -> tuple[str, str, str]:
-    """Give the commands for a shell."""
-    return (
-        f"duckdb -c {shlex.quote(sql(out))}",
-        f"python -c {shlex.quote(documents(out))}",
-        f"python -c {shlex.quote(python(out))}",
-    )
+def examples(out: Path) -> str:
+    """Give a line of Python that loads the examples, split by split; one without any can't be loaded."""
+    files = {split: out / "next_edit" / f"{split}.jsonl" for split in ("train", "validation", "test")}
+    known = {split: str(path) for split, path in files.items() if path.exists() and path.stat().st_size}
+    return f"import datasets; print(datasets.load_dataset('json', data_files={known!r}))"
+
+
+def lines(out: Path) -> tuple[str, ...]:
+    """Give the commands for a shell, each of which loads something that there is."""
+    found = [counts(out), documents(out), examples(out)]
+    if not any((out / "documents").glob("*/*/*.parquet")):
+        found.remove(documents(out))
+    if "{}" in found[-1]:
+        found.pop()
+    return tuple(f"python -c {_quoted(line, out)}" for line in found)
+
+
+def _quoted(line: str, out: Path) -> str:
+    """Quote a line for a shell: to be read, where the path allows it."""
+    if _PLAIN.fullmatch(str(out)):
+        return '"' + line.replace('"', '\\"') + '"'
+    return shlex.quote(line)

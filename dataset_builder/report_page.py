@@ -130,7 +130,11 @@ def _page(card: Card, found: Insights, shots: dict[str, bytes]) -> str:
     parts = [
         f"<h1>{_text(card.study.title)}</h1>",
         f"<p>Study <b>{_text(card.study.id)}</b>, version {card.study.version}. {_text(card.licence)}</p>",
-        f"<p class=note>Every figure below is of {found.k} contributors or more. {_RULE}</p>",
+        f"<p class=note>Every figure about what people did is of {found.k} contributors or more. {_RULE}</p>",
+    ]
+    if not found.contributors:
+        return _framed(card, [*parts, f"<p>There are fewer than {found.k} contributors: nothing is shown.</p>"])
+    parts += [
         "<h2>What is in it</h2>",
         _table([{"what": name.replace("_", " "), "count": value} for name, value in _counts(card)]),
         "<h2>What was masked</h2>",
@@ -156,7 +160,10 @@ def _page(card: Card, found: Insights, shots: dict[str, bytes]) -> str:
             f"<h3>{_text(route)}</h3>",
             _image(shots, f"heatmap-{number:02d}.png", f"Clicks on {route}, with the elements"),
         ]
-    parts.append(_table(found.elements))
+    return _framed(card, [*parts, _table(found.elements)])
+
+
+def _framed(card: Card, parts: list[str]) -> str:
     body = "\n".join(parts)
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{_text(card.study.title)}</title>"

@@ -177,6 +177,10 @@ def test_a_smaller_k_than_the_studys_is_refused(fleet: Path, tmp_path: Path) -> 
         write_report(fleet, tmp_path / "r", k=2)
     assert caught.value.code == "k-too-small"
     assert write_report(fleet, tmp_path / "r", k=50).pictures == 0
+    page = (tmp_path / "r/index.html").read_text()
+    assert "fewer than 50 contributors: nothing is shown" in page
+    assert "<table" not in page
+    assert [path.name for path in (tmp_path / "r").iterdir()] == ["index.html"]
 
 
 def test_cells_of_fewer_people_are_never_given() -> None:

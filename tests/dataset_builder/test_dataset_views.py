@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -146,9 +147,32 @@ def test_duckdb_loads_by_the_printed_line(built: Path) -> None:
 
 def test_hugging_face_datasets_load_by_the_printed_lines(built: Path, tmp_path: Path) -> None:
     assert "num_rows: 4" in _python(loading.documents(built), tmp_path)
-    shown = _python(loading.python(built), tmp_path)
+    shown = _python(loading.examples(built), tmp_path)
     assert "train: Dataset" in shown
     assert "test: Dataset" in shown
+
+
+@pytest.mark.parametrize("name", ["copy", "it's a `x`"])
+def test_the_printed_lines_load_in_a_shell_what_there_is(built: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / name
+    shutil.copytree(built, out)
+    (out / "next_edit/validation.jsonl").write_bytes(b"")
+    counts, documents, examples = loading.lines(out)
+    assert ("'\"'" in counts) == (name != "copy")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    shown = [
+        subprocess.run(["sh", "-c", line], check=True, stdout=subprocess.PIPE, text=True,
+                       env={**os.environ, "PATH": path, "HF_HOME": str(tmp_path / "hf")}).stdout
+        for line in (counts, documents, examples)
+    ]  # fmt: skip
+    assert "document.open" in shown[0]
+    assert "num_rows: 4" in shown[1]
+    assert "train: Dataset" in shown[2]
+    assert "validation" not in shown[2]
+    for split in ("train", "test"):
+        (out / f"next_edit/{split}.jsonl").write_bytes(b"")
+    shutil.rmtree(out / "documents")
+    assert loading.lines(out) == (counts,)
 
 
 def test_croissant_is_valid_and_loads(built: Path, tmp_path: Path) -> None:
