@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pyarrow.parquet as pq
 
 from benchmarks.dataset_cells import differences
@@ -32,6 +33,7 @@ from dataset_builder.anonymise import GENERAL, OTHER
 from dataset_builder.card import read_card
 from dataset_builder.insights import find_insights
 from dataset_builder.planted import find_planted, read_truth
+from dataset_builder.reidentify import Reidentification
 from dataset_builder.release import check_release, release
 from dataset_builder.report_page import TABLES
 from dataset_builder.views import View
@@ -79,15 +81,15 @@ class Week:
         simulated = self._overt("simulate", str(self._fleet), "--people", str(plan.people), "--days", str(plan.days),
                                 "--seed", str(plan.seed), "--edits", str(plan.edits), *self._gate)  # fmt: skip
         self._lap("simulate")
-        before = _cpu()
+        cpu = _cpu()
         counts = self._build(self._fleet / "received", self._dataset)["counts"]
-        build_cpu = _cpu() - before
+        build_cpu = _cpu() - cpu
         self._lap("build")
         for view in View:
             self._overt("dataset", "view", str(self._dataset), "--format", view.value,
                         "--out", str(self._made / view.value))  # fmt: skip
         self._overt("dataset", "report", str(self._dataset), "--out", str(self._made / "report"))
-        self._release()
+        before, after = self._release()
         self._lap("views, report and release")
         planted = read_truth(self._fleet / TRUTH)
         leaks = find_planted(self._made, planted)
@@ -112,18 +114,21 @@ class Week:
             "cells_counted_again": cells,
             "cells_wrong": told,
             "erased_is_never_had": same,
+            "found_again_in_dataset": msgspec.to_builtins(before),
+            "found_again_in_release": msgspec.to_builtins(after),
             "build_cpu_s": round(build_cpu, 1),
             "seconds": self._seconds,
         }
 
-    def _release(self) -> None:
-        """Release as two people do; the log is tried in the tests, with a receiver."""
-        release(
+    def _release(self) -> tuple[Reidentification, Reidentification]:
+        """Release as two people do (the log is tried in the tests); say how easily people are found again."""
+        card = release(
             self._dataset, self._made / "release", licence="None.", statement="Nobody is in it.", epsilon=0.5,
             approvers=[SigningKey(Secret(bytes([number]) * 32)) for number in (1, 2)], total=1.0,
             budget=self._made / "budget.json", log=lambda _digest: None,
         )  # fmt: skip
         check_release(self._made / "release")
+        return card.reidentification_before, card.reidentification_after
 
     def _documents(self) -> tuple[int, list[str]]:
         """Compare each document's last text with what its person saw: equal but for what is masked."""

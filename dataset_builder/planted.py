@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import ahocorasick
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,14 +54,20 @@ def find_planted(folder: Path, planted: Iterable[Planted]) -> tuple[Leak, ...]:
     In Parquet and Arrow files every text of every column is read, and what was inserted one piece at a time is read
     joined too. DatasetError: if a file can't be read (code ``dataset-damaged``).
     """
-    wanted = [(each, form) for each in planted for form in _forms(each.value)]
-    longest = max((len(form) for _each, form in wanted), default=0)
+    finder, longest = ahocorasick.Automaton(), 0
+    for each in planted:
+        for form in filter(None, _forms(each.value)):
+            finder.add_word(form, each)
+            longest = max(longest, len(form))
+    if not longest:
+        return ()
+    finder.make_automaton()
     leaks: list[Leak] = []
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             found: Counter[Planted] = Counter()
             for text in _texts(path, longest):
-                found.update({each: text.count(form) for each, form in wanted if form in text})
+                found.update(each for _end, each in finder.iter(text))
             name = path.relative_to(folder).as_posix()
             leaks += [Leak(name, each.kind, each.value, found[each]) for each in sorted(found, key=lambda e: e.value)]
     return tuple(leaks)
