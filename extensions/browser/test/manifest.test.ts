@@ -59,6 +59,12 @@ for (const browser of BROWSERS) {
     }
   });
 
+  test(`${browser}: an organisation can't answer in the person's place`, () => {
+    assert.equal(manifestOf(browser).storage, undefined, "there is no schema of managed settings");
+    for (const path of filesBelow(join(DIST, browser)).filter((name) => name.endsWith(".js")))
+      assert.doesNotMatch(readFileSync(path, "utf8"), /storage\.managed|\bmanaged\b/, path);
+  });
+
   test(`${browser}: both languages say the same things`, () => {
     const read = (language: string) =>
       JSON.parse(readFileSync(join(DIST, browser, "_locales", language, "messages.json"), "utf8"));

@@ -25,9 +25,8 @@ const HOST_STYLE: readonly (readonly [string, string])[] = [
 ];
 
 const STYLE = `
-  :host { color-scheme: light dark; }
   button {
-    all: unset; box-sizing: border-box; display: inline-flex; align-items: center; gap: 6px; cursor: pointer;
+    all: unset; color-scheme: light dark; box-sizing: border-box; display: inline-flex; align-items: center; gap: 6px; cursor: pointer;
     margin: 8px; padding: 4px 10px 4px 8px; min-height: 24px; border-radius: 13px;
     font: 500 12px/1.2 system-ui, sans-serif; letter-spacing: 0.01em;
     color: light-dark(#3b0d14, #ffe9ec); background: light-dark(#ffeef0, #471019);

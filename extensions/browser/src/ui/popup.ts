@@ -61,7 +61,7 @@ async function showToday({ tab, connected }: Overview): Promise<void> {
 }
 
 function clock(ms: number): string {
-  return new Date(ms).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+  return new Date(ms).toLocaleTimeString(t("language"), { hour: "2-digit", minute: "2-digit" });
 }
 
 /** Does something for a button, and says what came of it. */

@@ -2,10 +2,12 @@
 
 import { patternFor } from "../shared/origins.ts";
 import type { Overview } from "../shared/ui.ts";
-import { PAGE_KINDS, type Study } from "../shared/wire.ts";
+import { type Kind, PAGE_KINDS, type Study } from "../shared/wire.ts";
 import { ask, byId, fixFor, make, sorry, t, translate } from "./dom.ts";
 
 const HOUR_S = 3600;
+/** Kinds that have no text at any level. */
+const TEXTLESS: ReadonlySet<Kind> = new Set(["page.close", "tab.activate", "page.focus", "pointer.trail"]);
 /** Without a connection it is looked for again so often, in milliseconds. */
 const AGAIN_MS = 2000;
 let again: ReturnType<typeof setTimeout> | undefined;
@@ -60,8 +62,9 @@ function factsOf(study: Study): HTMLElement {
       "li",
       {},
       t(`kind_${kind.replace(".", "_")}`),
-      " ",
-      make("span", { class: "level" }, t(`level_${study.levels[kind]}`)),
+      ...(TEXTLESS.has(kind)
+        ? []
+        : [" ", make("span", { class: "level" }, t(`level_${study.levels[kind]}`))]),
     ),
   );
   const hours = Math.round(study.hold_s / HOUR_S);
