@@ -282,8 +282,10 @@ async def test_the_file_goes_with_its_session(tmp_path: Path) -> None:
         assert not tail_path(tmp_path).exists()
         stale = tail_path(tmp_path, SessionId("f" * 32))
         stale.write_bytes(b"left behind")
+        mark_path(stale).write_bytes(b"left behind")
     async with await open_store(tmp_path):
         assert not stale.exists()
+        assert not mark_path(stale).exists()
 
 
 async def test_a_file_that_was_being_made_when_its_process_was_killed_goes_at_the_next_opening(tmp_path: Path) -> None:
