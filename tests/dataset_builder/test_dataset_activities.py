@@ -116,6 +116,7 @@ def test_shapes_of_edits_say_what_a_minute_was_for(bodies: list[Body], activity:
         ([*_click(FIELD), _filled(FIELD), _filled(FIELD)], "form-filling"),
         ([_to("find"), *_click(LINK), _to("a"), *_click(LINK), _to("find")], "searching"),
         ([_to("find"), *_click(LINK), _to("a"), *_click(LINK), _to("b")], "reviewing"),
+        ([_to("find"), *_click(LINK), _to("a"), *_click(LINK), _filled(SEARCH)], "reviewing"),
         ([_to("find"), *_click(LINK), _to("a"), _filled(FIELD), *_click(LINK), _to("find")], "reviewing"),
     ],
 )  # fmt: skip
