@@ -7,6 +7,7 @@ import hashlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, contextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -44,6 +45,9 @@ CLAIM_STRIPES = 1024
 CLAIM_POLL_S = 0.005
 """How often somebody else's claim is looked at again; a claim lasts a few fsyncs, some 10 ms."""
 
+CLAIM_THREADS = 4
+"""How many claims are asked for at once by one process; each takes a millisecond, unless no connection is free."""
+
 _METADATA_FAILED = "The receiver's database failed; see that it runs, has space and can be written."
 
 
@@ -54,6 +58,8 @@ class SqlMetadata(ABC):
         """``engine`` must commit durably."""
         self._engine = engine
         self._stripes = _Stripes()
+        # Threads of its own: who waits for a claim must not hold up who has one and needs a thread to end it.
+        self._claiming = ThreadPoolExecutor(CLAIM_THREADS, thread_name_prefix="claims")
         self._writer = GroupCommit(lambda: writing(self._engine))
         self._reader = GroupRead(self._engine.connect)
         self._standing_query = Prepared(_STANDING_QUERY, engine.dialect)
@@ -88,7 +94,7 @@ class SqlMetadata(ABC):
             await asyncio.shield(asyncio.to_thread(claims.release))
 
     async def _try_claim(self, participant: Participant) -> Claims:
-        attempt = asyncio.ensure_future(asyncio.to_thread(self.claim_free, [participant]))
+        attempt = asyncio.get_running_loop().run_in_executor(self._claiming, self.claim_free, [participant])
         try:
             return await asyncio.shield(attempt)
         except asyncio.CancelledError:
@@ -287,6 +293,7 @@ class SqlMetadata(ABC):
 
     def close(self) -> None:
         """Give back connections."""
+        self._claiming.shutdown(wait=False)
         dispose(self._engine)
 
     def _append(self, connection: sql.Connection, study: StudyId, entry: LogRow) -> int:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from ingest_server.sql_metadata import SqlMetadata
 from ingest_server.sqlite_metadata import SqliteMetadata, uses_wal
 from ingest_server.stripe_locks import StripeLocks
 from tests.ingest_server.backends import REMOTE, Backend
+
+CROWD_S = 25.0
+"""Less than SQLAlchemy waits for a connection of its pool."""
 
 ALICE = Participant(StudyId("study-a"), Pseudonym("a" * 32))
 BOB = Participant(StudyId("study-a"), Pseudonym("b" * 32))
@@ -130,6 +134,20 @@ async def test_a_batch_of_rows_shares_a_commit(tmp_path: Path) -> None:
 
     assert metadata.save_segments([SegmentSave(ALICE, segment(number)) for number in range(50)]) == [None] * 50
     assert commits == 1
+    metadata.close()
+
+
+async def test_a_crowd_that_claims_at_once_keeps_nobody_from_ending(backend: Backend) -> None:
+    """More than there are connections to hold claims on, and few threads."""
+    metadata = backend.metadata()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+
+    async def claim(number: int) -> None:
+        async with metadata.claim(Participant(ALICE.study, Pseudonym(f"{number:032d}"))):
+            await asyncio.to_thread(len, "what is done under a claim")
+
+    async with asyncio.timeout(CROWD_S):
+        await asyncio.gather(*(claim(number) for number in range(4 * postgres_metadata.CLAIM_CONNECTIONS)))
     metadata.close()
 
 
