@@ -7,9 +7,10 @@ from pathlib import Path
 import httpx
 
 from consent_ledger.ledger import Ledger
+from consent_ledger.manifest import StudyManifest, read_manifest
 from event_model.errors import ConsentError
 from event_model.ids import StudyId
-from event_model.signed import MAX_DOCUMENT_BYTES
+from event_model.signed import MAX_DOCUMENT_BYTES, Signed
 from sync_client.newer import look_for_newer
 from sync_client.transport import Deadlines, Transport, is_loopback, open_http
 
@@ -33,6 +34,18 @@ def fetch_manifest(source: str) -> bytes:
             f"can't read {source}: {error.strerror}",
             code="manifest-unreachable",
             hint="Give the signed manifest (study.json) that the study's owner handed out.",
+        ) from error
+
+
+def signed_study(folder: Path) -> Signed[StudyManifest]:
+    """Read the signed study in its owner's folder. ConsentError: if it is not there, or no study."""
+    try:
+        return read_manifest((folder / "study.json").read_bytes())
+    except OSError as error:
+        raise ConsentError(
+            f"{folder} holds no signed study",
+            code="manifest-missing",
+            hint=f"Sign it first: `overt study sign {folder}`.",
         ) from error
 
 

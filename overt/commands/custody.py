@@ -11,7 +11,6 @@ from types import ModuleType
 import click
 import msgspec
 
-from consent_ledger.manifest import read_manifest
 from event_model.errors import DatasetError, KeyUnavailable
 from event_model.ids import StudyId
 from event_model.keys import VerifyKey, decode_key, encode_key
@@ -19,6 +18,7 @@ from event_model.roles import STUDY_ROLES, Member, Role, StudyRoles, sign_roles
 from event_model.signed import open_document
 from overt.console import json_option, print_json
 from overt.keyfiles import read_recipient_key, read_signing_key
+from overt.manifests import signed_study
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 ROLES_FILE = "roles.json"
@@ -92,7 +92,7 @@ def member(folder: Path, name: str, role: str, key: str, *, as_json: bool) -> No
 
 
 def _study(folder: Path) -> StudyId:
-    return read_manifest((folder / "study.json").read_bytes()).payload.id
+    return signed_study(folder).payload.id
 
 
 def _roles(folder: Path, study: StudyId) -> StudyRoles:

@@ -9,7 +9,6 @@ import click
 import httpx
 import msgspec
 
-from consent_ledger.manifest import read_manifest
 from event_model.clock import SystemClock
 from event_model.errors import AuditError, UploadError
 from event_model.invitations import REVOCATION, Revocation, make_invitation, read_invitation
@@ -17,6 +16,7 @@ from event_model.sign_on import SignOnSettings, person_digest
 from event_model.signed import sign_document
 from overt.console import json_option, print_json
 from overt.keyfiles import read_signing_key
+from overt.manifests import signed_study
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 ID_BYTES = 16
@@ -36,7 +36,7 @@ def invite(folder: Path, count: int, days: int, out: Path, *, as_json: bool) -> 
     Serve the study with --invited-only, give each person one file: `overt join study.json --invitation FILE`. You know
     whom you gave which; the receiver learns only that someone who was invited takes part.
     """
-    study = read_manifest((folder / "study.json").read_bytes()).payload.id
+    study = signed_study(folder).payload.id
     owner = read_signing_key(folder / "owner.key")
     expires_ms = SystemClock().wall_ms() + days * DAY_MS
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -65,9 +65,8 @@ def revoke(folder: Path, invitation: Path | None, subject: str | None, *, as_jso
     """
     if (invitation is None) == (subject is None):
         raise click.UsageError("give an INVITATION or a --subject")
-    signed = read_manifest((folder / "study.json").read_bytes())
+    study = signed_study(folder).payload
     owner = read_signing_key(folder / "owner.key")
-    study = signed.payload
     base = study.receiver.url.rstrip("/")
     now_ms = SystemClock().wall_ms()
     if invitation is not None:

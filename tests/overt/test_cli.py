@@ -108,6 +108,19 @@ def test_keys_are_never_overwritten(run: Run, study: Path) -> None:
     assert (study / "owner.key").read_bytes() == before
 
 
+def test_what_needs_a_signed_study_says_that_it_is_not_signed_yet(run: Run, study: Path, tmp_path: Path) -> None:
+    (study / "study.json").unlink()
+    for arguments in (
+        ("invite", study, "--out", tmp_path / "invitations"),
+        ("revoke", study, "--subject", "someone"),
+        ("keys", "split", study),
+    ):
+        answer = run("study", *arguments)
+        assert "[manifest-missing]" in answer.err
+        assert "overt study sign" in answer.err
+    assert "give an INVITATION or a --subject" in run("study", "revoke", study).err
+
+
 def test_joining_shows_everything_and_can_be_taken_back(run: Run, study: Path) -> None:
     assert run("status", "--json").json["state"] == "off"
     answer = run("join", study / "study.json", "--agree")
