@@ -110,6 +110,9 @@ class NextEdits:
         around = _around(burst)
         if around is None:
             return Skip.LINE_TOO_LONG
+        begin, ending = _region(around)
+        if self._slots and self._render(begin + burst.before + ending) == self._render(begin + burst.after + ending):
+            return Skip.NO_CHANGE  # only what is masked was changed
         history = "\n\n".join(self._history)
         path = self._render(burst.path)
         self._history.append(f'User edited "{path}":\n\n```diff\n{self._diff(burst, around)}```')
@@ -118,12 +121,9 @@ class NextEdits:
         return self._framed(burst, around, path, history)
 
     def _framed(self, burst: Burst, around: _Around, path: str, history: str) -> Example:
-        near = "".join(around.above[-REGION_LINES:])
+        begin, ending = _region(around)
         far = "".join(around.above[:-REGION_LINES])
         rest = "".join(around.below[REGION_LINES:])
-        # The last line end belongs to the marker's line, as in zeta's own excerpts.
-        ending = (around.suffix + "".join(around.below[:REGION_LINES])).removesuffix("\n")
-        begin = near + around.prefix
         left, right = self._cut(begin + burst.before + ending, len(begin) + burst.caret)
         before = self._render(left) + CURSOR + self._render(right)
         after = self._render(begin + burst.after + ending)
@@ -174,6 +174,13 @@ class NextEdits:
 
     def _render(self, text: str) -> str:
         return self._slots.render(text, self._names) if self._slots else text
+
+
+def _region(around: _Around) -> tuple[str, str]:
+    """Give what stands in the editable region before and after the change."""
+    begin = "".join(around.above[-REGION_LINES:]) + around.prefix
+    # The last line end belongs to the marker's line, as in zeta's own excerpts.
+    return begin, (around.suffix + "".join(around.below[:REGION_LINES])).removesuffix("\n")
 
 
 def example_digest(example: Example) -> bytes:
