@@ -58,7 +58,8 @@ CREATE TEMP TABLE activities AS
   SELECT any_value(start) AS start, any_value(contributor) AS contributor, session, task,
          any_value(date) AS date, any_value(split) AS split, any_value(source) AS source,
          min("index") AS first_index, max("index") AS last_index, min(time) AS time, count(*) AS events,
-         count(*) FILTER (kind = 'document.edit') AS edits, sum(length(inserted)) AS inserted, sum(deleted) AS deleted,
+         count(*) FILTER (kind = 'document.edit') AS edits, coalesce(sum(length(inserted)), 0) AS inserted,
+         coalesce(sum(deleted), 0) AS deleted,
          count(*) FILTER (kind IN ('selection.change', 'viewport.change')) AS looks,
          count(*) FILTER (kind = 'document.save') AS saves, count(*) FILTER (joined) AS joined,
          count(*) FILTER (contains(command, 'rename')) AS renames, mode(spoken) AS language
