@@ -131,15 +131,18 @@ class Week:
         return card.reidentification_before, card.reidentification_after
 
     def _documents(self) -> tuple[int, list[str]]:
-        """Compare each document's last text with what its person saw: equal but for what is masked."""
+        """Compare each document's last text with what its person saw: equal but for what is masked.
+
+        By time and file name: through the gate, a path begins at its folder of the scope.
+        """
         rows = _rows(self._dataset, "documents", "epoch_ms(opened), path, final_text, final_masks, exact")
-        found = {(opened_ms, path): rest for opened_ms, path, *rest in rows}
+        found = {(opened_ms, Path(path).name): rest for opened_ms, path, *rest in rows}
         wrong = []
         count = 0
         for opened_ms, path, left in _last_texts(self._plan):
             text = left
             count += 1
-            shown, masks, exact = found.pop((opened_ms, path), ("", [], False))
+            shown, masks, exact = found.pop((opened_ms, Path(path).name), ("", [], False))
             for mask in masks:
                 start, end = mask["start"], mask["start"] + mask["length"]
                 text = text[:start] + "".join(c if c in "\r\n" else FILLER for c in text[start:end]) + text[end:]
