@@ -173,9 +173,8 @@ def settle_rotation(home: Path, passphrase: Callable[[], str] | None = None) -> 
             (folder / (_ROOT_NAME + NEXT)).replace(folder / _ROOT_NAME)
         path.replace(folder / _NAME)
         gone = current
-        with contextlib.suppress(
-            StoreUnwritable
-        ):  # what it holds lies under the old key; else it goes with a forgetting
+        # What was set aside lies under the old key. Where it can't be destroyed now, it goes with a forgetting.
+        with contextlib.suppress(StoreUnwritable):
             destroy_set_aside(database)
     else:
         path.unlink()  # first: a new key that is missing beside it says that the old one's place was taken
@@ -193,8 +192,10 @@ def _is_committed(
     """Say whether the store is under the key that follows. KeyUnavailable: if neither this nor the current one fits."""
     check = noted_check(database)
     noted = None if check is None else to_text(check)
-    if noted is not None and current is not None and noted in {following.check, current.check}:
-        return noted == following.check
+    if noted == following.check:
+        return True
+    if current is not None and noted == current.check:
+        return False
     # What the store notes has rotted: to believe it could throw away the only key that opens anything.
     name = _ROOT_NAME + NEXT
     if following.backend == "file" and not (folder / name).exists():

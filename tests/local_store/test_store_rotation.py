@@ -61,6 +61,30 @@ async def whole(home: Path, keys: DeviceKeys | None = None) -> bool:
         return events == [*typing(0, 10, "sealed"), *typing(10, 5, "row"), *typing(15, 5, "file")]
 
 
+async def test_a_store_in_which_nothing_was_kept_yet_is_rotated_too(home: Path) -> None:
+    keys = opened(home)
+    async with await open_store(home, keys):
+        pass
+    for _ in range(2):
+        keys = rotate(home, keys, passphrase=lambda: "correct horse")
+        assert opened(home).root.reveal() == keys.root.reveal()
+    async with await open_store(home) as store:
+        await begin(store)
+        await store.append(pending(typing(0, 10, "kept")))
+    rotate(home, keys, passphrase=lambda: "correct horse")
+    async with await open_store(home) as store:
+        assert len(await store.pending(SESSION)) == 10
+
+
+async def test_a_store_whose_custody_is_gone_goes_under_a_custody_of_its_own(home: Path) -> None:
+    keys = opened(home)
+    async with await open_store(home, keys):
+        pass
+    (home / "keys" / "custody.json").unlink()
+    new = rotate(home, keys, passphrase=lambda: "correct horse")
+    assert opened(home).root.reveal() == new.root.reveal() != keys.root.reveal()
+
+
 async def test_after_a_rotation_the_new_key_alone_opens_everything(home: Path) -> None:
     old = await filled(home)
     new = rotate(home, old, passphrase=lambda: "correct horse")
