@@ -38,6 +38,8 @@ export function isField(element: Element): boolean {
 export class Secrets {
   readonly #ever = new WeakSet<Element>();
   readonly #harmlessUntil = new WeakMap<Element, number>();
+  /** Until when no secret component is known at an element or above: most of what is pointed at has parents in common. */
+  readonly #clearUntil = new WeakMap<Element, number>();
   /** Names of passwords, and what held a password and nothing else: another field there is the same one, shown. */
   readonly #names = new Set<string>();
   readonly #places = new WeakSet<Element>();
@@ -102,11 +104,14 @@ export class Secrets {
   /** Says whether an element is, or lies in, what the page made itself to take a secret: a field of its own, a keypad. */
   coversOwn(element: Element, now: number): boolean {
     if (isKeypad(element)) return true;
+    const climbed: Element[] = [];
     let at: Element | null = element;
-    for (let step = 0; at !== null && step < MAX_AROUND; step += 1) {
+    while (at !== null && climbed.length < MAX_AROUND && (this.#clearUntil.get(at) ?? 0) <= now) {
       if (this.#isSecretComponent(at, now)) return true;
+      climbed.push(at);
       at = parentOf(at);
     }
+    for (const each of climbed) this.#clearUntil.set(each, now + TRUSTED_MS);
     return false;
   }
 
