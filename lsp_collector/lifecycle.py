@@ -40,7 +40,7 @@ class ClientCapabilities(msgspec.Struct):
 class OvertOptions(msgspec.Struct, frozen=True):
     """``initializationOptions.overt``: whether ``overt/statusChanged`` is wanted, and whether keys come in rows.
 
-    A client that sends ``rows`` holds keys back for up to half a second and sends them together, each with its time.
+    A client that sends ``rows`` holds keys back for up to a second and sends them together, each with its time.
     """
 
     status: bool = False

@@ -5,7 +5,7 @@ import type { Writable } from "node:stream";
 import { AbstractMessageWriter, type Message, type MessageWriter } from "vscode-jsonrpc/node";
 
 /** The first key of a row waits so long. */
-const ROW_MS = 490;
+const ROW_MS = 960;
 /** A row that grows past so much is no typing, and goes at once. */
 const ROW_BYTES = 6144;
 

@@ -31,7 +31,7 @@ test("keys wait for each other, and go in one piece", async (context) => {
   context.mock.timers.tick(300);
   sent.push(writer.write(key("ü")));
   assert.deepEqual(pieces, []);
-  context.mock.timers.tick(190);
+  context.mock.timers.tick(660);
   await Promise.all(sent);
   assert.deepEqual(pieces, [["a", "ü"]]);
   context.mock.timers.tick(10_000);
@@ -44,7 +44,7 @@ test("what is no key goes at once, behind the keys", async (context) => {
   await writer.write(save);
   await writer.write({ jsonrpc: "2.0", id: 1, method: "overt/pause", params: {} } as never);
   void writer.write(key("b"));
-  context.mock.timers.tick(490);
+  context.mock.timers.tick(960);
   assert.deepEqual(pieces, [["a", "textDocument/didSave"], ["overt/pause"], ["b"]]);
 });
 

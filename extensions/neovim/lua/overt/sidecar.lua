@@ -13,7 +13,7 @@ local RESTART_AFTER_MS = { 500, 2000, 8000 }
 local HEALTHY_MS = 60000
 -- Keys wait here so long, in milliseconds, and go together, each with its time: to be woken costs the sidecar more than
 -- a key does. A row that grows past so many bytes is no typing, and goes at once.
-local ROW_MS = 490
+local ROW_MS = 960
 local ROW_BYTES = 6144
 local WAITS = {
   ["textDocument/didChange"] = true,
