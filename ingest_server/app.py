@@ -173,9 +173,9 @@ class _Routes:
 
     async def consent(self, request: Request) -> Response:
         participant = self._participant(request.path_params)
-        data, signed = await self._own_body(request, participant)
+        data = await self._signed_body(request, participant)
         shown = request.headers.get(INVITATION_HEADER), request.headers.get(TOKEN_HEADER)
-        return _answer(await self._receiver.put_consent(participant, data, *shown, signed=signed))
+        return _answer(await self._receiver.put_consent(participant, data, *shown))
 
     async def revocation(self, request: Request) -> Response:
         data = await read_body(request.scope, request.receive, MAX_DOCUMENT_BYTES)
@@ -205,22 +205,16 @@ class _Routes:
 
     async def deletion(self, request: Request) -> Response:
         participant = self._participant(request.path_params)
-        data, _ = await self._own_body(request, participant)
+        data = await self._signed_body(request, participant)
         return _answer(await self._receiver.delete(participant, data))
 
-    async def _own_body(self, request: Request, participant: Participant) -> tuple[bytes, bool]:
-        """Read a participant's document, and say whether their key signed the request.
-
-        Whether it may come without is for whoever takes it: the document is itself signed.
-        ReceiverError: 401, 404, 408, 413; 401 also for half a signature, or another's.
-        """
+    async def _signed_body(self, request: Request, participant: Participant) -> bytes:
+        """Read a document whose request a participant's own key has signed. ReceiverError: 401, 404, 408, 413."""
         self._receiver.known(participant.study)
         data = await read_body(request.scope, request.receive, MAX_DOCUMENT_BYTES)
-        proof = proof_of(request.scope)
-        if proof.missing:
-            return data, False
-        check_request(proof, participant, hashlib.sha256(data).digest(), now_ms=self._clock.wall_ms())
-        return data, True
+        digest = hashlib.sha256(data).digest()
+        check_request(proof_of(request.scope), participant, digest, now_ms=self._clock.wall_ms())
+        return data
 
     def _participant(self, path: Mapping[str, str]) -> Participant:
         """Say whom a request is about. ReceiverError: 429, if that installation asks too often."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from event_model.ids import STUDY_ID_PATTERN
@@ -63,11 +62,6 @@ _SIGNED = (
     _header("Signature", "RFC 9421: Ed25519 over the signature base.", "overt=:YmFy:"),
 )
 
-
-def _required(headers: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**each, "required": True} for each in headers]
-
-
 _LETS_IN = (
     _header(
         "Overt-Invitation", "An invitation by the study's owner, base64url; where a study is not open to all.", "Zm9v"
@@ -109,7 +103,7 @@ def document() -> dict[str, Any]:
                 "put": _put("putConsent", "Take a consent record", "application/json", (401, 403, 404)),
             },
             f"{participant}/segments/{{epoch}}/{{number}}": {
-                "parameters": [_STUDY, _PSEUDONYM, _index("epoch"), _index("number"), *_required(_SIGNED)],
+                "parameters": [_STUDY, _PSEUDONYM, _index("epoch"), _index("number"), *_SIGNED],
                 "put": _put("putSegment", "Take a sealed segment", "application/octet-stream", _SEGMENT_PROBLEMS),
             },
             f"{participant}/deletions": {

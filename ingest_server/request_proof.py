@@ -30,11 +30,6 @@ class RequestProof(msgspec.Struct, frozen=True):
     target: str
     headers: SignedHeaders
 
-    @property
-    def missing(self) -> bool:
-        """Whether the request bears nothing of a signature."""
-        return self.headers == SignedHeaders()
-
 
 def proof_of(scope: Scope) -> RequestProof:
     """Read it from an ASGI request. ReceiverError: 401, if a header is there twice."""
@@ -43,7 +38,7 @@ def proof_of(scope: Scope) -> RequestProof:
         field = _FIELDS.get(name)
         if field is not None:
             if field in found:
-                raise signature_refused()
+                raise _refused()
             found[field] = value.decode("latin-1")
     query = scope["query_string"]
     path: bytes = scope.get("raw_path") or scope["path"].encode()
@@ -52,15 +47,20 @@ def proof_of(scope: Scope) -> RequestProof:
 
 
 def check_request(proof: RequestProof, participant: Participant, body_digest: bytes, *, now_ms: int) -> None:
-    """Check that a participant's own key signed a request, body included. ReceiverError: 401; it tells no reason."""
+    """Check that a participant's own key signed a request, body included. ReceiverError: 401; it tells no reason.
+
+    A request that bears nothing of a signature passes: every body is itself signed and bound to its address, and a
+    device whose key is locked or gone must still be able to send what was sealed or asked for before.
+    """
+    if proof.headers == SignedHeaders():
+        return
     try:
         key = verify_request(proof.method, proof.target, body_digest, proof.headers, now_s=now_ms // 1000)
     except SignatureError as error:
-        raise signature_refused() from error
+        raise _refused() from error
     if pseudonym_of(key) != participant.pseudonym:
-        raise signature_refused()
+        raise _refused()
 
 
-def signature_refused() -> ReceiverError:
-    """Make the one answer to a request without its participant's signature."""
+def _refused() -> ReceiverError:
     return ReceiverError("the request is not signed as it has to be", status=401, code="signature-refused")

@@ -32,7 +32,6 @@ from ingest_server.intake import Intake, OwnIntake
 from ingest_server.log_service import log_row
 from ingest_server.metadata import Metadata
 from ingest_server.objects import Objects, participant_prefix, segment_key
-from ingest_server.request_proof import signature_refused
 from ingest_server.rows import ConsentRow, LogRow, Participant, may_follow
 from ingest_server.segments import SegmentStore, Upload
 
@@ -79,23 +78,11 @@ class Receiver:
         return max(self.known(study).values(), key=lambda signed: signed.payload.version).raw
 
     async def put_consent(
-        self,
-        participant: Participant,
-        data: bytes,
-        invitation: str | None = None,
-        token: str | None = None,
-        *,
-        signed: bool,
+        self, participant: Participant, data: bytes, invitation: str | None = None, token: str | None = None
     ) -> Answer:
-        """Take a consent record, given or withdrawn, with the headers that let in.
-
-        ``signed``: whether the request bore its participant's signature. Only taking back goes without: the record is
-        signed itself, and a device whose key is gone must be able to. ReceiverError: 401, 403, 404, 422.
-        """
+        """Take a consent record, given or withdrawn, with the headers that let in. ReceiverError: 403, 404, 422."""
         self.known(participant.study)
         record = self._read_consent(participant, data)
-        if record.state in ALLOWS and not signed:
-            raise signature_refused()
         async with self._metadata.claim(participant):
             before = await self._metadata.consent(participant, record.record)
             if not may_follow(None if before is None else before.state, record.state):

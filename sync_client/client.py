@@ -17,7 +17,7 @@ from consent_ledger.grants import Grant
 from consent_ledger.invitations import Invitations
 from consent_ledger.ledger import Ledger
 from event_model.clock import Clock, SystemClock
-from event_model.errors import AuditError, KeyUnavailable, OvertError, StoreConflict, UploadError
+from event_model.errors import AuditError, OvertError, StoreConflict, UploadError
 from event_model.ids import StudyId
 from event_model.keys import Secret, study_signing_key
 from event_model.receipts import DELETION_REQUEST, DeletionRequest
@@ -63,7 +63,7 @@ async def sync(
     Everything is tried before SyncIncomplete (an UploadError) tells what could not be done: nothing is lost then, and
     its ``report`` says what was. ``http`` is used as it is (proxies, certificates); else one is made per receiver. With
     ``audit``, each study's audit log is followed first, and a study whose log was rewritten is sent nothing. With
-    Without ``installation``, because the key is locked or gone, only requests to erase are sent; segments wait.
+    Without ``installation``, because the key is locked or gone, only what has its envelope already is sent.
     ``sending``, who leaves a study can wait until nothing of it is under way; ``invitations`` are shown with consents.
     ``bytes_per_s`` bounds how fast bodies go out. With ``ask_for_newer``, each receiver is asked for the study's
     current manifest first: a newer version is offered to the person, and what asks for more stops the study until
@@ -258,9 +258,6 @@ class _Run:
 
     async def _carry_study(self, grant: Grant) -> bool:
         """Send what is due of one study; say whether the person's forgetting or leaving came in between."""
-        if self._installation is None:
-            await self._say_that_the_key_is_needed(grant)
-            return False
         url = grant.manifest.receiver.url
         courier = SegmentCourier(
             grant,
@@ -280,6 +277,8 @@ class _Run:
         try:
             stop = self._away.get(url) or await courier.carry(self._jitter)
         except (Superseded, Rewound) as found:
+            if self._installation is None:
+                return False  # another time, with the key
             if isinstance(found, Superseded):
                 self._ask_back(found.info, self._installation)
                 return True
@@ -294,11 +293,6 @@ class _Run:
             self._note(grant.study, url, stop)
             return False
         return True
-
-    async def _say_that_the_key_is_needed(self, grant: Grant) -> None:
-        if await self._store.due(grant.study, sealed_before_ms=self._clock.wall_ms() - grant.hold_s * 1000):
-            error = KeyUnavailable("what is sealed can't be sent without the key", code="key-needed")
-            self._problem(grant.study, error)
 
     def _ask_back(self, info: SegmentInfo, installation: Secret) -> None:
         self._ledger.request_deletion(

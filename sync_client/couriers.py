@@ -51,7 +51,7 @@ class Rewound(Exception):
 class StillGiven:
     """Says whether one consent still stands: a few stat calls, and the whole judgement only after a change."""
 
-    def __init__(self, ledger: Ledger, clock: Clock, grant: Grant, installation: Secret) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, grant: Grant, installation: Secret | None) -> None:
         self._ledger = ledger
         self._clock = clock
         self._grant = grant
@@ -90,7 +90,7 @@ async def carry_deletion(
     """Send a deletion request until its receipt is here, or the run's tries are used up; ``keep`` gets the receipt.
 
     ``key`` is the receiver's, which signs the receipt; ``signer`` is one's own for the study, which signs the
-    requests; without it they go as they are: the document was signed when it was made, and is taken so.
+    requests; without it they go as they are, since what they carry was signed when it was made.
     """
     asked = request.payload
     path = f"/v1/studies/{asked.study}/participants/{asked.pseudonym}/deletions"
@@ -99,7 +99,7 @@ async def carry_deletion(
         if isinstance(step, Wait):
             await sleep(step.milliseconds / 1000)
             continue
-        headers = {} if signer is None else _signed("POST", path, request.raw, signer, clock)
+        headers = _signed("POST", path, request.raw, signer, clock)
         answer = await transport.send("POST", path, request.raw, may_go=lambda: True, headers=headers)
         if reaction_to(answer.status) is Reaction.ACCEPTED and _is_deletion_receipt(answer.body, request, key):
             keep(answer.body)
@@ -109,8 +109,8 @@ async def carry_deletion(
     return step
 
 
-def _signed(method: str, target: str, body: bytes, signer: SigningKey, clock: Clock) -> dict[str, str]:
-    return sign_request(method, target, body, signer, now_s=clock.wall_ms() // 1000)
+def _signed(method: str, target: str, body: bytes, signer: SigningKey | None, clock: Clock) -> dict[str, str]:
+    return {} if signer is None else sign_request(method, target, body, signer, now_s=clock.wall_ms() // 1000)
 
 
 def _is_deletion_receipt(body: bytes, request: Signed[DeletionRequest], key: VerifyKey) -> bool:
@@ -132,7 +132,7 @@ class SegmentCourier:
         ledger: Ledger,
         store: Store,
         transport: Transport,
-        installation: Secret,
+        installation: Secret | None,
         still_given: StillGiven,
         tally: Tally,
         tell: Tell,
@@ -156,7 +156,7 @@ class SegmentCourier:
         self._tell = tell
         self._clock = clock
         self._sleep = sleep
-        self._signer = study_signing_key(installation, grant.study)
+        self._signer = None if installation is None else study_signing_key(installation, grant.study)
         self._path = f"/v1/studies/{grant.study}/participants/{grant.record.pseudonym}"
 
     async def carry(self, jitter: Callable[[], float]) -> Stop:

@@ -7,6 +7,7 @@ import hashlib
 
 from consent_ledger.manifest import StudyManifest
 from event_model.envelope import ENVELOPE_VERSION, EnvelopeHeader, seal_envelope
+from event_model.errors import KeyUnavailable
 from event_model.keys import Secret, encode_key, study_signing_key
 from event_model.segment import SegmentContent, encode_segment
 from local_store.model import SegmentInfo
@@ -14,15 +15,18 @@ from local_store.store import Store
 
 
 async def envelope_for(
-    store: Store, info: SegmentInfo, manifest: StudyManifest, installation: Secret
+    store: Store, info: SegmentInfo, manifest: StudyManifest, installation: Secret | None
 ) -> tuple[SegmentInfo, bytes]:
     """Give the envelope kept for a segment, or make and keep one.
 
-    StoreDamaged: if the segment does not open. StoreConflict: if it was rewritten meanwhile.
+    StoreDamaged: if the segment does not open. StoreConflict: if it was rewritten meanwhile. KeyUnavailable: if it is
+    to be made without ``installation``.
     """
     kept = await store.envelope(info)
     if kept is not None:
         return info, kept
+    if installation is None:
+        raise KeyUnavailable("what has no envelope yet can't be sent without the key", code="key-needed")
     content = await store.read(info)
     previous = await store.last_digest(info.study, info.epoch)
     # Packing and sealing 4 MiB takes a second; the caller may be waiting for other things meanwhile.

@@ -71,6 +71,8 @@ def sync(
         _sync(device, None if study is None else StudyId(study), limit=limit, quiet=as_json)
     )
     if locked is not None:
+        if not as_json:
+            click.echo(f"Sent {report.uploaded} segments whose envelope was made before; the rest needs the key.")
         raise locked
     if as_json:
         print_json({"recovered": recovered, **{name: getattr(report, name) for name in report.__struct_fields__}})
@@ -99,7 +101,7 @@ def _nothing(*, as_json: bool) -> None:
 async def _sync(
     device: Device, study: StudyId | None, *, limit: int | None, quiet: bool
 ) -> tuple[Recovered, SyncReport, KeyUnavailable | None]:
-    """Send what can be sent; without the keys those are requests to erase, and the reason comes along."""
+    """Send what can be sent; without the keys that is what has its envelope already, and the reason comes along."""
     installation: Secret | None = None
     locked: KeyUnavailable | None = None
     try:
