@@ -59,11 +59,11 @@ class _Selector(selectors.DefaultSelector):
             due_s = self._due_s
             until_s = min(end_s, self._until_s if due_s is None else due_s)
             ready = self._wait(until_s)
-            if ready is None and self._window_s:
+            if ready is None:
                 continue
-            if ready or (ready is not None and until_s == end_s):
+            if ready or until_s == end_s:
                 return ready
-            call = self._quiet if due_s is None and ready is not None else self._come
+            call = self._quiet if due_s is None else self._come
             self._come, self.stirred = None, False
             try:
                 call()
