@@ -66,7 +66,7 @@ class Permissions:
         grant = self.grants.get(study)
         ended = grant is not None and grant.changes_ms is not None and wall >= grant.changes_ms
         same = self._ledger.fingerprint() == self._fingerprint
-        if same:
+        if same:  # a look at all files, as good as one of ``changed``
             self._looked_ms = self._clock.monotonic_ms()
         if ended or not same:
             found = (each for each in self._ledger.grants(wall) if each.study == study)

@@ -14,7 +14,7 @@ from local_store.erasure import Erasure, destroy_study
 from local_store.forgetting import Eraser, Selection
 from local_store.inspection import Inspection
 from local_store.journal import Journal
-from local_store.mending import destroy_set_aside, set_aside
+from local_store.mending import destroy_set_aside, names_set_aside
 from local_store.model import Forgotten, SegmentPlace
 from local_store.sessions import SessionRow, sessions_within
 from local_store.transactions import Transactions
@@ -83,7 +83,7 @@ class Forgetter:
 
     def set_aside(self) -> tuple[str, ...]:
         """Name the damaged databases that were set aside."""
-        return tuple(str(each) for each in set_aside(self._path))
+        return names_set_aside(self._path)
 
     async def forget_study(self, study: StudyId) -> None:
         """Destroy a study's keys, and then its rows. StoreUnwritable: as ``Store.forget_study``."""

@@ -143,6 +143,11 @@ def set_aside(path: Path) -> list[Path]:
     return sorted(path.parent.glob(path.name + _ASIDE + "*"))
 
 
+def names_set_aside(path: Path) -> tuple[str, ...]:
+    """Name them."""
+    return tuple(map(str, set_aside(path)))
+
+
 def destroy_set_aside(path: Path) -> None:
     """Overwrite and remove the damaged files that were set aside, and what a mending that was cut off began.
 

@@ -10,7 +10,7 @@ from event_model.ids import SessionId, StudyId
 from local_store.consistency import hidden_rows, misled_sessions, sequence_ends, sequence_gaps, structure
 from local_store.forgetting import Selection
 from local_store.inspection import Inspection, Piece
-from local_store.mending import note, set_aside
+from local_store.mending import names_set_aside, note
 from local_store.model import Damage, SegmentPlace, SegmentState, StoredEvent, VerifyReport
 from local_store.segments import Segments
 from local_store.sessions import all_sessions
@@ -71,8 +71,7 @@ class Walker:
         gaps = await self._database.read(
             lambda connection: sequence_gaps(self._segments.listed(connection), sequence_ends(connection))
         )
-        aside = tuple(str(each) for each in set_aside(self._path))
-        return VerifyReport(segments, events, pending, tuple(damaged), gaps, aside)
+        return VerifyReport(segments, events, pending, tuple(damaged), gaps, names_set_aside(self._path))
 
     async def _set_aside(self, unseen: Container[SegmentPlace], *, for_good: bool) -> list[Damage]:
         """Set aside what a walk through the sessions did not come to, if it is still there: its row misleads."""
