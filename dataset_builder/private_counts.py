@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import filelock
 import msgspec
 
+from dataset_builder.staging import held
 from event_model.errors import DatasetError
 
 CELLS_A_PERSON = 8
@@ -55,14 +55,10 @@ def spending(path: Path, *, study: str, total: float, what: str, epsilon: float)
     ``total`` begins a budget. DatasetError: if too little is left (``budget-spent``), the file is no budget of the
     study (``budget-malformed``), or someone else is spending (``budget-busy``).
     """
-    lock = filelock.FileLock(f"{path}.lock", timeout=0, mode=0o600)
-    try:
-        lock.acquire()
-    except filelock.Timeout as error:
-        raise DatasetError(
-            "another release of this study is being made", code="budget-busy", hint="Wait until it is done."
-        ) from error
-    try:
+    busy = DatasetError(
+        "another release of this study is being made", code="budget-busy", hint="Wait until it is done."
+    )
+    with held(Path(f"{path}.lock"), busy):
         begun = path.exists()
         budget = read_budget(path, study=study, epsilon=total)
         if not 0 < epsilon <= budget.left + 1e-9:  # not a number is in no range
@@ -80,8 +76,6 @@ def spending(path: Path, *, study: str, total: float, what: str, epsilon: float)
             else:
                 path.unlink()
             raise
-    finally:
-        lock.release()
 
 
 def _write(path: Path, budget: Budget) -> None:

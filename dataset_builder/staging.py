@@ -21,15 +21,10 @@ def staging_for(target: Path) -> Iterator[Path]:
     ``build-running``). OSError: if nothing can be written there.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(target.parent / f".{target.name}.lock", timeout=0, mode=0o600)
-    try:
-        lock.acquire()
-    except filelock.Timeout as error:
-        raise DatasetError(
-            f"something else is writing {target}", code="build-running", hint="Wait until it is done."
-        ) from error
-    prefix = f".{target.name}.new-"
-    try:
+    lock = target.parent / f".{target.name}.lock"
+    busy = DatasetError(f"something else is writing {target}", code="build-running", hint="Wait until it is done.")
+    with held(lock, busy):
+        prefix = f".{target.name}.new-"
         for left in target.parent.iterdir():
             if left.name.startswith(prefix):
                 shutil.rmtree(left, ignore_errors=True)
@@ -38,5 +33,11 @@ def staging_for(target: Path) -> Iterator[Path]:
             yield staging
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-    finally:
-        lock.release()
+
+
+def held(lock: Path, busy: DatasetError) -> contextlib.AbstractContextManager[object]:
+    """Hold a lock while something is made. DatasetError: ``busy``, if someone else holds it. OSError: as it comes."""
+    try:
+        return filelock.FileLock(lock, timeout=0, mode=0o600).acquire()
+    except filelock.Timeout as error:
+        raise busy from error
