@@ -409,8 +409,8 @@ def interval(first: list[float], second: list[float], part: float) -> tuple[floa
     found: list[float] = []
     for _ in range(DRAWS):
         starts = draw.choices(blocks, k=len(blocks))
-        drawn = ([key for at in starts for key in each[at : at + BLOCK_KEYS]] for each in (first, second))
-        found.append(added(*drawn, part))
+        one, other = ([key for at in starts for key in each[at : at + BLOCK_KEYS]] for each in (first, second))
+        found.append(added(one, other, part))
     return quantile(found, 0.025), quantile(found, 0.975)
 
 
