@@ -12,9 +12,11 @@ import http
 import logging
 import os
 import signal
+import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import filelock
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -29,6 +31,7 @@ from browser_bridge.guest import Guest
 from browser_bridge.handshake import Handshake, Keyring, State
 from browser_bridge.messages import MAX_MESSAGE_BYTES, Events, Hello, Pages, Ping, Request, decode, encode
 from browser_bridge.papers import Address, Papers
+from browser_bridge.waiting_room import Connection, WaitingRoom
 from capture_gate.page_door import SOURCE, PageDoor
 from capture_gate.status import ClientInfo
 from event_model.clock import Clock, SystemClock
@@ -42,8 +45,8 @@ HANDSHAKE_S = 5.0
 MAX_GUESTS = 64
 """Profiles of one person, with room."""
 
-MAX_OPENING = 32
-"""Connections that have not proved themselves. One more drops the oldest: a flood drops itself, not the good one."""
+BACKLOG = 1024
+"""Connections that wait in the system to be accepted. Whoever finds no place there knocks again after a second."""
 
 MESSAGES_PER_S = 200
 """Of one connection, on average; a batch has up to 500 events. More waits in the socket."""
@@ -67,7 +70,7 @@ class BridgeServer:
         self._clock = clock
         self._desk = Desk(door, clock.wall_ms)
         self._guests: dict[Guest, _Outbox] = {}
-        self._opening: dict[_Connection, None] = {}
+        self._room = WaitingRoom()
         self._port = 0
         self._told = ""
         self._stop = asyncio.Event()
@@ -103,12 +106,13 @@ class BridgeServer:
         # At DEBUG the library logs headers and messages.
         silent = logging.getLogger("overt.bridge.socket")
         silent.disabled = True
-        return await serve(
+        listening = socket.create_server((HOST, port), backlog=BACKLOG)
+        server = await serve(
             self._connected,
-            HOST,
-            port,
+            sock=listening,
+            backlog=1,  # what asyncio accepts in a row, with no one else served meanwhile
             process_request=self._check,
-            create_connection=type("_Counted", (_Connection,), {"opening": self._opening}),
+            create_connection=partial(Connection, self._room),  # type: ignore[arg-type]
             compression=None,
             max_size=MAX_MESSAGE_BYTES,
             max_queue=4,
@@ -119,6 +123,8 @@ class BridgeServer:
             server_header=None,
             logger=silent,
         )
+        listening.listen(BACKLOG)  # asyncio told the system the same number
+        return server
 
     async def _until_idle(self) -> None:
         while not self._stop.is_set():
@@ -139,13 +145,13 @@ class BridgeServer:
         return connection.respond(http.HTTPStatus.FORBIDDEN, "")
 
     async def _connected(self, connection: ServerConnection) -> None:
+        assert isinstance(connection, Connection)
         try:
             hello = await self._shake_hands(connection)
             if hello is None or len(self._guests) >= MAX_GUESTS:
                 await connection.close(REFUSED)
                 return
-            if isinstance(connection, _Connection):
-                self._opening.pop(connection, None)
+            connection.let_in()
             await self._serve_guest(connection, hello)
         except (ConnectionClosed, TimeoutError):
             pass
@@ -224,27 +230,6 @@ class BridgeServer:
         for guest, outbox in self._guests.items():
             guest.look()
             outbox.put_nowait({"type": "state", "state": state})
-
-
-class _Connection(ServerConnection):
-    """A connection that counts as opening until its handshake is done."""
-
-    opening: ClassVar[dict[_Connection, None]]
-    """Of one server, in the order of their coming."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the place of the oldest one that is still opening, where there are too many."""
-        super().connection_made(transport)
-        if len(self.opening) >= MAX_OPENING:
-            oldest = next(iter(self.opening))
-            del self.opening[oldest]
-            oldest.transport.abort()
-        self.opening[self] = None
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Count no more."""
-        self.opening.pop(self, None)
-        super().connection_lost(exc)
 
 
 class _Outbox(asyncio.Queue[dict[str, Any]]):

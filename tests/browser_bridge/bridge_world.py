@@ -50,6 +50,7 @@ class Client:
         self.origin = origin
         self.seq = 0
         self.bound: dict[str, Any] = {}
+        self.challenge: dict[str, Any] = {}
 
     async def send(self, message: dict[str, Any]) -> None:
         await self.socket.send(json.dumps(message))
@@ -60,14 +61,20 @@ class Client:
             if kind is None or message["type"] == kind:
                 return dict(message)
 
-    async def shake_hands(self, secret: Secret, *, pair: bool = False) -> dict[str, Any]:
+    async def ask_for_challenge(self, *, pair: bool = False) -> dict[str, Any]:
+        """Go through the first step; gives what proofs are bound to."""
         nonce = to_text(os.urandom(16))
         hello = {"type": "hello", "protocol": 1, "profile": self.profile, "nonce": nonce}
         await self.send({**hello, "version": "1", "browser": "chromium", "pair": pair})
         challenge = await self.receive("challenge")
         self.bound = {"profile": self.profile, "origin": self.origin, "port": self.port, "nonce": nonce}
         self.bound["answer"] = challenge["nonce"]
-        assert challenge["proof"] == bridge_proof(secret, **self.bound)
+        self.challenge = challenge
+        return self.bound
+
+    async def shake_hands(self, secret: Secret, *, pair: bool = False) -> dict[str, Any]:
+        await self.ask_for_challenge(pair=pair)
+        assert self.challenge["proof"] == bridge_proof(secret, **self.bound)
         await self.send({"type": "proof", "proof": client_proof(secret, **self.bound)})
         return await self.receive("ready")
 
