@@ -4,6 +4,9 @@ interface FirefoxElement {
   openOrClosedShadowRoot?: ShadowRoot | null;
 }
 
+/** Where a pointer is: an event of one. */
+type Point = Pick<MouseEvent, "clientX" | "clientY">;
+
 /** What the platform lets carry a shadow tree, beside custom elements. */
 const HOSTS = new Set(
   "article aside blockquote body div footer h1 h2 h3 h4 h5 h6 header main nav p section span".split(" "),
@@ -11,19 +14,23 @@ const HOSTS = new Set(
 /** Deeper nesting of shadow trees is no page's. */
 const MAX_DEPTH = 32;
 
+/** Asked for once: the browser looks anew at each mention of it. */
+let dom: typeof chrome.dom | undefined;
+
 /** Gives the shadow tree that an element carries, open or closed. */
 export function shadowOf(element: Element): ShadowRoot | null {
   const { localName } = element;
   if (!HOSTS.has(localName) && !localName.includes("-")) return null;
   if (element.shadowRoot !== null) return element.shadowRoot;
-  if (globalThis.chrome?.dom?.openOrClosedShadowRoot !== undefined) {
-    return element instanceof HTMLElement ? chrome.dom.openOrClosedShadowRoot(element) : null;
+  dom ??= globalThis.chrome?.dom;
+  if (dom?.openOrClosedShadowRoot !== undefined) {
+    return element instanceof HTMLElement ? dom.openOrClosedShadowRoot(element) : null;
   }
   return (element as FirefoxElement).openOrClosedShadowRoot ?? null;
 }
 
 /** Gives the element that an event is really about; `point` for those of a pointer, else the focus leads on. */
-export function targetOf(event: Event, point?: { x: number; y: number }): Element {
+export function targetOf(event: Event, point?: Point): Element {
   // Most events are about what carries no tree of the page's; the path costs more than all else.
   if (event.target instanceof Element && shadowOf(event.target) === null) return event.target;
   const first = event.composedPath()[0] ?? event.target;
@@ -34,11 +41,11 @@ export function targetOf(event: Event, point?: { x: number; y: number }): Elemen
 }
 
 /** Goes into shadow trees as far as the point, or the focus, lies in one. */
-function innermost(host: Element, point?: { x: number; y: number }): Element {
+function innermost(host: Element, point?: Point): Element {
   let element = host;
   for (let depth = 0; depth < MAX_DEPTH; depth += 1) {
     const root = shadowOf(element);
-    const inner = root && (point ? root.elementFromPoint(point.x, point.y) : root.activeElement);
+    const inner = root && (point ? root.elementFromPoint(point.clientX, point.clientY) : root.activeElement);
     if (!inner || inner === element || inner.getRootNode() !== root) break;
     element = inner;
   }

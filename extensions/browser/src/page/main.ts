@@ -1,6 +1,7 @@
 /** The content script: does nothing until the worker says that this page may be captured, and stops at its word. */
 
 import type { SignTexts, ToPage } from "../shared/wire.ts";
+import { callBegins } from "./call.ts";
 import { followFields } from "./fields.ts";
 import { followKeys } from "./keys.ts";
 import { Outbox } from "./outbox.ts";
@@ -46,6 +47,7 @@ class Page {
   }
 
   #hear(message: ToPage): void {
+    callBegins();
     if (message.type === "start") this.#start(message);
     else if (message.type === "stop") this.#stop();
     else if (message.type === "flush") {
@@ -109,6 +111,7 @@ class Page {
   }
 
   #leave(): void {
+    callBegins();
     if (this.#recorder !== null) {
       closePage(this.#recorder);
       this.#outbox.flush();

@@ -34,7 +34,7 @@ function followTrail(recorder: Recorder): void {
     const { target } = event;
     // What carries no tree of the page's own is what it was at the last sample.
     if (target === before?.target && target === before?.on) return before.on;
-    const on = targetOf(event, pointOf(event));
+    const on = targetOf(event, event as MouseEvent);
     before = { target, on };
     return on;
   };
@@ -75,13 +75,13 @@ function openOf(recorder: Recorder, samples: readonly Sample[]): Point[] {
 
 function followClicks(recorder: Recorder): void {
   recorder.on(window, ["pointerdown"], (event) => {
-    const target = targetOf(event, pointOf(event));
+    const target = targetOf(event, event as MouseEvent);
     recorder.enter(target);
     recorder.secrets.beforeClick(target, performance.now());
   });
   recorder.on(window, ["click", "auxclick"], (event) => {
     const { clientX, clientY, button, detail } = event as MouseEvent;
-    const target = targetOf(event, detail > 0 ? pointOf(event) : undefined);
+    const target = targetOf(event, detail > 0 ? (event as MouseEvent) : undefined);
     recorder.enter(target);
     if (!recorder.mayLook(target)) return;
     const meant = raised(target);
@@ -99,11 +99,6 @@ function followClicks(recorder: Recorder): void {
       modifiers: modifiersOf(event as MouseEvent),
     });
   });
-}
-
-function pointOf(event: Event): { x: number; y: number } {
-  const { clientX, clientY } = event as MouseEvent;
-  return { x: clientX, y: clientY };
 }
 
 function modifiersOf(event: MouseEvent): number {

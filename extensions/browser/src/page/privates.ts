@@ -1,9 +1,10 @@
 /** Regions that the page marks as private: for overt, or for other recorders. Nothing from within is looked at. */
 
-import { closestDeep } from "./deep.ts";
+import { Noted } from "./call.ts";
+import { closestDeep, parentOf } from "./deep.ts";
 
 /** Ours, and the marks by which pages ask rrweb, PostHog, Sentry, OpenReplay, Clarity and others to hide a region. */
-export const PRIVATE = [
+const PRIVATE = [
   "[data-overt-private]",
   ".rr-block",
   ".rr-mask",
@@ -37,9 +38,23 @@ export const PRIVATE = [
   "[data-private]:not([data-private=false i])",
 ].join(",");
 
-/** Says whether an element lies in a private region of its document. */
+const noted = new Noted<boolean>();
+
+/** Says whether an element lies in a private region of its document. Who asks of one mostly asks of those beside it too. */
 export function isPrivate(element: Element): boolean {
-  return closestDeep(element, PRIVATE) !== null;
+  const known = noted.get(element);
+  if (known !== undefined) return known;
+  const above = parentOf(element);
+  const isOpenAbove = above !== null && noted.get(above) === false;
+  const found = isOpenAbove ? isMarkedPrivate(element) : closestDeep(element, PRIVATE) !== null;
+  noted.set(element, found);
+  if (!found && !isOpenAbove) noteOpen(element.parentElement);
+  return found;
+}
+
+/** Where nothing private is found from an element up, nothing is from those above it in its tree. */
+function noteOpen(from: Element | null): void {
+  for (let at = from; at !== null && noted.get(at) === undefined; at = at.parentElement) noted.set(at, false);
 }
 
 /** Says whether there is a private region within an element. */

@@ -2,10 +2,10 @@
 
 import { lower } from "../shared/levels.ts";
 import type { Kind, Levels, WireBody, WireElement, WireEvent } from "../shared/wire.ts";
-import { closestDeep } from "./deep.ts";
+import { callBegins } from "./call.ts";
 import { Describer } from "./element.ts";
-import { isPrivate, PRIVATE } from "./privates.ts";
-import { FIELD, type Secrets } from "./secrets.ts";
+import { isPrivate } from "./privates.ts";
+import type { Secrets } from "./secrets.ts";
 import type { Sign } from "./sign.ts";
 
 type Listener = (event: Event) => void;
@@ -21,9 +21,6 @@ const NOWHERE: WireElement = {
   path: "",
   box: [0, 0, 0, 0],
 };
-
-/** One string for all questions: the browser knows again what it has parsed. */
-const APART = `${PRIVATE},${FIELD}`;
 
 export interface Sink {
   add(event: WireEvent): void;
@@ -105,12 +102,17 @@ export class Recorder {
   }
 
   #isForUs(event: Event): boolean {
+    callBegins();
     return event.isTrusted && this.isShown() && event.target !== this.sign?.host;
   }
 
   /** As `on`, for events that the browser makes itself. */
   onBrowser(target: EventTarget, types: readonly string[], listener: Listener): void {
-    for (const type of types) target.addEventListener(type, listener, { signal: this.#stop.signal });
+    const call = (event: Event): void => {
+      callBegins();
+      listener(event);
+    };
+    for (const type of types) target.addEventListener(type, call, { signal: this.#stop.signal });
   }
 
   /** Asks to be told of shadow trees that are acted in: some events do not leave them. */
@@ -152,11 +154,8 @@ export class Recorder {
 
   /** Says whether an element may be looked at: neither private nor a secret field, nor in one. */
   mayLook(element: Element): boolean {
-    // Most elements are neither; one question to the browser says so.
     const now = performance.now();
-    if (this.secrets.coversOwn(element, now)) return false;
-    if (closestDeep(element, APART) === null) return true;
-    return !isPrivate(element) && !this.secrets.covers(element, now);
+    return !this.secrets.coversOwn(element, now) && !isPrivate(element) && !this.secrets.covers(element, now);
   }
 
   /** Describes an element as far as the level of that kind says anything about it. */
@@ -193,6 +192,7 @@ export class Recorder {
   }
 
   unlessStopped(work: () => void): void {
+    callBegins();
     if (!this.#stop.signal.aborted) work();
   }
 
@@ -212,7 +212,16 @@ export function formNumber(form: HTMLFormElement | null): number {
   const now = performance.now();
   const known = numbers.get(form);
   if (known !== undefined && known.until > now) return known.number;
-  const number = Array.prototype.indexOf.call(document.forms, form) + 1;
+  const number = form.getRootNode() === document ? placeAmongForms(form) : 0;
   numbers.set(form, { until: now + FRESH_FORM_MS, number });
   return number;
+}
+
+/** Looks up to the form: the browser need not walk further, as it must to say how many there are. */
+function placeAmongForms(form: HTMLFormElement): number {
+  const { forms } = document;
+  for (let at = 0, each = forms.item(0); each !== null; at += 1, each = forms.item(at)) {
+    if (each === form) return at + 1;
+  }
+  return 0;
 }

@@ -1,21 +1,21 @@
-/** Whether an element has something to show, asked once while one call of ours lasts: the page can't change meanwhile. */
+/** Whether an element has something to show. */
 
-const asked = new Map<Element, boolean>();
+import { Noted } from "./call.ts";
+
+const VISIBLE = { visibilityProperty: true } as const;
+const noted = new Noted<boolean>();
 
 /** Says whether an element has something to show; one with `display: contents` shows what stands in it. */
 export function isShown(element: Element): boolean {
-  let shown = asked.get(element);
+  let shown = noted.get(element);
   if (shown === undefined) {
     shown = look(element);
-    if (asked.size === 0) queueMicrotask(() => asked.clear());
-    asked.set(element, shown);
+    noted.set(element, shown);
   }
   return shown;
 }
 
 function look(element: Element): boolean {
   if (typeof element.checkVisibility !== "function") return element.getClientRects().length > 0;
-  return (
-    element.checkVisibility({ visibilityProperty: true }) || getComputedStyle(element).display === "contents"
-  );
+  return element.checkVisibility(VISIBLE) || getComputedStyle(element).display === "contents";
 }
