@@ -71,6 +71,33 @@ async def test_the_keys_of_a_keypad_give_no_event_and_other_digits_do(tmp_path: 
         await at.until_clicked(["5", "6", "8"])
 
 
+LARGE = """<!doctype html><html lang=en><title>Large</title><body><div id=mass hidden></div><div id=late></div>
+<form><button id=more type=button>More</button> <button id=show type=button>Show</button>
+<span id=naming>Street</span> <label id=second>Lane</label> <input id=street></form><script>
+mass.innerHTML = "<i></i>".repeat(400000);
+more.addEventListener("click", () => {
+  late.innerHTML = "<p>Say it <input id=word type=password name=sesame></p><label for=town>Town</label><input id=town>";
+  second.htmlFor = "street";
+});
+show.addEventListener("click", () => { word.outerHTML = "<input id=shown name=sesame>"; });
+</script></body></html>"""
+
+
+async def test_a_large_page_is_followed_and_what_comes_later_is_known(tmp_path: Path) -> None:
+    async with desk(tmp_path, page=LARGE) as at:
+        await at.hands.click("#street")
+        await at.hands.click("#more")
+        await asyncio.sleep(3.2)  # so seldom is a page searched
+        await at.hands.click("#show")
+        await at.hands.click("#shown")
+        await at.hands.type("hunter22")
+        await at.hands.click("#town")
+        await at.hands.click("#street")
+        await at.until_clicked(["", "More", "Show", "Town", "Lane"])
+        assert await at.events("key.rhythm") == []
+        assert await at.events("field.change") == []
+
+
 async def test_what_is_done_is_told(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         await at.hands.move(100, 100, 400, 300)

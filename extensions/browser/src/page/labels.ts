@@ -1,5 +1,7 @@
 /** The labels of fields. The browser's own `labels` walks the whole page for each field; this looks once a second. */
 
+import { Arrivals } from "./arrivals.ts";
+
 /** An index of labels is used for so long, in milliseconds. */
 const FRESH_MS = 1000;
 /** A field that has a label is asked for others so seldom, in milliseconds. */
@@ -7,6 +9,7 @@ const FRESH_LABELLED_MS = 5000;
 
 interface Index {
   until: number;
+  arrivals: Arrivals;
   byId: Map<string, Element[]>;
 }
 
@@ -29,7 +32,7 @@ function namedBy(field: Element, id: string, isLabelled: boolean): Element[] {
   }
   const root = field.getRootNode();
   if (!(root instanceof Document || root instanceof ShadowRoot)) return [];
-  const labels = indexOf(root, now).get(id) ?? [];
+  const labels = (indexOf(root, now).get(id) ?? []).filter((label) => isFor(label, field, id));
   const fresh = isLabelled || labels.length > 0 ? FRESH_LABELLED_MS : FRESH_MS;
   found.set(field, { until: now + fresh, labels });
   return labels;
@@ -51,13 +54,24 @@ export function referencesOf(element: Element): Element[] {
 }
 
 function indexOf(root: Document | ShadowRoot, now: number): Map<string, Element[]> {
-  const known = indexes.get(root);
-  if (known !== undefined && known.until > now) return known.byId;
-  const byId = new Map<string, Element[]>();
-  for (const label of root.querySelectorAll("label[for]")) {
+  const index = indexes.get(root) ?? {
+    until: 0,
+    arrivals: new Arrivals(root, "label[for]", "for"),
+    byId: new Map<string, Element[]>(),
+  };
+  if (index.until > now) return index.byId;
+  indexes.set(root, index);
+  const { all, elements } = index.arrivals.take();
+  if (all) index.byId.clear();
+  for (const label of elements) {
     const id = label.getAttribute("for") ?? "";
-    byId.set(id, [...(byId.get(id) ?? []), label]);
+    const others = (index.byId.get(id) ?? []).filter((other) => other !== label);
+    index.byId.set(id, all ? [...others, label] : [...others, label].sort(byPlace));
   }
-  indexes.set(root, { until: now + FRESH_MS, byId });
-  return byId;
+  index.until = now + FRESH_MS;
+  return index.byId;
+}
+
+function byPlace(one: Element, other: Element): number {
+  return one.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1;
 }

@@ -2,6 +2,7 @@
 
 import { globMatcher } from "../shared/globs.ts";
 import { classesSecret, completesSecret, namesSecret } from "../shared/secret_names.ts";
+import { Arrivals } from "./arrivals.ts";
 import { closestDeep, parentOf } from "./deep.ts";
 import { attributesOf, isComponent, namesAround, namesOf } from "./field_names.ts";
 import { isKeypad } from "./keypad.ts";
@@ -44,6 +45,7 @@ export class Secrets {
   readonly #names = new Set<string>();
   readonly #places = new WeakSet<Element>();
   readonly #roots = new WeakSet<Node>();
+  readonly #passwords = new WeakMap<Node, Arrivals>();
   readonly #observer: MutationObserver;
   #listed: (text: string) => boolean = () => false;
   #lists = false;
@@ -136,7 +138,9 @@ export class Secrets {
 
   #scan(root: Node): void {
     if (!(root instanceof Document || root instanceof DocumentFragment)) return;
-    for (const field of root.querySelectorAll("input[type=password]")) this.#remember(field);
+    const passwords = this.#passwords.get(root) ?? new Arrivals(root, "input[type=password]", "type");
+    this.#passwords.set(root, passwords);
+    for (const field of passwords.take().elements) this.#remember(field);
   }
 
   /** Reads what was observed but not yet delivered. */
