@@ -15,11 +15,12 @@ _TEMPORARY = ".new-"
 
 
 def make_private_folder(path: Path) -> None:
-    """Make a folder and its missing parents, readable by the user alone. StoreUnwritable: if that fails."""
+    """Make a folder and its missing parents, durably, readable by the user alone. StoreUnwritable: if that fails."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         for folder in reversed(missing):
             folder.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(folder.parent)
     except OSError as error:
         raise unwritable(path, error) from error
 

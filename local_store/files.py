@@ -19,8 +19,10 @@ RESERVE_BYTES = 256 * 1024
 
 
 def make_private_folder(path: Path) -> None:
-    """Make a folder, with its parents, that only its owner may enter; an existing one is narrowed to that."""
-    path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    """Make a folder and its missing parents, durably, that only their owner may enter; an existing one is narrowed."""
+    for folder in reversed([each for each in (path, *path.parents) if not each.exists()]):
+        folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        sync_folder(folder.parent)
     if sys.platform != "win32" and path.stat().st_mode & 0o077:
         path.chmod(PRIVATE_FOLDER)
 

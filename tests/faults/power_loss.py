@@ -1,11 +1,13 @@
 """What a disk may hold after a power cut: the writes of a process as strace saw them, replayed with parts missing.
 
 Whatever a sync call covered is there. Of every later write each sector of 512 bytes is there or not, by chance, in any
-order. Names and lengths change in the order in which they did, and what was not synced of that ends anywhere.
+order. Names and lengths change in the order in which they did, and what was not synced of that ends anywhere. A
+journalling file system brings names along with any sync; another keeps those alone whose folder was synced.
 """
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 import shutil
@@ -119,43 +121,56 @@ def _whole_lines(trace: str) -> list[str]:
 
 
 def cut_power(
-    recording: Recording, upto: int, folder: Path, chance: random.Random, *, honest: bool = True
+    recording: Recording,
+    upto: int,
+    folder: Path,
+    chance: random.Random,
+    *,
+    honest: bool = True,
+    journal: bool = True,
 ) -> list[str]:
     """Make in ``folder`` what a disk may hold after the first steps; gives what the process had said by then.
 
-    ``honest`` false: the disk ignores sync calls, as where a store forgot to make them.
+    ``honest`` false: the disk ignores sync calls, as where a store forgot to make them. ``journal`` false: a sync
+    brings along no name but those in the folder that it was asked of.
     """
     steps = recording.steps[:upto]
     synced: dict[int, int] = {}
-    names_synced = 0
+    folders = {"": 0, **{step.path: 0 for step in steps if step.kind == "folder"}}
     for place, step in enumerate(steps):
         if step.kind == "sync" and honest:
             synced[step.file] = place
-            names_synced = place  # a journalling file system: a sync brings along the names made before it
-    names_upto = chance.randint(names_synced, len(steps))
+            folders.update(dict.fromkeys(folders, place) if journal else {step.path: place})
+    upto_place = chance.randint(folders[""], len(steps))
+    names_upto = {each: upto_place if journal else chance.randint(place, len(steps)) for each, place in folders.items()}
     names: dict[str, int] = {}
     content: dict[int, bytearray] = {}
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for place, step in enumerate(steps):
-        if step.kind in {"make", "folder", "remove", "rename", "link"} and place <= names_upto:
-            _rename(step, names, folder)
+        if step.kind in {"make", "folder", "remove", "rename", "link"}:
+            if place <= names_upto[_parent(step.other or step.path)]:
+                _rename(step, names, folder)
         elif step.kind in {"write", "cut"}:
             data = content.setdefault(step.file, bytearray())
             _change(step, data, chance if place > synced.get(step.file, -1) else None)
     for path, file in names.items():
         target = folder / path
-        if not target.is_dir():
-            target.parent.mkdir(parents=True, exist_ok=True)
+        if target.parent.is_dir() and not target.is_dir():
             target.write_bytes(content.get(file, b""))
     return [word for step in steps if step.kind == "said" for word in step.data.decode().splitlines()]
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def _rename(step: Step, names: dict[str, int], folder: Path) -> None:
     if step.kind == "make":
         names[step.path] = step.file
     elif step.kind == "folder":
-        (folder / step.path).mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # its own folder is not there
+            (folder / step.path).mkdir(exist_ok=True)
     elif step.kind == "remove":
         names.pop(step.path, None)
     elif step.path in names:

@@ -15,10 +15,12 @@ from tests.faults.power_loss import CALLS, Recording, cut_power
 from tests.faults.test_fault_syscalls import run
 from tests.local_store.store_kit import SESSION, every_byte
 
-POINTS = effort(40, 100)
+POINTS = effort(80, 100)
 """In each part."""
 
 PARTS = effort(1, 10)
+
+TAIL_POINTS = 20
 
 FORGOTTEN_POINTS = effort(40, 400)
 BODY_AT = 28
@@ -38,24 +40,36 @@ if shutil.which("strace"):
 
     @pytest.mark.system
     @pytest.mark.parametrize("part", range(PARTS))
+    @pytest.mark.parametrize("journal", [True, False], ids=["journalling", "plain"])
     async def test_every_state_after_a_power_cut_is_sound_and_holds_what_was_acknowledged(
-        tmp_path: Path, recording: Recording, part: int
+        tmp_path: Path, recording: Recording, journal: bool, part: int
     ) -> None:
         chance = random.Random(3 + part)
         steps = len(recording.steps)
         assert steps > 100
         for number in range(POINTS):
             upto = chance.randint(first_said(recording), steps)
-            problem = await look(recording, upto, tmp_path / str(number), chance)
+            problem = await look(recording, upto, tmp_path / str(number), chance, journal=journal)
             assert problem is None, (number, upto, problem)
             shutil.rmtree(tmp_path / str(number))
+
+    @pytest.mark.system
+    async def test_a_tail_that_was_just_made_is_whole_or_not_there(tmp_path: Path, recording: Recording) -> None:
+        chance = random.Random(3)
+        made = next(at for at, step in enumerate(recording.steps) if step.other.endswith(".tail"))
+        begun = next(at for at, step in enumerate(recording.steps) if at > made and step.path.endswith(".tail"))
+        for upto in list(range(made + 1, begun + 1)) * TAIL_POINTS:
+            problem = await look(recording, upto, tmp_path / "home", chance)
+            assert problem is None, (upto, problem)
 
     @pytest.mark.system
     async def test_a_store_that_did_not_sync_would_be_noticed(tmp_path: Path, recording: Recording) -> None:
         chance = random.Random(3)
         first = first_said(recording)
         problems = [
-            await look(recording, chance.randint(first, len(recording.steps)), tmp_path / str(number), chance, False)
+            await look(
+                recording, chance.randint(first, len(recording.steps)), tmp_path / str(number), chance, honest=False
+            )
             for number in range(20)
         ]
         assert sum(problem is not None for problem in problems) > 5
@@ -73,11 +87,9 @@ if shutil.which("strace"):
             data = every_byte(tmp_path / str(number))
             assert not [each for each in bodies if each in data], number
 
-    async def look(
-        recording: Recording, upto: int, home: Path, chance: random.Random, honest: bool = True
-    ) -> str | None:
+    async def look(recording: Recording, upto: int, home: Path, chance: random.Random, **disk: bool) -> str | None:
         """Make a state and say what is wrong with it; ``None`` when nothing is."""
-        said = cut_power(recording, upto, home, chance, honest=honest)
+        said = cut_power(recording, upto, home, chance, **disk)
         durable = max((int(line.split()[2]) for line in said if line.startswith("durable")), default=0)
         try:
             async with await reopen(home) as store:
