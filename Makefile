@@ -61,13 +61,13 @@ types: $(READY) ## mypy --strict and pyright
 imports: $(READY) ## the invariants of ARCHITECTURE.md that are import contracts
 	$(BIN)/lint-imports
 
-lock: $(READY) ## renew the lock files from pyproject.toml
+lock: $(READY) ## renew the lock files from pyproject.toml; what is shipped is what was tested
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
 		pyproject.toml --extra dev --output-file requirements/dev.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
-		pyproject.toml --output-file requirements/device.txt
+		--constraints requirements/dev.txt pyproject.toml --output-file requirements/device.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
-		pyproject.toml --extra receiver --output-file requirements/receiver.txt
+		--constraints requirements/dev.txt pyproject.toml --extra receiver --output-file requirements/receiver.txt
 
 bench: $(READY) ## replay the shipped trace through the real processes
 	$(BIN)/python -m benchmarks.replay tests/data/traces/*.json.gz
