@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from browser_bridge import server
 from browser_bridge.gatekeeper import CHROMIUM_ID, admits
 from browser_bridge.papers import Papers
 from event_model.keys import Secret
@@ -95,6 +98,44 @@ async def test_client_that_skips_or_repeats_a_step_is_refused(world: World) -> N
             assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4403, "")
     await world.stop()
     assert await world.kept() == []
+
+
+async def closed_with(socket: ClientConnection) -> tuple[int, str] | None:
+    with pytest.raises(ConnectionClosed) as closed:
+        await asyncio.wait_for(socket.recv(), 5)
+    return None if closed.value.rcvd is None else (closed.value.rcvd.code, closed.value.rcvd.reason)
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+async def test_one_who_is_silent_in_the_handshake_is_not_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    monkeypatch.setattr(server, "HANDSHAKE_S", 0.2)
+    async with world.socket() as socket:
+        if steps:
+            await Client(socket, world.server.port).ask_for_challenge()
+        assert await closed_with(socket) == (1000, "")
+
+
+async def test_more_profiles_than_there_may_be_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MAX_GUESTS", 1)
+    async with world.client(), world.socket() as socket:
+        client = Client(socket, world.server.port, "1" * 32)
+        with pytest.raises(ConnectionClosed):
+            await client.shake_hands(world.papers.secret("1" * 32, ORIGIN))
+    async with world.client("1" * 32) as client:
+        await client.events(PAGE)
+
+
+async def test_profile_that_sends_too_fast_is_heard_more_slowly(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MESSAGES_PER_S", 20)
+    async with world.client() as client:
+        start = time.perf_counter()
+        for _ in range(30):
+            await client.send({"type": "ping"})
+        for _ in range(30):
+            await client.receive("pong")
+    assert time.perf_counter() - start > 0.4  # a second's worth passes at once
 
 
 async def test_squatter_on_the_port_learns_nothing_it_could_use(world: World) -> None:

@@ -71,7 +71,7 @@ async def test_one_who_is_let_in_or_gone_waits_no_more(world: World) -> None:
 async def test_one_who_says_too_much_is_cut_off_and_not_answered(world: World) -> None:
     (link,) = await opened(world, 1)
     with contextlib.suppress(BlockingIOError):
-        link.send(frame(1, b'"', fin=False) + frame(0, b"x") * (MAX_SAID_BYTES // 7))
+        link.send(frame(1, b'"', fin=False) + frame(0, b"x", fin=False) * (MAX_SAID_BYTES // 7))
     assert await is_cut_off(link)
     link.close()
 
