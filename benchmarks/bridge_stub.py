@@ -126,7 +126,7 @@ class Collector:
                 return
             self.connections.add(connection)
             try:
-                await connection.send(json.dumps({"type": "ready", "acked": self.acked, "state": self.state}))
+                await connection.send(json.dumps({"type": "ready", "state": self.state}))
                 async for frame in connection:
                     await self._message(connection, str(frame))
             finally:

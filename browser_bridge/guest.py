@@ -35,7 +35,6 @@ class Guest:
 
     def __init__(self, profile: str, door: PageDoor, send: Send) -> None:
         self.profile = profile
-        self.acked = 0
         self._door = door
         self._send = send
         self._pages: dict[str, _Page] = {}
@@ -52,7 +51,6 @@ class Guest:
             self._take(item, Sent(self.profile, seq, item.wall_ms))
         last = message.first + len(message.events) - 1
         if await self._door.mark(Sent(self.profile, last)):
-            self.acked = max(self.acked, last)
             self._send({"type": "ack", "seq": last})
         self.look()
 

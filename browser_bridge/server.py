@@ -183,7 +183,7 @@ class BridgeServer:
         outbox = _Outbox()
         guest = Guest(hello.profile, self._door, outbox.put_nowait)
         self._guests[guest] = outbox
-        outbox.put_nowait({"type": "ready", "acked": 0, "state": self._desk.state()})
+        outbox.put_nowait({"type": "ready", "state": self._desk.state()})
         posting = asyncio.get_running_loop().create_task(_post(connection, outbox))
         try:
             await self._converse(connection, guest, outbox)

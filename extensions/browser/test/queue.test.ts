@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { WireBody, WireEvent } from "../src/shared/wire.ts";
-import { type Change, type Disk, type PageNote, Queue, type Row } from "../src/worker/queue.ts";
+import { type Change, type Disk, type Kept, type PageNote, Queue, type Row } from "../src/worker/queue.ts";
 
 /** Keeps what was committed, as the browser's database does; what was not, is gone with the worker. */
-class Kept implements Disk {
+class Memory implements Disk {
   rows = new Map<number, Row>();
   notes = new Map<string, PageNote>();
-  next = 1;
+  next: number | null = null;
 
-  async load() {
+  async load(): Promise<Kept> {
     return { rows: [...this.rows.values()], notes: [...this.notes.values()], next: this.next };
   }
 
@@ -43,12 +43,12 @@ function numbers(queue: Queue): number[] {
 
 async function loaded(disk: Disk, maxRows?: number): Promise<Queue> {
   const queue = new Queue(disk, maxRows);
-  await queue.load();
+  await queue.load(async () => undefined);
   return queue;
 }
 
 test("events are numbered without gaps, also over the worker's death", async () => {
-  const disk = new Kept();
+  const disk = new Memory();
   await (await loaded(disk)).append("a", O, 1, [event("a", open), event("a")]);
   const queue = await loaded(disk);
   await queue.append("a", O, 2, [event("a")]);
@@ -56,7 +56,7 @@ test("events are numbered without gaps, also over the worker's death", async () 
 });
 
 test("a batch that is sent twice is taken once, also over the worker's death", async () => {
-  const disk = new Kept();
+  const disk = new Memory();
   assert.equal(await (await loaded(disk)).append("a", O, 1, [event("a", open)]), true);
   const queue = await loaded(disk);
   assert.equal(await queue.append("a", O, 1, [event("a", open)]), false);
@@ -65,7 +65,7 @@ test("a batch that is sent twice is taken once, also over the worker's death", a
 });
 
 test("what is acknowledged is gone from the disk, and its numbers are not given again", async () => {
-  const disk = new Kept();
+  const disk = new Memory();
   const queue = await loaded(disk);
   await queue.append("a", O, 1, [event("a", open), event("a")]);
   await queue.acked(2);
@@ -76,7 +76,7 @@ test("what is acknowledged is gone from the disk, and its numbers are not given 
 });
 
 test("a full queue counts what it can't take, in place", async () => {
-  const queue = await loaded(new Kept(), 3);
+  const queue = await loaded(new Memory(), 3);
   await queue.append("a", O, 1, [event("a", open), event("a"), event("a"), event("a"), event("a")]);
   await queue.append("a", O, 2, [event("a")]);
   const rows = queue.after(0, 10, 1e6);
@@ -88,7 +88,7 @@ test("a full queue counts what it can't take, in place", async () => {
 });
 
 test("a page introduces itself at the place where it is, behind the page that it is a frame of", async () => {
-  const queue = await loaded(new Kept());
+  const queue = await loaded(new Memory());
   await queue.append("f", O, 1, [event("f", { ...open, parent: "a" })]);
   await queue.append("a", O, 1, [event("a", open)]);
   await queue.append("a", O, 2, [
@@ -106,7 +106,7 @@ test("a page introduces itself at the place where it is, behind the page that it
 });
 
 test("a bridge that took more than it could say is believed", async () => {
-  const queue = await loaded(new Kept());
+  const queue = await loaded(new Memory());
   await queue.append("a", O, 1, [event("a", open), event("a"), event("a")]);
   await queue.acked(3);
   assert.equal(queue.length, 0);
@@ -115,7 +115,7 @@ test("a bridge that took more than it could say is believed", async () => {
 });
 
 test("what is taken back leaves its number free, and no batch runs over the hole", async () => {
-  const disk = new Kept();
+  const disk = new Memory();
   const queue = await loaded(disk);
   await queue.append("a", O, 1, [event("a", open), event("a", undefined, 2000), event("a", undefined, 900)]);
   assert.equal(await queue.drop((row) => row.event.wall_ms >= 2000), 1);
@@ -127,7 +127,7 @@ test("what is taken back leaves its number free, and no batch runs over the hole
 });
 
 test("a batch keeps to its number and size", async () => {
-  const queue = await loaded(new Kept());
+  const queue = await loaded(new Memory());
   await queue.append(
     "a",
     O,
@@ -138,4 +138,19 @@ test("a batch keeps to its number and size", async () => {
   const size = JSON.stringify(event("a")).length;
   assert.equal(queue.after(5, 100, size * 3).length, 3);
   assert.equal(queue.after(5, 100, 1).length, 1);
+});
+
+test("where the numbers are lost, all begins anew before one is given, and only then", async () => {
+  const disk = new Memory();
+  let begun = 0;
+  const begin = async () => {
+    assert.equal(disk.next, null);
+    begun += 1;
+  };
+  await new Queue(disk).load(begin);
+  await new Queue(disk).load(begin);
+  assert.equal(begun, 1);
+  await (await loaded(disk)).append("a", O, 1, [event("a", open)]);
+  await new Queue(disk).load(begin);
+  assert.equal(begun, 1);
 });

@@ -83,8 +83,16 @@ export class Bridge {
 
   /** Pairs by a code that the person brought: it is used once, and leaves a secret of its own. */
   async pair(port: number, code: string): Promise<boolean> {
+    // One after the other: two introductions at once would leave two sockets.
+    while (this.#opening !== null) await this.#opening;
     this.#close("paired anew");
-    return this.#introduce({ port, secret: codeSecret(code), pair: true });
+    const introduced = this.#introduce({ port, secret: codeSecret(code), pair: true });
+    this.#opening = introduced
+      .then(() => undefined)
+      .finally(() => {
+        this.#opening = null;
+      });
+    return introduced;
   }
 
   /** Sends events that wait, as many as may be under way. */
@@ -199,29 +207,37 @@ export class Bridge {
       };
       socket.onmessage = ({ data }) => {
         // Messages are taken one after the other, also those that come while one is looked at.
-        chain = chain.then(async () => {
-          const message = parsed(data);
-          if (this.#socket === socket) return this.#hear(message);
-          const step = await handshake.receive(message);
-          if ("send" in step) socket.send(JSON.stringify(step.send));
-          else if ("fail" in step) end(false, { code: step.fail, message: "" });
-          else {
-            if (step.ready.paired !== null)
-              await keepPairing({ port: given.port, secret: step.ready.paired });
-            await this.#open(socket, step.ready.acked, step.ready.state);
-            clearTimeout(timer);
-            resolve(true);
-          }
-        });
+        chain = chain
+          .then(async () => {
+            const message = parsed(data);
+            if (this.#socket === socket) return this.#hear(message);
+            const step = await handshake.receive(message);
+            if ("send" in step) socket.send(JSON.stringify(step.send));
+            else if ("fail" in step) end(false, { code: step.fail, message: "" });
+            else {
+              if (step.ready.paired !== null)
+                await keepPairing({ port: given.port, secret: step.ready.paired });
+              // It may have closed meanwhile: a line that is dead would count as one until it was silent for long.
+              if (socket.readyState !== WebSocket.OPEN) return;
+              clearTimeout(timer);
+              await this.#open(socket, step.ready.state);
+              resolve(true);
+            }
+          })
+          .catch(() => {
+            // What can't be taken in (a disk that is full) must not leave a line that hears nothing.
+            if (this.#socket === socket) this.#close("failed");
+            else end(false, { code: "bridge-protocol", message: "" });
+            resolve(false);
+          });
       };
     });
   }
 
-  async #open(socket: WebSocket, acked: number, state: State): Promise<void> {
-    await this.queue.acked(acked);
+  async #open(socket: WebSocket, state: State): Promise<void> {
     this.#socket = socket;
     this.#ready = true;
-    this.#sent = acked;
+    this.#sent = 0;
     this.#underWay = [];
     this.#known = new Set();
     this.#wait = FIRST_WAIT_MS;

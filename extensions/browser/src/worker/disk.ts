@@ -1,6 +1,6 @@
 /** The queue's place in IndexedDB. */
 
-import type { Change, Disk, PageNote, Row } from "./queue.ts";
+import type { Change, Disk, Kept, PageNote, Row } from "./queue.ts";
 
 const NAME = "overt";
 const VERSION = 1;
@@ -8,7 +8,7 @@ const VERSION = 1;
 export class IndexedDisk implements Disk {
   #database: Promise<IDBDatabase> | null = null;
 
-  async load(): Promise<{ rows: Row[]; notes: PageNote[]; next: number }> {
+  async load(): Promise<Kept> {
     const database = await this.#open();
     const stores = database.transaction(["rows", "notes", "meta"], "readonly");
     const [rows, notes, next] = await Promise.all([
@@ -16,7 +16,7 @@ export class IndexedDisk implements Disk {
       result<PageNote[]>(stores.objectStore("notes").getAll()),
       result<number | undefined>(stores.objectStore("meta").get("next")),
     ]);
-    return { rows, notes, next: next ?? 1 };
+    return { rows, notes, next: next ?? null };
   }
 
   async commit(change: Change): Promise<void> {

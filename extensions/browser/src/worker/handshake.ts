@@ -25,7 +25,7 @@ export interface Invitation {
 
 export type Step =
   | { send: object }
-  | { ready: { acked: number; state: State; paired: string | null } }
+  | { ready: { state: State; paired: string | null } }
   | { fail: "bridge-unproven" | "bridge-protocol" };
 
 type Phase = "hello-sent" | "proof-sent" | "ready" | "failed";
@@ -113,12 +113,10 @@ export class Handshake {
   }
 
   #welcomed(message: Record<string, unknown>): Step {
-    const { acked, state } = message;
-    if (typeof acked !== "number" || !Number.isSafeInteger(acked) || acked < 0 || !isState(state)) {
-      return this.#fail("bridge-protocol");
-    }
+    const { state } = message;
+    if (!isState(state)) return this.#fail("bridge-protocol");
     this.#phase = "ready";
-    return { ready: { acked, state, paired: this.#paired } };
+    return { ready: { state, paired: this.#paired } };
   }
 
   #fail(code: "bridge-unproven" | "bridge-protocol"): Step {

@@ -27,7 +27,7 @@ class Worker {
   #state: State | null = null;
   #heardAt = 0;
   #answers: Answers = {};
-  #identity: Identity | null = null;
+  #identity: Promise<Identity> | null = null;
   #syncing: Promise<void> = Promise.resolve();
 
   constructor() {
@@ -53,7 +53,13 @@ class Worker {
   }
 
   async #begin(): Promise<void> {
-    const [heard, answers] = await Promise.all([settings.heard(), settings.answers(), this.#queue.load()]);
+    const [heard, answers] = await Promise.all([
+      settings.heard(),
+      settings.answers(),
+      this.#queue.load(async () => {
+        await settings.newProfile();
+      }),
+    ]);
     this.#state = heard?.state ?? null;
     this.#heardAt = heard?.at ?? 0;
     this.#answers = answers;
@@ -186,14 +192,15 @@ class Worker {
     this.#heardAt = now;
   }
 
-  async #whoWeAre(): Promise<Identity> {
-    this.#identity ??= {
+  /** Waits for the queue: a new database has a new profile. */
+  #whoWeAre(): Promise<Identity> {
+    this.#identity ??= this.ready.then(async () => ({
       profile: await settings.profileId(),
       origin: chrome.runtime.getURL("").replace(/\/$/, ""),
       version: chrome.runtime.getManifest().version,
       browser: __BROWSER__,
       language: chrome.i18n.getUILanguage(),
-    };
+    }));
     return this.#identity;
   }
 }

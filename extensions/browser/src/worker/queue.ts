@@ -41,9 +41,16 @@ export interface Change {
   next: number;
 }
 
+/** What lay on the disk; `next` is null where nothing was ever written down. */
+export interface Kept {
+  rows: Row[];
+  notes: PageNote[];
+  next: number | null;
+}
+
 /** Where the rows lie. The contract: what `commit` returned from is there at the next `load`, all or nothing. */
 export interface Disk {
-  load(): Promise<{ rows: Row[]; notes: PageNote[]; next: number }>;
+  load(): Promise<Kept>;
   commit(change: Change): Promise<void>;
 }
 
@@ -57,11 +64,18 @@ export class Queue {
     readonly maxRows: number = MAX_ROWS,
   ) {}
 
-  async load(): Promise<void> {
+  /**
+   * Reads what lies on the disk. Where that is nothing, `begin` is called before the first number is given: the browser may
+   * throw a database away, and numbers that begin anew would be taken for those that the bridge had already.
+   */
+  async load(begin: () => Promise<void>): Promise<void> {
     const { rows, notes, next } = await this.disk.load();
     this.#rows = rows.sort((one, two) => one.seq - two.seq);
     this.#notes = new Map(notes.map((note) => [note.page, note]));
-    this.#next = Math.max(next, (this.#rows.at(-1)?.seq ?? 0) + 1);
+    this.#next = Math.max(next ?? 1, (this.#rows.at(-1)?.seq ?? 0) + 1);
+    if (next !== null) return;
+    await begin();
+    await this.#commit({});
   }
 
   get length(): number {

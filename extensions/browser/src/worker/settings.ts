@@ -10,15 +10,19 @@ export interface Heard {
   at: number;
 }
 
-/** Gives the profile's id: 32 random hex digits, made once. */
+/** Gives the profile's id: 32 hex digits. */
 export async function profileId(): Promise<string> {
   const { profile } = await chrome.storage.local.get<{ profile?: string }>("profile");
-  if (profile !== undefined) return profile;
-  const made = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, "0"),
-  );
-  await chrome.storage.local.set({ profile: made.join("") });
-  return made.join("");
+  return profile ?? (await newProfile());
+}
+
+/** Makes the profile's id anew, at random. What was agreed with the bridge was for the old one. */
+export async function newProfile(): Promise<string> {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const profile = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  await Promise.all([chrome.storage.session.remove("invitation"), chrome.storage.local.remove("pairing")]);
+  await chrome.storage.local.set({ profile });
+  return profile;
 }
 
 export async function answers(): Promise<Answers> {
@@ -43,9 +47,8 @@ export async function invitation(): Promise<Invitation | null> {
   return kept.invitation ?? null;
 }
 
-export async function keepInvitation(value: Invitation | null): Promise<void> {
-  if (value === null) await chrome.storage.session.remove("invitation");
-  else await chrome.storage.session.set({ invitation: value });
+export async function keepInvitation(value: Invitation): Promise<void> {
+  await chrome.storage.session.set({ invitation: value });
 }
 
 /** Gives what a pairing by code left; it outlives the browser, because no native host would bring another. */
