@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,33 @@ async def test_what_waits_for_the_bridge_outlives_the_browser_and_comes_once(tmp
                 at = await captured_tab(house, browser, origin)
                 await at.hands.click("#b0")
                 await at.until_clicked(["zero", "one", "two", "zero"])
+        finally:
+            await house.stop_bridge()
+            await house.close()
+
+
+async def test_a_database_that_the_browser_threw_away_costs_no_event_that_comes_after(tmp_path: Path) -> None:
+    house = WebHouse(tmp_path)
+    with serve_page(TICKETS.encode(), {}) as origin:
+        await house.found_web_study([origin], "content")
+        await house.join()
+        house.introduce("chromium")
+        try:
+            async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
+                await browser.consent([origin])
+                at = await captured_tab(house, browser, origin)
+                for _ in range(5):
+                    await at.hands.click("#b0")
+                await at.until_clicked(["zero"] * 5)
+                kept = browser.profile / "Default" / "IndexedDB"
+            folders = list(kept.glob("chrome-extension_*"))
+            assert folders
+            for folder in folders:
+                shutil.rmtree(folder)
+            async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
+                at = await captured_tab(house, browser, origin)
+                await at.hands.click("#b1")  # numbered from 1 again: nobody may take it for the first click
+                await at.until_clicked([*["zero"] * 5, "one"])
         finally:
             await house.stop_bridge()
             await house.close()
