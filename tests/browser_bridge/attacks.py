@@ -38,6 +38,7 @@ WRONG_ORIGINS: list[tuple[str, ...]] = [
     (CHROMIUM_ORIGIN, CHROMIUM_ORIGIN),
     (CHROMIUM_ORIGIN, "https://evil.example"),
     ("moz-extension://zzzzzzzz-0000-0000-0000-000000000000",),
+    ("moz-extension://01234567-89ab-cdef-0123-456789abcdef.evil.example",),
     (f"{CHROMIUM_ORIGIN}, {CHROMIUM_ORIGIN}",),
 ]
 WRONG_HOSTS = [

@@ -16,7 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from browser_bridge import server
 from browser_bridge.gatekeeper import CHROMIUM_ID, admits
-from browser_bridge.papers import Papers
+from browser_bridge.papers import MAX_PAIRED, Papers
+from event_model.errors import FormatError
 from event_model.keys import Secret
 from tests.browser_bridge.attacks import MALFORMED, TERABYTE, WRONG_HOSTS, WRONG_ORIGINS, frame, request
 from tests.browser_bridge.bridge_world import FOCUS, ORIGIN, PAGE, Client, World
@@ -216,6 +217,33 @@ def test_files_are_the_persons_alone(tmp_path: Path) -> None:
     assert papers.folder.stat().st_mode & 0o077 == 0
     for path in papers.folder.iterdir():
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_folder_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    (tmp_path / "bridge").mkdir(mode=0o755)
+    papers = Papers(tmp_path)
+    papers.key()
+    assert papers.folder.stat().st_mode & 0o077 == 0
+
+
+def test_damaged_key_is_told_and_never_used(tmp_path: Path) -> None:
+    papers = Papers(tmp_path)
+    papers.key()
+    (papers.folder / "key").write_bytes(b"short")
+    with pytest.raises(FormatError, match="damaged") as told:
+        papers.secret("1" * 32, ORIGIN)
+    assert told.value.code == "bridge-key-damaged"
+    assert told.value.hint
+
+
+def test_oldest_pairing_goes_where_there_are_too_many(tmp_path: Path) -> None:
+    papers = Papers(tmp_path)
+    papers.make()
+    for at in range(MAX_PAIRED + 1):
+        papers.keep_paired(f"{at:032x}", ORIGIN, Secret(b"s" * 32))
+    assert papers.paired(f"{0:032x}", ORIGIN) is None
+    assert papers.paired(f"{1:032x}", ORIGIN) is not None
+    assert papers.unpair() == MAX_PAIRED
 
 
 def test_pairing_code_ends_after_five_minutes(tmp_path: Path) -> None:

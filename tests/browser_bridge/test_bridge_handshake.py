@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 
 from browser_bridge.handshake import NEXT, Handshake, Keyring, State
-from browser_bridge.messages import ClientProof, Events, Hello, Incoming, Pages, Ping, Request, decode
+from browser_bridge.messages import (
+    MAX_BATCH,
+    MAX_PAGES,
+    ClientProof,
+    Events,
+    Hello,
+    Incoming,
+    Pages,
+    Ping,
+    Request,
+    decode,
+)
 from browser_bridge.proofs import bridge_proof, client_proof, paired_secret, profile_secret, to_text
 from event_model.errors import FormatError
 from event_model.keys import Secret
@@ -19,6 +30,8 @@ from event_model.keys import Secret
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "bridge.json").read_text("utf-8"))
 BOUND = VECTORS["bound"]
 SECRET = Secret(base64.urlsafe_b64decode(VECTORS["secret"] + "="))
+EVENT = '{"page":"p","wall_ms":1,"body":{}}'
+OPEN = '{"page":"p","url":"https://x.example","open":{}}'
 HELLO = Hello(1, BOUND["profile"], BOUND["nonce"], "1", "chromium")
 
 
@@ -69,6 +82,22 @@ def test_unknown_profile_gets_a_challenge_that_no_proof_meets() -> None:
     assert shaking.state is State.REFUSED
 
 
+def test_secret_of_an_unknown_profile_is_random_each_time() -> None:
+    answer = base64.urlsafe_b64decode(BOUND["answer"] + "==")
+    proofs = set()
+    for filling in (b"a", b"b"):
+        shaking = Handshake(
+            origin=BOUND["origin"],
+            port=BOUND["port"],
+            keyring=Keyring(secret=lambda *_: None, code=lambda: None),
+            random=lambda count, filling=filling: answer if count == len(answer) else filling * count,  # type: ignore[misc]
+        )
+        told = shaking.receive(HELLO)
+        assert told is not None
+        proofs.add(told["proof"])
+    assert len(proofs) == 2
+
+
 def test_nothing_leads_on_but_the_table() -> None:
     messages: list[Incoming] = [
         HELLO,
@@ -105,6 +134,8 @@ def test_other_version_is_refused() -> None:
         '{"type":"events","first":0,"events":[]}',
         '{"type":"events","first":1,"events":[]}',
         '{"type":"proof","proof":"short"}',
+        f'{{"type":"events","first":1,"events":[{",".join([EVENT] * (MAX_BATCH + 1))}]}}',
+        f'{{"type":"pages","pages":[{",".join([OPEN] * (MAX_PAGES + 1))}]}}',
         '{"type":"events","first":1e400,"events":[]}',
         b"\xff\xfe",
         "[" * 100_000,
@@ -113,3 +144,8 @@ def test_other_version_is_refused() -> None:
 def test_malformed_message_is_a_format_error(text: str | bytes) -> None:
     with pytest.raises(FormatError):
         decode(text)
+
+
+def test_largest_batch_and_list_of_pages_are_messages() -> None:
+    decode(f'{{"type":"events","first":1,"events":[{",".join([EVENT] * MAX_BATCH)}]}}')
+    decode(f'{{"type":"pages","pages":[{",".join([OPEN] * MAX_PAGES)}]}}')
