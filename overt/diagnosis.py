@@ -22,7 +22,7 @@ from capture_gate.host import HOST_VARIABLE, OWN, is_remote
 from event_model.errors import OvertError
 from overt import __version__
 from overt.device import Device
-from overt.setup.changes import CopyFolder, WriteFile
+from overt.setup.changes import CopyFolder, Introduce, WriteFile
 from overt.setup.plan import Surroundings
 from overt.setup.targets import TARGETS, VSCODE_ID
 
@@ -223,6 +223,8 @@ def _plugins(here: Surroundings) -> Iterator[Finding]:
                 yield _plugin(name, same=change.done(), detail=str(change.target))
             elif isinstance(change, WriteFile) and change.path.exists():
                 yield from _started_by(name, change.path)
+            elif isinstance(change, Introduce) and change.made():
+                yield _introduced(name, change)
     folder = here.user_home / ".vscode" / "extensions"
     for each in sorted(folder.glob(f"{VSCODE_ID}-*")):
         version = each.name.removeprefix(f"{VSCODE_ID}-")
@@ -236,6 +238,14 @@ def _started_by(name: str, path: Path) -> Iterator[Finding]:
         gone = said[1] if said else "nothing"
         hint = f"`overt setup {name}` names the one that is here."
         yield _wrong(f"plugin {name}", f"{path} names {gone}, which can't be run", "plugin-command-gone", hint)
+
+
+def _introduced(name: str, change: Introduce) -> Finding:
+    """Look whether what a browser starts is what this overt would have it start."""
+    if change.done():
+        return _fine(f"browser {name}", f"finds the bridge by {change.plan.manifest_path}")
+    detail = f"{change.plan.manifest_path} or {change.plan.launcher_path} is not as overt {__version__} writes it"
+    return _wrong(f"browser {name}", detail, "browser-differs", f"`overt setup {name}` renews it.")
 
 
 def _plugin(name: str, *, same: bool, detail: str) -> Finding:

@@ -82,7 +82,7 @@ def _carry_out(plans: list[Plan], *, undo: bool, yes: bool, as_json: bool) -> No
         raise click.UsageError("--json changes nothing without --yes; --print --json says what would change.")
     made: list[dict[str, Any]] = []
     for plan in plans:
-        todo = [change for change in plan.changes if undo or not change.done()]
+        todo = [change for change in plan.changes if (change.made() if undo else not change.done())]
         if not as_json:
             _announce(plan, [change.describe() for change in todo], undo=undo)
         if todo and (yes or click.confirm("Take this back?" if undo else "Do this?", default=not undo)):

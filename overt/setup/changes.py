@@ -28,6 +28,10 @@ class Change(Protocol):
         """Say whether nothing is left to do."""
         ...
 
+    def made(self) -> bool:
+        """Say whether there is anything to take back, of this version or another."""
+        ...
+
     def apply(self) -> None:
         """Do it; doing it again changes nothing."""
         ...
@@ -50,6 +54,10 @@ class CopyFolder(msgspec.Struct, frozen=True):
     def done(self) -> bool:
         """Compare every file."""
         return all(_read(self.target / name) == _read(self.source / name) for name in self._files())
+
+    def made(self) -> bool:
+        """Look for the folder."""
+        return self.target.exists()
 
     def apply(self) -> None:
         """Copy; files of an older version that are no more are left to ``undo``."""
@@ -85,6 +93,10 @@ class WriteFile(msgspec.Struct, frozen=True):
         """Compare it."""
         return _read(self.path) == self.text.encode()
 
+    def made(self) -> bool:
+        """Look for the file."""
+        return self.path.exists()
+
     def apply(self) -> None:
         """Write it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,6 +121,10 @@ class MarkedBlock(msgspec.Struct, frozen=True):
     def done(self) -> bool:
         """Look for the lines."""
         return self._block() in self._text()
+
+    def made(self) -> bool:
+        """Look for the marks."""
+        return self._begin in self._text()
 
     def apply(self) -> None:
         """Add the lines, in the place of an older block."""
@@ -166,6 +182,10 @@ class RunCommand(msgspec.Struct, frozen=True):
         """Ask the editor."""
         return self.name.casefold() in _run(self.listing).casefold().split()
 
+    def made(self) -> bool:
+        """Ask the editor."""
+        return self.done()
+
     def apply(self) -> None:
         """Run it."""
         _run(self.arguments)
@@ -190,6 +210,10 @@ class Introduce(msgspec.Struct, frozen=True):
         """Compare both files."""
         wanted = ((self.plan.manifest_path, self.plan.manifest), (self.plan.launcher_path, self.plan.launcher))
         return all(_read(path) == text.encode() for path, text in wanted)
+
+    def made(self) -> bool:
+        """Look for the manifest: the launcher stays for other browsers."""
+        return self.plan.manifest_path.exists()
 
     def apply(self) -> None:
         """Write them."""

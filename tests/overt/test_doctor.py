@@ -16,7 +16,7 @@ from overt import __version__
 from overt.device import Device
 from overt.diagnosis import Finding, diagnose
 from overt.setup.plan import Surroundings, find_plugin
-from overt.setup.targets import neovim
+from overt.setup.targets import TARGETS, neovim
 from tests.lsp_collector.lsp_person import Participant
 
 TOOLS = Path(sys.executable).parent
@@ -146,6 +146,18 @@ def test_a_plugin_whose_overt_is_gone(person: Participant) -> None:
     assert "/gone/python3" in look(person)["plugin neovim"].detail
     started_by.apply()
     assert wrong(person) == {}
+
+
+def test_a_browser_that_is_introduced_to_another_overt(person: Participant) -> None:
+    user = person.home.parent / "user"
+    here = Surroundings(user, person.home, sys.executable, "linux", {}, lambda _: None, find_plugin)
+    (change,) = TARGETS["chromium"](here).changes
+    assert "browser chromium" not in look(person)
+    change.apply()
+    assert look(person)["browser chromium"].ok
+    (person.home / "bridge" / "native-host").unlink()
+    assert wrong(person) == {"browser chromium": "browser-differs"}
+    assert "overt setup chromium" in look(person)["browser chromium"].hint
 
 
 def test_looking_changes_nothing(tmp_path: Path, person: Participant) -> None:

@@ -211,8 +211,9 @@ def test_command_says_does_and_takes_back(tmp_path: Path) -> None:
     assert told["tool"] == "firefox"
     assert json.loads(manifest.read_text("utf-8"))["allowed_extensions"] == ["browser@overt.invalid"]
     assert "Nothing is left to do" in run(tmp_path, "firefox", "--yes").stdout
-    run(tmp_path, "firefox", "--undo", "--yes")
+    assert "Taken back." in run(tmp_path, "firefox", "--undo", "--yes").stdout
     assert not manifest.exists()
+    assert "There is nothing to take back." in run(tmp_path, "firefox", "--undo", "--yes").stdout
     assert run(tmp_path, "firefox", "--json").returncode == 2
     assert run(tmp_path, "notepad").returncode == 2
     assert "neovim" in run(tmp_path).stdout
