@@ -8,14 +8,14 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import httpx
 
-ROOT = Path(__file__).parents[2]
+from tests.apart import programs_apart
+
 START_S = 90.0
 TOKEN = "token-of-the-notebook-server"
 
@@ -37,8 +37,9 @@ async def jupyterlab(folder: Path) -> AsyncIterator[str]:
     """Run JupyterLab on an empty folder, with a home of its own."""
     port = free_port()
     (folder / "work").mkdir(parents=True)
+    python = str(programs_apart("jupyterlab", "jupyterlab.txt") / "python")
     command = (
-        str(_jupyterlab() / "python"), "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
+        python, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
         f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}",
         f"--ServerApp.root_dir={folder / 'work'}", "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
@@ -83,19 +84,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _jupyterlab() -> Path:
-    """Find JupyterLab's own environment, and make it from its lock if need be."""
-    folder = ROOT / ".servers" / "jupyterlab"
-    lock = ROOT / "requirements" / "jupyterlab.txt"
-    stamp = folder / ".ready"
-    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
-        uv = str(Path(sys.executable).parent / "uv")
-        subprocess.run([uv, "venv", "-q", "--clear", "--python", sys.executable, str(folder)], check=True)
-        python = str(folder / "bin" / "python")
-        subprocess.run(
-            [uv, "pip", "install", "-q", "--python", python, "--require-hashes", "-r", str(lock)], check=True
-        )
-        stamp.write_bytes(lock.read_bytes())
-    return folder / "bin"

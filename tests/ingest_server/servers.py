@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,9 +17,9 @@ import httpx
 import msgspec
 import psycopg
 
+from tests.apart import programs_apart
 from tests.ingest_server.sigv4 import signed_headers
 
-ROOT = Path(__file__).parents[2]
 ACCESS_KEY = "overt:test"
 SECRET_KEY = "secret"
 REGION = "us-east-1"
@@ -62,7 +61,7 @@ def postgres() -> Iterator[str]:
 @contextmanager
 def s3(folder: Path) -> Iterator[S3Server]:
     """Run an S3 server below ``folder``: one node, one replica."""
-    programs = _swift_programs()
+    programs = programs_apart("swift", "s3_server.txt")
     ports = dict(zip(("proxy", "account", "container", "object"), free_ports(4), strict=True))
     settings = folder / "etc"
     settings.mkdir(parents=True)
@@ -120,19 +119,6 @@ def _user() -> str:
     import pwd
 
     return pwd.getpwuid(os.geteuid()).pw_name
-
-
-def _swift_programs() -> Path:
-    """Find the S3 server's own environment, and make it from its lock if need be."""
-    folder = ROOT / ".servers" / "swift"
-    lock = ROOT / "requirements" / "s3_server.txt"
-    stamp = folder / ".ready"
-    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        install = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(lock)]
-        subprocess.run(install, check=True)
-        stamp.write_bytes(lock.read_bytes())
-    return folder / "bin"
 
 
 def _make_ring(programs: Path, settings: Path, name: str, port: int) -> None:
