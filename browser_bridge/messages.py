@@ -64,7 +64,7 @@ class Pages(_In, frozen=True, tag="pages"):
 
 
 class EventItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One event of one page; ``url`` is the page's origin, in ``page.open`` only."""
+    """One event of one page; ``url`` is the page's origin, read with ``page.open`` only."""
 
     page: PageId
     wall_ms: Wall
