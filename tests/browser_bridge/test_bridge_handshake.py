@@ -139,6 +139,7 @@ def test_other_version_is_refused() -> None:
         '{"type":"events","first":1e400,"events":[]}',
         b"\xff\xfe",
         "[" * 100_000,
+        '{"type":"request","id":1,"method":"x","params":{"a":' + "[" * 100_000,
     ],
 )
 def test_malformed_message_is_a_format_error(text: str | bytes) -> None:
