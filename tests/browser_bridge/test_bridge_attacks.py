@@ -139,6 +139,12 @@ async def test_profile_that_sends_too_fast_is_heard_more_slowly(world: World, mo
     assert time.perf_counter() - start > 0.4  # a second's worth passes at once
 
 
+async def test_handshake_is_made_once(world: World) -> None:
+    async with world.client() as client:
+        await client.send({"type": "proof", "proof": "A" * 43})
+        assert await closed_with(client.socket) == (4403, "")
+
+
 async def test_squatter_on_the_port_learns_nothing_it_could_use(world: World) -> None:
     """Whoever listens in the bridge's place sees a nonce and a profile, and can't make the bridge's proof."""
     from browser_bridge.proofs import bridge_proof
