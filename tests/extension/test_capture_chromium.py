@@ -52,6 +52,14 @@ async def test_a_secret_field_is_known_by_what_stands_around_it() -> None:
     assert {"typed_name", "typed_remarks", "typed_slotted", "typed_closed", "typed_town"} <= set(result["at_content"])
 
 
+async def test_a_secret_field_that_the_page_disguises_gives_no_event() -> None:
+    canaries = read_canaries(HERE / "lobby.json")
+    result = await run("chromium", (HERE / "lobby.html").read_bytes(), canaries, ["content"])
+    assert result["secret_field_events"] == 0
+    assert result["at_content_never"] == []
+    assert {"typed_visitor", "typed_host", "typed_order"} <= set(result["at_content"])
+
+
 DIGITS = """<!doctype html><html lang=en><title>Digits</title><style>button{width:30px;height:24px}</style>
 <div id=pad></div><div id=table><table><tr id=row></tr></table></div><div id=score></div><div id=month></div><script>
 const keys = (from, to) => Array.from({length: to - from + 1}, (_, at) => `<button>${from + at}</button>`).join("");

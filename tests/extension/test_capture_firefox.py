@@ -16,3 +16,11 @@ async def test_firefox_keeps_no_planted_string_and_no_event_of_a_secret_field() 
     assert result["of"] == 44
     assert result["secret_field_events"] == 0
     assert result["events"]["shape"] > 40
+
+
+async def test_firefox_takes_no_event_of_a_secret_field_that_the_page_disguises() -> None:
+    canaries = read_canaries(HERE / "lobby.json")
+    result = await run("firefox", (HERE / "lobby.html").read_bytes(), canaries, ["content"])
+    assert result["secret_field_events"] == 0
+    assert result["at_content_never"] == []
+    assert {"typed_visitor", "typed_host", "typed_order"} <= set(result["at_content"])

@@ -94,8 +94,12 @@ test("names of secret fields are known in several languages and spellings", () =
     "password newPassword user_pwd pin cardPin one-time-code otpCode Kennwort Passwort-wiederholen Kreditkartennummer " +
     "cvc2 api_key clientSecret mot-de-passe contraseña пароль 密码 パスワード TOTP tan iban";
   for (const name of secret.split(" ")) assert.ok(namesSecret(name), name);
+  const told =
+    "Enter the 6-digit code|Der sechsstellige Code|The code that we sent you|Code aus Ihrer App|Log-in code|Access code";
+  for (const name of told.split("|")) assert.ok(namesSecret(name), name);
   const plain =
-    "email fullname subject spinner opinion shipping tangent company message passenger compass title step1";
+    "email fullname subject spinner opinion shipping tangent company message passenger compass title step1 " +
+    "order-code postcode promo-code country-code pincode 8-stellige-Kundennummer";
   for (const name of plain.split(" ")) assert.ok(!namesSecret(name), name);
   assert.ok(completesSecret("section-a cc-number"));
   assert.ok(completesSecret("one-time-code"));

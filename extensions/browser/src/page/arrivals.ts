@@ -1,5 +1,7 @@
 /** Looks for elements of a kind in a tree. A large one is walked once, and then only what has come into it since. */
 
+import { allIn } from "./own.ts";
+
 /** A tree that takes longer to walk than this is followed, in milliseconds; any other costs less to walk again. */
 const LONG_WALK_MS = 1;
 /** So much is noted of what comes; with more the tree is walked again, and no longer followed until then. */
@@ -37,7 +39,7 @@ export class Arrivals {
       this.#came.clear();
       return { all: false, elements };
     }
-    const elements = Array.from(this.root.querySelectorAll(this.selector));
+    const elements = allIn(this.root, this.selector);
     const ended = performance.now();
     if (ended - began > LONG_WALK_MS) this.#follow(ended + MAX_FOLLOWED_MS);
     else this.#unfollow();

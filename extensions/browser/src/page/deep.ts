@@ -1,5 +1,7 @@
 /** The way through shadow trees: an extension sees open and closed ones alike, the page's own events do not tell. */
 
+import { own, parentElementOf } from "./own.ts";
+
 interface FirefoxElement {
   openOrClosedShadowRoot?: ShadowRoot | null;
 }
@@ -35,7 +37,7 @@ export function targetOf(event: Event, point?: Point): Element {
   if (event.target instanceof Element && shadowOf(event.target) === null) return event.target;
   const first = event.composedPath()[0] ?? event.target;
   return innermost(
-    first instanceof Element ? first : (document.activeElement ?? document.documentElement),
+    first instanceof Element ? first : (own("activeElement") ?? own("documentElement")),
     point,
   );
 }
@@ -54,19 +56,33 @@ function innermost(host: Element, point?: Point): Element {
 
 /** Gives the element above, out of a shadow tree into its host. */
 export function parentOf(element: Element): Element | null {
-  if (element.parentElement !== null) return element.parentElement;
+  const above = parentElementOf(element);
+  if (above !== null) return above;
   const root = element.parentNode;
   return root instanceof ShadowRoot ? root.host : null;
 }
 
 /** Finds the nearest element that matches, from this one up, through shadow trees. */
 export function closestDeep(element: Element, selector: string): Element | null {
-  let at: Element | null = element;
-  for (let depth = 0; at !== null && depth < MAX_DEPTH; depth += 1) {
+  for (let at: Element | null = element; at !== null; at = hostOf(at)) {
     const found: Element | null = at.closest(selector);
     if (found !== null) return found;
-    const root: Node = at.getRootNode();
-    at = root instanceof ShadowRoot ? root.host : null;
   }
   return null;
+}
+
+/** Gives what carries the shadow tree that an element stands in. */
+function hostOf(element: Element): Element | null {
+  const root = element.getRootNode();
+  return root instanceof ShadowRoot ? root.host : null;
+}
+
+/** Gives the slot of a component's tree, open or closed, in which a child of the component is shown. */
+export function slotOf(element: Element): Element | null {
+  const parentElement = parentElementOf(element);
+  const root = parentElement === null ? null : shadowOf(parentElement);
+  if (root === null) return null;
+  if (element.assignedSlot !== null) return element.assignedSlot;
+  const slots = Array.from(root.querySelectorAll("slot"));
+  return slots.find((slot) => slot.assignedElements().includes(element)) ?? null;
 }

@@ -5,8 +5,9 @@ import type { WireElement } from "../shared/wire.ts";
 import { knownTag, type Role } from "../shared/words.ts";
 import { parentOf } from "./deep.ts";
 import { nameOf, roleOf } from "./names.ts";
+import { own } from "./own.ts";
 import { isMarkedPrivate, isPrivate } from "./privates.ts";
-import { isField } from "./secrets.ts";
+import { isField } from "./telling.ts";
 import { ownText } from "./text.ts";
 
 /** For so long a description is used again, in milliseconds: a double click, a key after a key. */
@@ -118,9 +119,10 @@ function headingBefore(element: Element): Context {
 /** Writes tag names with their place among equals, from the body down; long ones lose their beginning. */
 function pathOf(element: Element): string {
   const steps: string[] = [];
+  const body = own("body");
   let length = 0;
   let at: Element | null = element;
-  for (let step = 0; at !== null && step < MAX_CLIMB && at !== document.body; step += 1) {
+  for (let step = 0; at !== null && step < MAX_CLIMB && at !== body; step += 1) {
     const name = `${knownTag(at.localName)}:${placeOf(at)}`;
     const shadowed = at.parentElement === null && at.parentNode instanceof ShadowRoot;
     length += name.length + (shadowed ? 9 : 1);

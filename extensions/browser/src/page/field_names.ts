@@ -1,14 +1,10 @@
 /** All that a page says of what a field is for: in attributes, in labels, and in what stands beside and around it. */
 
 import { parentOf, shadowOf } from "./deep.ts";
-import { labelsOf, referencesOf } from "./labels.ts";
+import { describersOf, labelsOf, referencesOf } from "./labels.ts";
+import { attributesOf, isComponent } from "./telling.ts";
 import { ownText } from "./text.ts";
 
-/** Attributes that name a field for people, and those by which frameworks and tests know it. */
-const ATTRIBUTES =
-  "name id aria-label placeholder title label formcontrolname ng-model data-testid data-test data-cy data-qa data-name data-field".split(
-    " ",
-  );
 const MAX_NAME = 200;
 /** What stands beside a field and is longer than this is no label but a sentence, in characters. */
 const MAX_BESIDE = 40;
@@ -19,42 +15,41 @@ const MAX_AROUND = 6;
 /** Labels of one component. */
 const MAX_LABELS = 4;
 const GROUP = "fieldset,[role=group],[role=radiogroup]";
+/** What stands alone in these without a name of its own is named by them. */
+const ROOM = "dialog,[role=dialog],[role=alertdialog],form";
+const HEADING = "h1,h2,h3,h4,h5,h6,[role=heading]";
 /** What stands before these is no label of a field in them. */
 const APART = "form,fieldset,tr,table,section,article,main,dialog,body";
 const FIELDS = "input,textarea,select";
 
 /** Gives the names of a field: its own and its labels'. */
 export function namesOf(field: Element): string[] {
-  return told([...attributesOf(field), ...[...referencesOf(field), ...labelsOf(field)].map(ownText)]);
+  const labels = [...referencesOf(field), ...labelsOf(field)].map(ownText);
+  const beside = describersOf(field).map(ownText);
+  return told([...attributesOf(field), ...labels, ...beside.filter((text) => text.length <= MAX_BESIDE)]);
 }
 
 /** Gives what a field without a label has beside it, and the names of the groups and components that it stands in. */
 export function namesAround(field: Element): string[] {
-  const names = isLabelled(field) ? [] : [textBeside(field)];
+  const labelled = isLabelled(field);
+  const names = labelled ? [] : [textBeside(field)];
+  const named = labelled || (field.getAttribute("placeholder") ?? field.getAttribute("title") ?? "") !== "";
   let at = parentOf(field);
   for (let step = 0; at !== null && step < MAX_AROUND; step += 1) {
     if (isComponent(at)) names.push(...attributesOf(at), ...labelsIn(at));
     else if (at.matches(GROUP)) names.push(at.getAttribute("aria-label") ?? "", ...legendsOf(at));
+    else if (!named && at.matches(ROOM)) names.push(at.getAttribute("aria-label") ?? "", ...titlesOf(at));
     at = parentOf(at);
   }
   return told(names);
-}
-
-/** Says whether an element is of the page's own making: it may be a field that the browser knows nothing of. */
-export function isComponent(element: Element): boolean {
-  return element.localName.includes("-");
-}
-
-/** Gives what an element's own attributes call it. */
-export function attributesOf(element: Element): string[] {
-  return ATTRIBUTES.map((name) => element.getAttribute(name) ?? "");
 }
 
 function told(names: readonly string[]): string[] {
   return names.filter((name) => name !== "").map((name) => name.slice(0, MAX_NAME));
 }
 
-function isLabelled(field: Element): boolean {
+/** Says whether a field has a label, as against words that stand somewhere near it. */
+export function isLabelled(field: Element): boolean {
   const labels = [...referencesOf(field), ...labelsOf(field)].map(ownText);
   return [field.getAttribute("aria-label") ?? "", ...labels].some((label) => label.trim() !== "");
 }
@@ -62,6 +57,11 @@ function isLabelled(field: Element): boolean {
 function legendsOf(group: Element): string[] {
   const legend = Array.from(group.children).find((child) => child.localName === "legend");
   return [...referencesOf(group), ...(legend ? [legend] : [])].map(ownText);
+}
+
+function titlesOf(room: Element): string[] {
+  const heading = room.querySelector(HEADING);
+  return [...referencesOf(room), ...(heading ? [heading] : [])].map(ownText);
 }
 
 /** A component may write the label of the field that was put into it in a tree of its own. */

@@ -85,7 +85,7 @@ function writeSubmit(recorder: Recorder, form: HTMLFormElement, submitter: HTMLE
 }
 
 function writeChange(recorder: Recorder, field: Element): void {
-  if (!recorder.mayLook(field)) return;
+  if (!recorder.mayKeep(field)) return;
   const entered = isControl(field) ? enteredInto(field) : enteredAsText(field);
   if (entered === null || looksLikeCard(entered.value)) return;
   recorder.settle();

@@ -1,4 +1,4 @@
-/** Keypads that a page draws for a PIN: which of their keys was pressed is the secret itself. */
+/** Keypads and keyboards that a page draws for a PIN or a password: which of their keys was pressed is the secret. */
 
 import { parentOf } from "./deep.ts";
 
@@ -8,21 +8,39 @@ const MAX_STEPS = 5;
 const MAX_INNER = 3;
 /** A pad has a dozen keys and what stands around them; a page has more. */
 const MAX_ELEMENTS = 80;
+/** As much for a keyboard. */
+const MAX_OF_KEYBOARD = 250;
 const DIGITS = 10;
-/** Characters of a number with the white space around it. */
+/** Keys of a keyboard with a letter on them: the fewest that an alphabet needs. */
+const LETTERS = 20;
+/** Characters of a sign with the white space around it. */
 const MAX_TEXT = 8;
 const KEY = "button,a,input,[role=button],[tabindex]";
 /** Inputs whose value is what stands on them. */
 const BUTTONS = new Set(["button", "submit"]);
-const CELL = "td,th,[role=cell],[role=gridcell]";
+const CELL = "td,th,[role=cell],[role=gridcell],[role=columnheader],[role=rowheader]";
+const NUMBER = /^\d+$/;
+const LETTER = /^\p{L}$/u;
 
-/** Says whether an element is a key, with one digit on it, of a pad that has all ten and no higher number. */
+/**
+ * Says whether an element is a key, with one digit on it, of a pad that has all ten and no higher number; or one of a
+ * keyboard, with one letter on it.
+ */
 export function isKeypad(element: Element): boolean {
-  if (numberOn(element)?.length !== 1) return false;
+  if (isKey(element)) return true;
+  const key = element.closest(KEY);
+  return key !== null && key !== element && isKey(key);
+}
+
+function isKey(element: Element): boolean {
+  const sign = signOn(element);
+  if (sign === null || sign.length !== 1) return false;
   if (element.closest(CELL) !== null && element.closest(KEY) === null) return false;
+  // A register of names from A to Z is made of links.
+  if (!NUMBER.test(sign)) return element.closest("a[href]") === null && isOfKeyboard(element);
   let at = parentOf(element);
   for (let step = 0; at !== null && step < MAX_STEPS; step += 1) {
-    const numbers = numbersIn(at);
+    const numbers = signsIn(at, NUMBER, MAX_ELEMENTS);
     if (numbers === null || numbers.size > DIGITS) return false;
     if (numbers.size === DIGITS) return [...numbers].every((number) => number.length === 1);
     at = parentOf(at);
@@ -30,32 +48,48 @@ export function isKeypad(element: Element): boolean {
   return false;
 }
 
-/** Gives the numbers that stand on elements within a small one; null if it is none. */
-function numbersIn(pad: Element): Set<string> | null {
-  const numbers = new Set<string>();
+function isOfKeyboard(element: Element): boolean {
+  let at = parentOf(element);
+  for (let step = 0; at !== null && step < MAX_STEPS; step += 1) {
+    const letters = signsIn(at, LETTER, MAX_OF_KEYBOARD);
+    if (letters === null) return false;
+    if (letters.size >= LETTERS) return true;
+    at = parentOf(at);
+  }
+  return false;
+}
+
+/** Gives the signs of one kind that stand on elements within a small one; null if it is none. */
+function signsIn(pad: Element, kind: RegExp, most: number): Set<string> | null {
+  const signs = new Set<string>();
   const open = [pad];
   let seen = 0;
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
     for (let child = at.firstElementChild; child !== null; child = child.nextElementSibling) {
       seen += 1;
-      if (seen > MAX_ELEMENTS) return null;
-      const number = numberOn(child);
-      if (number !== null) numbers.add(number);
+      if (seen > most) return null;
+      const sign = signOn(child);
+      if (sign !== null && kind.test(sign)) signs.add(sign);
       open.push(child);
     }
   }
-  return numbers;
+  return signs;
 }
 
-/** Gives the number that stands on an element, and nothing else; null if there is none. */
-function numberOn(element: Element): string | null {
+/** Gives the number or the letter that stands on an element, and nothing else; null if there is none. */
+function signOn(element: Element): string | null {
+  const label = element.getAttribute("aria-label");
+  if (label !== null) return signIn(label);
   let at = element;
   for (let step = 0; at.firstElementChild !== null && step < MAX_INNER; step += 1) at = at.firstElementChild;
-  if (at instanceof HTMLInputElement) return BUTTONS.has(at.type) ? numberIn(at.value) : null;
+  if (at instanceof HTMLInputElement) return BUTTONS.has(at.type) ? signIn(at.value) : null;
+  if (at instanceof HTMLImageElement) return signIn(at.alt);
   const { firstChild } = at;
-  return firstChild instanceof Text && firstChild.nextSibling === null ? numberIn(firstChild.data) : null;
+  return firstChild instanceof Text && firstChild.nextSibling === null ? signIn(firstChild.data) : null;
 }
 
-function numberIn(text: string): string | null {
-  return text.length < MAX_TEXT && /^\s*\d+\s*$/.test(text) ? text.trim() : null;
+function signIn(text: string): string | null {
+  if (text.length >= MAX_TEXT) return null;
+  const sign = text.trim();
+  return NUMBER.test(sign) || LETTER.test(sign) ? sign : null;
 }

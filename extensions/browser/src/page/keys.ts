@@ -1,7 +1,8 @@
 /** Follows the rhythm of typing: when a key came and of which class; never which. And the clipboard: that, never what. */
 
 import type { ClipboardAction } from "../shared/events.ts";
-import { targetOf } from "./deep.ts";
+import { shadowOf, targetOf } from "./deep.ts";
+import { own } from "./own.ts";
 import type { Recorder } from "./recorder.ts";
 import { Timer } from "./timer.ts";
 
@@ -35,8 +36,7 @@ function followRhythm(recorder: Recorder): void {
   );
   const write = (): void => {
     pause.clear();
-    // A field may have turned out to be secret since.
-    if (field !== null && keys !== "" && field.isConnected && recorder.mayLook(field)) {
+    if (field !== null && keys !== "" && field.isConnected && recorder.mayKeep(field)) {
       recorder.emit(
         { kind: "key.rhythm", element: recorder.about("key.rhythm", field), keys, intervals },
         last,
@@ -52,7 +52,9 @@ function followRhythm(recorder: Recorder): void {
   let asked = { target: null as EventTarget | null, about: null as Element | null, at: 0 };
   const aboutOf = (event: Event): Element | null => {
     const { target, timeStamp } = event;
-    if (target !== asked.target || timeStamp - asked.at > ASKED_MS) {
+    // Within a shadow tree the focus moves on without another target.
+    const isKnown = target === asked.target && timeStamp - asked.at <= ASKED_MS;
+    if (!isKnown || (target instanceof Element && shadowOf(target) !== null)) {
       const element = targetOf(event);
       recorder.enter(element);
       const about = recorder.secrets.fieldOf(element) ?? element;
@@ -90,7 +92,7 @@ function followClipboard(recorder: Recorder): void {
     const target = targetOf(event);
     const about = recorder.secrets.fieldOf(target) ?? target;
     if (!recorder.mayLook(about)) return;
-    const element = about === document.body ? null : recorder.about("clipboard", about);
+    const element = about === own("body") ? null : recorder.about("clipboard", about);
     recorder.settle();
     recorder.emit({ kind: "clipboard", action: event.type as ClipboardAction, element });
   });

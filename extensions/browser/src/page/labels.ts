@@ -1,6 +1,7 @@
 /** The labels of fields. The browser's own `labels` walks the whole page for each field; this looks once a second. */
 
 import { Arrivals } from "./arrivals.ts";
+import { own } from "./own.ts";
 
 /** An index of labels is used for so long, in milliseconds. */
 const FRESH_MS = 1000;
@@ -42,15 +43,37 @@ function isFor(label: Element, field: Element, id: string): boolean {
   return label.getAttribute("for") === id && label.getRootNode() === field.getRootNode();
 }
 
-/** Gives the elements that `aria-labelledby` refers to. */
+/** Elements that one field refers to. */
+const MAX_REFERENCES = 8;
+
+/** What a script may set in place of the attributes, across the trees that the page is made of. */
+interface Referring {
+  ariaLabelledByElements?: readonly Element[] | null;
+  ariaDescribedByElements?: readonly Element[] | null;
+}
+
+/** Gives the elements that label an element by `aria-labelledby`. */
 export function referencesOf(element: Element): Element[] {
-  const ids = element.getAttribute("aria-labelledby");
+  return referredTo(element, "aria-labelledby", "ariaLabelledByElements");
+}
+
+/** Gives the elements that describe an element by `aria-describedby`. */
+export function describersOf(element: Element): Element[] {
+  return referredTo(element, "aria-describedby", "ariaDescribedByElements");
+}
+
+function referredTo(element: Element, attribute: string, property: keyof Referring): Element[] {
+  const ids = element.getAttribute(attribute);
+  if (ids === null) return [];
+  const set = ids === "" ? (element as Referring)[property] : null;
+  if (set) return set.slice(0, MAX_REFERENCES);
   const root = element.getRootNode();
-  if (ids === null || !(root instanceof Document || root instanceof ShadowRoot)) return [];
+  if (!(root instanceof Document || root instanceof ShadowRoot)) return [];
+  const find = root === document ? own("getElementById") : root.getElementById;
   return ids
     .split(/\s+/)
-    .slice(0, 8)
-    .flatMap((id) => (id === "" ? [] : (root.getElementById(id) ?? [])));
+    .slice(0, MAX_REFERENCES)
+    .flatMap((id) => (id === "" ? [] : (find.call(root, id) ?? [])));
 }
 
 function indexOf(root: Document | ShadowRoot, now: number): Map<string, Element[]> {

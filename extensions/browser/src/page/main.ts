@@ -5,6 +5,7 @@ import { callBegins } from "./call.ts";
 import { followFields } from "./fields.ts";
 import { followKeys } from "./keys.ts";
 import { Outbox } from "./outbox.ts";
+import { own } from "./own.ts";
 import { followPointer } from "./pointer.ts";
 import { frameIsPrivate } from "./privates.ts";
 import { Recorder } from "./recorder.ts";
@@ -90,7 +91,7 @@ class Page {
   /** Only the tab's own page shows the sign; the worker stops its frames when it can't. */
   #putUp(texts: SignTexts): Sign | null {
     if (!this.#top) return null;
-    this.#sign = new Sign(texts);
+    this.#sign = new Sign(texts, () => this.#isShown(0));
     this.#sign.show();
     return this.#sign;
   }
@@ -101,7 +102,7 @@ class Page {
     if (this.#recorder === null) return false;
     if (now - this.#looked < freshMs) return this.#shown;
     this.#looked = now;
-    const shown = this.#sign === null ? !this.#top : this.#sign.isSeen();
+    const shown = this.#sign === null ? !this.#top && !frameIsPrivate() : this.#sign.isSeen();
     if (shown !== this.#shown) {
       this.#shown = shown;
       if (!shown) this.#outbox.clear();
@@ -133,13 +134,13 @@ class Page {
 
 /** Waits until the page was drawn: to ask it for places before makes it lay itself out for us. */
 function whenDrawn(work: () => void): void {
-  if (document.visibilityState === "hidden") work();
+  if (own("visibilityState") === "hidden") work();
   else requestAnimationFrame(() => setTimeout(work, 0));
 }
 
 /** Waits for something to put the sign into. */
 function whenBody(work: () => void): void {
-  if (document.readyState !== "loading") {
+  if (own("readyState") !== "loading") {
     work();
     return;
   }
@@ -152,10 +153,16 @@ function whenBody(work: () => void): void {
   document.addEventListener("DOMContentLoaded", run);
 }
 
+/** Waits until a page that the browser loaded ahead is opened: no one may ever look at it. */
+function whenOpened(work: () => void): void {
+  if (!(document as { prerendering?: boolean }).prerendering) work();
+  else document.addEventListener("prerenderingchange", work, { once: true });
+}
+
 // A page that got the script twice (at install, and by a second way) runs one.
-const marked = globalThis as { overtPage?: boolean };
-if (!marked.overtPage && document.documentElement instanceof HTMLElement) {
-  marked.overtPage = true;
+const MARK = "overtPage";
+if (!Object.hasOwn(globalThis, MARK) && own("documentElement") instanceof HTMLElement) {
+  Object.defineProperty(globalThis, MARK, { value: true });
   const page = new Page();
-  whenBody(() => page.connect());
+  whenBody(() => whenOpened(() => page.connect()));
 }

@@ -4,8 +4,10 @@ import { getRole } from "dom-accessibility-api";
 import type { NameSource } from "../shared/events.ts";
 import { phrase } from "../shared/levels.ts";
 import { knownRole, type Role } from "../shared/words.ts";
+import { closestDeep } from "./deep.ts";
 import { labelsOf, referencesOf } from "./labels.ts";
 import { isPrivate } from "./privates.ts";
+import { FIELD } from "./telling.ts";
 import { ownText } from "./text.ts";
 
 export interface Named {
@@ -75,8 +77,13 @@ function givenName(element: Element, role: string): string {
 
 function labelledBy(element: Element): string {
   return referencesOf(element)
-    .map((other) => (isPrivate(other) ? "" : (other.getAttribute("aria-label") ?? ownText(other))))
+    .map((other) => (isEntered(other) ? "" : (other.getAttribute("aria-label") ?? ownText(other))))
     .join(" ");
+}
+
+/** Says whether an element is private, or a part of what was entered somewhere. */
+function isEntered(element: Element): boolean {
+  return isPrivate(element) || closestDeep(element, FIELD) !== null;
 }
 
 function nativeName(element: Element): string {
@@ -89,7 +96,7 @@ function nativeName(element: Element): string {
   if (element.tagName === "FIGURE") return childText(element, "FIGCAPTION");
   if (element instanceof HTMLOptionElement || element instanceof HTMLOptGroupElement) return element.label;
   if (!LABELLED.has(element.localName)) return "";
-  const labels = labelsOf(element).filter((label) => !isPrivate(label));
+  const labels = labelsOf(element).filter((label) => !isEntered(label));
   const text = labels.map(ownText).join(" ");
   return text.trim() !== "" ? text : (element.getAttribute("placeholder") ?? "");
 }

@@ -4,6 +4,7 @@ import type { WireNode } from "../shared/wire.ts";
 import type { State } from "../shared/words.ts";
 import { parentOf, shadowOf } from "./deep.ts";
 import { nameOf, roleOf } from "./names.ts";
+import { own } from "./own.ts";
 import { isMarkedPrivate, isPrivate } from "./privates.ts";
 import type { Secrets } from "./secrets.ts";
 import { textOfShown } from "./text.ts";
@@ -59,7 +60,7 @@ export class Outlines {
 
   /** Draws around an element, or the page's beginning; nothing if one was drawn a moment ago. */
   around(element: Element | null, now: number): WireNode[] {
-    const acted = element?.isConnected ? element : document.body;
+    const acted = element?.isConnected ? element : own("body");
     if (acted === null || isPrivate(acted)) return [];
     const ways = new Map<Element, Element>();
     // What stands in a field was entered; it is no part of the page.
@@ -77,7 +78,7 @@ function regionOf(element: Element, ways: Map<Element, Element>): Element {
   let at = element;
   for (let step = 0; step < MAX_CLIMB; step += 1) {
     const above = parentOf(at);
-    if (above === null || at === document.body || (step > 0 && REGIONS.has(roleOf(at)))) break;
+    if (above === null || at === own("body") || (step > 0 && REGIONS.has(roleOf(at)))) break;
     ways.set(above, at);
     at = above;
   }
@@ -87,7 +88,7 @@ function regionOf(element: Element, ways: Map<Element, Element>): Element {
 /** One drawing. What leads to the action comes first and then what is nearest, so that the limits cut off the rest. */
 class Draw {
   readonly #end = performance.now() + MAX_MS;
-  readonly #focused = document.activeElement;
+  readonly #focused = own("activeElement");
   #visited = 0;
   #drawn = 0;
 

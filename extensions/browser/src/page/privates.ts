@@ -1,7 +1,10 @@
 /** Regions that the page marks as private: for overt, or for other recorders. Nothing from within is looked at. */
 
+import { namesSecret } from "../shared/secret_names.ts";
 import { Noted } from "./call.ts";
-import { closestDeep, parentOf } from "./deep.ts";
+import { closestDeep, parentOf, slotOf } from "./deep.ts";
+import { parentElementOf } from "./own.ts";
+import { attributesOf } from "./telling.ts";
 
 /** Ours, and the marks by which pages ask rrweb, PostHog, Sentry, OpenReplay, Clarity and others to hide a region. */
 const PRIVATE = [
@@ -39,6 +42,9 @@ const PRIVATE = [
 ].join(",");
 
 const noted = new Noted<boolean>();
+/** What is shown in no slot is remembered for so long, in milliseconds. */
+const FRESH_MS = 2000;
+const slotless = new WeakMap<Element, number>();
 
 /** Says whether an element lies in a private region of its document. Who asks of one mostly asks of those beside it too. */
 export function isPrivate(element: Element): boolean {
@@ -46,15 +52,32 @@ export function isPrivate(element: Element): boolean {
   if (known !== undefined) return known;
   const above = parentOf(element);
   const isOpenAbove = above !== null && noted.get(above) === false;
-  const found = isOpenAbove ? isMarkedPrivate(element) : closestDeep(element, PRIVATE) !== null;
+  const found = isOpenAbove
+    ? isMarkedPrivate(element) || isShownInPrivate(element)
+    : closestDeep(element, PRIVATE) !== null || isShownInPrivate(element);
   noted.set(element, found);
-  if (!found && !isOpenAbove) noteOpen(element.parentElement);
+  if (!found && !isOpenAbove) noteOpen(parentElementOf(element));
   return found;
 }
 
 /** Where nothing private is found from an element up, nothing is from those above it in its tree. */
 function noteOpen(from: Element | null): void {
-  for (let at = from; at !== null && noted.get(at) === undefined; at = at.parentElement) noted.set(at, false);
+  for (let at = from; at !== null && noted.get(at) === undefined; at = parentElementOf(at))
+    noted.set(at, false);
+}
+
+/** Says whether a component shows an element that was put into it in a private region of the component's own. */
+function isShownInPrivate(element: Element): boolean {
+  const now = performance.now();
+  const climbed: Element[] = [];
+  for (let at: Element | null = element; at !== null && (slotless.get(at) ?? 0) <= now; at = parentOf(at)) {
+    const slot = slotOf(at);
+    if (slot === null) climbed.push(at);
+    else if (slot.closest(PRIVATE) !== null || isShownInPrivate(slot)) return true;
+    else break;
+  }
+  for (const each of climbed) slotless.set(each, now + FRESH_MS);
+  return false;
 }
 
 /** Says whether there is a private region within an element. */
@@ -67,12 +90,12 @@ export function isMarkedPrivate(element: Element): boolean {
   return element.hasAttributes() && element.matches(PRIVATE);
 }
 
-/** Says whether this document is a frame that stands in a private region. What can't be seen across origins is not. */
+/** Says whether this document is a frame in a private region, or for a secret. What can't be seen across origins is not. */
 export function frameIsPrivate(): boolean {
   try {
     let view: Window = window;
     while (view.frameElement) {
-      if (isPrivate(view.frameElement)) return true;
+      if (isPrivate(view.frameElement) || attributesOf(view.frameElement).some(namesSecret)) return true;
       view = view.parent;
     }
   } catch {

@@ -2,9 +2,11 @@
 
 import { lower } from "../shared/levels.ts";
 import type { Kind, Levels, WireBody, WireElement, WireEvent } from "../shared/wire.ts";
+import { Allowance } from "./allowance.ts";
 import { callBegins } from "./call.ts";
 import { Describer } from "./element.ts";
-import { isPrivate } from "./privates.ts";
+import { own } from "./own.ts";
+import { frameIsPrivate, isPrivate } from "./privates.ts";
 import type { Secrets } from "./secrets.ts";
 import type { Sign } from "./sign.ts";
 
@@ -22,6 +24,20 @@ const NOWHERE: WireElement = {
   box: [0, 0, 0, 0],
 };
 
+/** What a script can bring about as well, by `click()`, `requestSubmit()`, `execCommand()`; the browser vouches for it then too. */
+const BY_SCRIPT_TOO = new Set("click auxclick input change submit copy cut paste".split(" "));
+/** What is chosen in a window of the browser's own: no script does that, and it may take long. */
+const CHOSEN = new Set(
+  "select-one select-multiple file date datetime-local month week time color".split(" "),
+);
+
+/** Says whether a person had a hand in an event: they pressed something a moment ago, or chose. */
+function isByHand(event: Event): boolean {
+  if (!BY_SCRIPT_TOO.has(event.type) || (navigator.userActivation?.isActive ?? true)) return true;
+  const [target] = event.composedPath();
+  return CHOSEN.has((target as Partial<HTMLInputElement> | undefined)?.type ?? "");
+}
+
 export interface Sink {
   add(event: WireEvent): void;
   flush(): void;
@@ -30,6 +46,7 @@ export interface Sink {
 export class Recorder {
   readonly page: string = crypto.randomUUID();
   readonly #describer = new Describer();
+  readonly #allowance = new Allowance();
   readonly #stop = new AbortController();
   readonly #pending: (() => void)[] = [];
   readonly #leaving: (() => void)[] = [];
@@ -103,16 +120,17 @@ export class Recorder {
 
   #isForUs(event: Event): boolean {
     callBegins();
-    return event.isTrusted && this.isShown() && event.target !== this.sign?.host;
+    return event.isTrusted && this.isShown() && event.target !== this.sign?.host && isByHand(event);
   }
 
   /** As `on`, for events that the browser makes itself. */
   onBrowser(target: EventTarget, types: readonly string[], listener: Listener): void {
+    const { signal } = this.#stop;
     const call = (event: Event): void => {
       callBegins();
-      listener(event);
+      if (event.isTrusted) listener(event);
     };
-    for (const type of types) target.addEventListener(type, call, { signal: this.#stop.signal });
+    for (const type of types) EventTarget.prototype.addEventListener.call(target, type, call, { signal });
   }
 
   /** Asks to be told of shadow trees that are acted in: some events do not leave them. */
@@ -155,7 +173,14 @@ export class Recorder {
   /** Says whether an element may be looked at: neither private nor a secret field, nor in one. */
   mayLook(element: Element): boolean {
     const now = performance.now();
-    return !this.secrets.coversOwn(element, now) && !isPrivate(element) && !this.secrets.covers(element, now);
+    if (this.secrets.coversOwn(element, now) || frameIsPrivate()) return false;
+    return !isPrivate(element) && !this.secrets.covers(element, now);
+  }
+
+  /** As `mayLook`, asked anew: since a field was looked at, the page may have turned it into a secret one. */
+  mayKeep(element: Element): boolean {
+    this.secrets.doubt(element);
+    return this.mayLook(element);
   }
 
   /** Describes an element as far as the level of that kind says anything about it. */
@@ -168,13 +193,21 @@ export class Recorder {
   emit(body: WireBody, at: number = performance.now()): void {
     const level = body.kind === "capture.gap" ? "content" : this.#levels[body.kind];
     if (level === undefined || this.#stop.signal.aborted || !this.isShown()) return;
-    const event: WireEvent = {
+    if (body.kind !== "page.open" && body.kind !== "page.close") {
+      if (!this.#allowance.takes(performance.now())) return;
+    }
+    const lost = this.#allowance.lost();
+    if (lost > 0) this.#add({ kind: "capture.gap", count: lost, reason: "queue-full" }, at);
+    this.#add(lower(body, level), at);
+  }
+
+  #add(body: WireBody, at: number): void {
+    this.sink.add({
       page: this.page,
       wall_ms: Math.round(Date.now() - Math.max(0, performance.now() - at)),
       mono_ms: Math.round(performance.timeOrigin + at),
-      body: lower(body, level),
-    };
-    this.sink.add(event);
+      body,
+    });
   }
 
   /** Asks to be told what is acted on, before the action itself is written down. */
@@ -219,7 +252,7 @@ export function formNumber(form: HTMLFormElement | null): number {
 
 /** Looks up to the form: the browser need not walk further, as it must to say how many there are. */
 function placeAmongForms(form: HTMLFormElement): number {
-  const { forms } = document;
+  const forms = own("forms");
   for (let at = 0, each = forms.item(0); each !== null; at += 1, each = forms.item(at)) {
     if (each === form) return at + 1;
   }

@@ -1,17 +1,15 @@
 /** Secret fields: what is typed there gives no event at all. Once secret, a field stays secret. */
 
 import { globMatcher } from "../shared/globs.ts";
-import { classesSecret, completesSecret, namesSecret } from "../shared/secret_names.ts";
+import { namesSecret } from "../shared/secret_names.ts";
 import { Arrivals } from "./arrivals.ts";
+import { isCodeCell } from "./code_cells.ts";
 import { closestDeep, parentOf } from "./deep.ts";
-import { attributesOf, isComponent, namesAround, namesOf } from "./field_names.ts";
+import { isLabelled, namesAround, namesOf } from "./field_names.ts";
 import { isKeypad } from "./keypad.ts";
+import { allIn } from "./own.ts";
+import { FIELD, isComponent, isField, saysSecret, secretElements } from "./telling.ts";
 
-/** What a person can enter something into. */
-export const FIELD =
-  "input,textarea,select,[contenteditable]:not([contenteditable=false i])," +
-  "[role=textbox],[role=searchbox],[role=combobox],[role=spinbutton]";
-const FIELD_TAGS = new Set(["input", "textarea", "select"]);
 const NOT_TYPED = new Set("button checkbox radio submit reset image range color file".split(" "));
 /** What tells of a field that it is a secret one, and hardly ever changes on anything else. */
 const TELLING = ["type", "name", "autocomplete", "placeholder", "maxlength"];
@@ -21,29 +19,27 @@ const TRUSTED_MS = 2000;
 const SCAN_MS = 3000;
 /** Names that are remembered. */
 const MAX_KNOWN = 500;
-/** Boxes for one character each are how one-time codes are asked for. */
-const CODE_BOX_LENGTH = 1;
 /** Fonts that show a dot for every character, where a page wants no password manager to see its password. */
 const DOTTED = /security|password|dots/i;
+/** Text without a colour. */
+const CLEAR = /^(?:transparent$|rgba\(.*, 0\)$)/;
 /** Elements in a component that is a field. */
 const MAX_IN_FIELD = 60;
+/** A shorter value is another field's by chance. */
+const MIN_TWIN = 3;
 /** A component around an element is looked for so many steps up. */
 const MAX_AROUND = 8;
 
-/** Says whether an element is itself one to enter something into. */
-export function isField(element: Element): boolean {
-  return FIELD_TAGS.has(element.localName) || (element.hasAttributes() && element.matches(FIELD));
-}
-
 /** Knows which fields of this page are secret. */
 export class Secrets {
-  readonly #ever = new WeakSet<Element>();
   readonly #harmlessUntil = new WeakMap<Element, number>();
   /** Until when no secret component is known at an element or above: most of what is pointed at has parents in common. */
   readonly #clearUntil = new WeakMap<Element, number>();
   /** Names of passwords, and what held a password and nothing else: another field there is the same one, shown. */
   readonly #names = new Set<string>();
   readonly #places = new WeakSet<Element>();
+  /** As much for what held other fields beside: at which place, of how many. */
+  readonly #placesAmong = new WeakMap<Element, string>();
   readonly #roots = new WeakSet<Node>();
   readonly #passwords = new WeakMap<Node, Arrivals>();
   readonly #observer: MutationObserver;
@@ -119,7 +115,16 @@ export class Secrets {
 
   /** Says whether a field that was harmless a moment ago has become secret since. */
   hasTurned(field: Element): boolean {
-    return this.#ever.has(field) || (field as Partial<HTMLInputElement>).type === "password";
+    return secretElements.has(field) || (field as Partial<HTMLInputElement>).type === "password";
+  }
+
+  /** Takes back that an element, or what it stands in, is harmless: before what was entered there is written down. */
+  doubt(element: Element): void {
+    this.#settle();
+    for (let at: Element | null = element; at !== null; at = parentOf(at)) {
+      this.#harmlessUntil.delete(at);
+      this.#clearUntil.delete(at);
+    }
   }
 
   /** Says whether an element is a field, of whatever make, and secret; for walks that come from above. */
@@ -129,11 +134,24 @@ export class Secrets {
 
   /** Keeps a password as secret from now on, and by what another field may be known as the same. */
   #remember(element: Element): void {
-    if (this.#ever.has(element)) return;
-    this.#ever.add(element);
+    if (secretElements.has(element)) return;
+    secretElements.add(element);
     for (const name of namesOf(element)) if (name.length > 1) this.#names.add(name);
-    const place = element.parentElement;
-    if (place?.querySelectorAll(FIELD).length === 1) this.#places.add(place);
+    const { parentElement } = element;
+    if (parentElement === null) return;
+    const place = placeAmong(parentElement, element);
+    if (place === "0/1") this.#places.add(parentElement);
+    else this.#placesAmong.set(parentElement, place);
+  }
+
+  /** Says whether a field stands where a password stood. A name of its own tells it from what was there before. */
+  #isInPlace(field: Element): boolean {
+    const { parentElement } = field;
+    if (parentElement === null) return false;
+    if (this.#places.has(parentElement)) return true;
+    const place = this.#placesAmong.get(parentElement);
+    if (place === undefined || place !== placeAmong(parentElement, field)) return false;
+    return !isLabelled(field) && ["name", "placeholder", "title"].every((name) => !field.getAttribute(name));
   }
 
   #scan(root: Node): void {
@@ -158,14 +176,14 @@ export class Secrets {
   }
 
   #isSecret(field: Element, now: number): boolean {
-    if (this.#ever.has(field)) return true;
+    if (secretElements.has(field)) return true;
     if (field instanceof HTMLInputElement && field.type === "password") {
       this.#remember(field);
       return true;
     }
     if ((this.#harmlessUntil.get(field) ?? 0) > now) return false;
     if (this.#looksSecret(field)) {
-      this.#ever.add(field);
+      secretElements.add(field);
       return true;
     }
     this.#harmlessUntil.set(field, now + TRUSTED_MS);
@@ -178,7 +196,9 @@ export class Secrets {
     return (
       saysSecret(field) ||
       hidesText(field) ||
-      (field.parentElement !== null && this.#places.has(field.parentElement)) ||
+      this.#isInPlace(field) ||
+      isTwin(field) ||
+      isCodeCell(field) ||
       namesOf(field).some((name) => this.#names.has(name) || this.#isSecretName(name)) ||
       namesAround(field).some((name) => this.#isSecretName(name)) ||
       this.#hostIsSecret(field)
@@ -188,12 +208,12 @@ export class Secrets {
   /** A component takes keys itself, and shows what it likes; only a small one is a field and not a part of a page. */
   #isSecretComponent(element: Element, now: number): boolean {
     if (!isComponent(element)) return false;
-    if (this.#ever.has(element)) return true;
+    if (secretElements.has(element)) return true;
     if ((this.#harmlessUntil.get(element) ?? 0) > now) return false;
     this.#harmlessUntil.set(element, now + TRUSTED_MS);
-    const says = saysSecret(element) || attributesOf(element).some((name) => this.#isSecretName(name));
+    const says = saysSecret(element) || namesOf(element).some((name) => this.#isSecretName(name));
     if (!says || element.getElementsByTagName("*").length > MAX_IN_FIELD) return false;
-    this.#ever.add(element);
+    secretElements.add(element);
     return true;
   }
 
@@ -222,20 +242,26 @@ export class Secrets {
   }
 }
 
-/** Says whether an element's own attributes make it a secret field. */
-function saysSecret(element: Element): boolean {
-  const field = element instanceof HTMLInputElement ? element : null;
-  return (
-    element.getAttribute("type")?.toLowerCase() === "password" ||
-    field?.maxLength === CODE_BOX_LENGTH ||
-    completesSecret(element.getAttribute("autocomplete") ?? "") ||
-    classesSecret(element.getAttribute("class") ?? "")
-  );
-}
-
 /** Says whether the person can't read what they enter. */
 function hidesText(field: Element): boolean {
   const style = getComputedStyle(field);
   const masked = style.getPropertyValue("-webkit-text-security");
-  return (masked !== "" && masked !== "none") || DOTTED.test(style.fontFamily);
+  if ((masked !== "" && masked !== "none") || DOTTED.test(style.fontFamily)) return true;
+  // A text area without colour lies over its own text in colours: that of an editor.
+  return field instanceof HTMLInputElement && CLEAR.test(style.webkitTextFillColor);
+}
+
+/** Gives the place of a field among those of an element, and how many they are. */
+function placeAmong(parent: Element, field: Element): string {
+  const fields = Array.from(parent.querySelectorAll(FIELD));
+  return `${fields.indexOf(field)}/${fields.length}`;
+}
+
+/** Says whether a field holds what a password beside it holds: it is the same one, shown. */
+function isTwin(field: Element): boolean {
+  if (!(field instanceof HTMLInputElement) || field.value.length < MIN_TWIN) return false;
+  const root = field.getRootNode();
+  if (!(root instanceof Document || root instanceof DocumentFragment)) return false;
+  const passwords = allIn<HTMLInputElement>(root, "input[type=password]");
+  return passwords.some(({ value }) => value === field.value);
 }

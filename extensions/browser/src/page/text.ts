@@ -2,12 +2,15 @@
 
 import { phrase } from "../shared/levels.ts";
 import { isMarkedPrivate } from "./privates.ts";
+import { mayShowSecret } from "./telling.ts";
 import { isShown } from "./visible.ts";
 
 /** Elements whose text is a value, a program or an alternative, not something that is shown. */
 const PASSED_OVER = new Set(
   "script style template noscript textarea select option datalist input iframe object canvas".split(" "),
 );
+/** Roles of what is typed into, of whatever make. */
+const TYPED_INTO = new Set("textbox searchbox combobox spinbutton".split(" "));
 /** Elements that stand within a word. */
 const INLINE = new Set(
   "a abbr b bdi bdo cite code em font i kbd mark q s small span strong sub sup u wbr".split(" "),
@@ -70,6 +73,8 @@ function isPassedOver(element: Element): boolean {
     (element.hasAttributes() &&
       (element.getAttribute("aria-hidden") === "true" ||
         element.hasAttribute("contenteditable") ||
-        isMarkedPrivate(element)))
+        TYPED_INTO.has(element.getAttribute("role") ?? "") ||
+        isMarkedPrivate(element))) ||
+    mayShowSecret(element)
   );
 }

@@ -4,6 +4,7 @@ import type { NavigateCause } from "../shared/events.ts";
 import { phrase } from "../shared/levels.ts";
 import { routeTemplate } from "../shared/routes.ts";
 import { Outlines } from "./outline.ts";
+import { own } from "./own.ts";
 import type { Recorder } from "./recorder.ts";
 
 /** A page sets its title after its address; in milliseconds. */
@@ -18,7 +19,7 @@ export function openPage(recorder: Recorder): void {
     kind: "page.open",
     tab: 0,
     route: routeTemplate(origin, location.href),
-    title: phrase(document.title),
+    title: phrase(own("title")),
     width: innerWidth,
     height: innerHeight,
     parent: null,
@@ -44,15 +45,17 @@ function followNavigation(recorder: Recorder): void {
     const { cause, at } = waiting;
     waiting = null;
     const route = routeTemplate(origin, location.href);
-    recorder.emit({ kind: "page.navigate", route, title: phrase(document.title), cause }, at);
+    recorder.emit({ kind: "page.navigate", route, title: phrase(own("title")), cause }, at);
   };
   const moved = (type: string | null): void => {
     if (location.href === address && type !== "reload") return;
     const cause = causeOf(type, address, location.href);
     address = location.href;
-    recorder.settle();
+    // A place where no one was for a moment is on the way to the next.
+    const isUnderWay = waiting !== null;
+    if (!isUnderWay) recorder.settle();
     waiting = { cause, at: performance.now() };
-    recorder.later(write, TITLE_MS);
+    if (!isUnderWay) recorder.later(write, TITLE_MS);
   };
   recorder.beforeOthers(write);
   const navigation = (window as { navigation?: EventTarget }).navigation;
@@ -76,8 +79,8 @@ function causeOf(type: string | null, before: string, after: string): NavigateCa
 function followFocus(recorder: Recorder): void {
   let before = "";
   const look = (): void => {
-    const focused = document.hasFocus();
-    const visible = document.visibilityState === "visible";
+    const focused = own("hasFocus").call(document);
+    const visible = own("visibilityState") === "visible";
     const now = `${focused} ${visible}`;
     if (now === before) return;
     before = now;

@@ -13,7 +13,7 @@ const WORDS = new Set(
 
 /** Parts of a name with its borders taken out. */
 const PARTS =
-  /passw(?:or)?d|passphrase|passcode|kennwort|passwort|motdepasse|onetime|einmal(?:code|pass|kenn)|verificationcode|authcode|authenticatorcode|securitycode|sicherheitscode|best[aä]tigungscode|twofactor|2fa|smscode|cardnum|cardno\b|ccnum|ccno\b|creditcard|cardcvc|cardcvv|cccsc|cardexp|ccexp|kreditkarte|kartennummer|apikey|privatekey|accesskey|secretkey|clientsecret|recoverycode|backupcode|geheimzahl|socialsecurity|steueridentifikation|contrase[nñ]a/u;
+  /passw(?:or)?d|passphrase|passcode|kennwort|passwort|motdepasse|onetime|einmal(?:code|pass|kenn)|verificationcode|authcode|authenticatorcode|securitycode|sicherheitscode|best[aä]tigungscode|twofactor|2fa|smscode|cardnum|cardno\b|ccnum|ccno\b|creditcard|cardcvc|cardcvv|cccsc|cardexp|ccexp|kreditkarte|kartennummer|apikey|privatekey|accesskey|secretkey|clientsecret|recoverycode|backupcode|geheimzahl|digitcode|stellige[nrs]?(?:code|pin|zahl)|code(?:that)?we(?:sent|emailed|texted)|code(?:fromyour|aus(?:der|ihrer|deiner))(?:app|auth|sms|phone)|(?:log|sign)incode|access(?:code|pin)|zugangscode|freischaltcode|aktivierungscode|activationcode|socialsecurity|steueridentifikation|contrase[nñ]a/u;
 
 /** The values of `autocomplete` that mean a secret. */
 const AUTOCOMPLETE = /(?:^|\s)(?:current-password|new-password|one-time-code|cc-[a-z-]+|webauthn)(?:\s|$)/i;

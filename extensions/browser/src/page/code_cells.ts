@@ -1,0 +1,47 @@
+/** Rows of narrow fields for one character each: how a page asks for a code, a PIN, letters of a password. */
+
+import { isLabelled, namesOf } from "./field_names.ts";
+import { FIELD } from "./telling.ts";
+
+/** Cells of one code. */
+const FEWEST = 4;
+const MOST = 10;
+/** From a cell to its row. */
+const MAX_STEPS = 4;
+/** Of a cell, in pixels. */
+const MAX_WIDTH = 64;
+/** Cells of one row differ by so much at most, in pixels. */
+const SLACK = 4;
+const IN_TABLE = "td,th,[role=cell],[role=gridcell]";
+/** A label that only counts: "Digit 1", "Zeichen 2 von 6". */
+const COUNTS = /^\D{0,20}\d\D{0,10}\d?$/;
+
+/** Says whether a field is a cell of a row in which there is nothing else to enter. */
+export function isCodeCell(field: Element): boolean {
+  if (field.closest(IN_TABLE) !== null) return false;
+  let at = field.parentElement;
+  for (let step = 0; at !== null && step < MAX_STEPS; step += 1) {
+    const fields = at.querySelectorAll(FIELD);
+    if (fields.length > MOST) return false;
+    if (fields.length >= FEWEST) return isRow(Array.from(fields)) && !isNamed(field);
+    at = at.parentElement;
+  }
+  return false;
+}
+
+function isRow(fields: readonly Element[]): boolean {
+  const [first, ...others] = fields.map((field) => field.getBoundingClientRect());
+  if (first === undefined || first.width === 0 || first.width > MAX_WIDTH) return false;
+  const alike = others.every(
+    ({ y, width }) => Math.abs(y - first.y) <= first.height && Math.abs(width - first.width) <= SLACK,
+  );
+  return alike && fields.every((field) => Array.from(textIn(field).trim()).length <= 1);
+}
+
+function isNamed(field: Element): boolean {
+  return isLabelled(field) && !namesOf(field).some((name) => COUNTS.test(name.trim()));
+}
+
+function textIn(field: Element): string {
+  return field instanceof HTMLInputElement ? field.value : (field.textContent ?? "");
+}

@@ -1,0 +1,19 @@
+/** What belongs to the document itself: a form or a picture of the page that is called `body` answers to `document.body`. */
+
+/** Gives a property of the document that nothing in the page stands in for. */
+export function own<Key extends keyof Document>(name: Key): Document[Key] {
+  return Reflect.get(Document.prototype, name, document) as Document[Key];
+}
+
+/** Finds all elements that match in a document or a shadow tree. */
+export function allIn<Kind extends Element>(root: Document | DocumentFragment, selector: string): Kind[] {
+  const find = root === document ? own("querySelectorAll") : root.querySelectorAll;
+  return Array.from(find.call(root, selector) as NodeListOf<Kind>);
+}
+
+const above = Object.getOwnPropertyDescriptor(Node.prototype, "parentElement")?.get;
+
+/** Gives the element above, also of a form with a field that is called `parentElement`. */
+export function parentElementOf(element: Element): Element | null {
+  return (above?.call(element) as Element | null | undefined) ?? null;
+}
