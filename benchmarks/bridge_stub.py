@@ -88,17 +88,23 @@ class Collector:
 
     def install(self, profile: Path, extension: str) -> None:
         """Write the native messaging manifest of Chromium."""
+        self._install(profile / "NativeMessagingHosts", {"allowed_origins": [f"chrome-extension://{extension}/"]})
+
+    def install_firefox(self, home: Path, extension: str) -> None:
+        """Write the native messaging manifest of Firefox."""
+        self._install(home / ".mozilla" / "native-messaging-hosts", {"allowed_extensions": [extension]})
+
+    def _install(self, hosts: Path, allowed: dict[str, list[str]]) -> None:
         host = self.folder / "host.py"
         host.write_text(HOST.format(python=sys.executable, answer=str(self.folder / "answer.json")))
         host.chmod(0o700)
-        hosts = profile / "NativeMessagingHosts"
         hosts.mkdir(parents=True, exist_ok=True)
         manifest = {
             "name": "org.overt.bridge",
             "description": "overt",
             "path": str(host),
             "type": "stdio",
-            "allowed_origins": [f"chrome-extension://{extension}/"],
+            **allowed,
         }
         (hosts / "org.overt.bridge.json").write_text(json.dumps(manifest))
 

@@ -211,9 +211,9 @@ class Firefox:
         self.bidi = bidi
         self.base = base
 
-    async def open(self, url: str) -> FirefoxHands:
-        """Open an address in a new tab."""
-        made = await self.bidi.call("browsingContext.create", type="tab")
+    async def open(self, url: str, *, behind: bool = False) -> FirefoxHands:
+        """Open an address in a new tab, in front of the others or ``behind`` them."""
+        made = await self.bidi.call("browsingContext.create", type="tab", background=behind)
         await self.bidi.call("browsingContext.navigate", context=made["context"], url=url, wait="complete")
         return FirefoxHands(self.bidi, str(made["context"]))
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,9 @@ import pytest
 from playwright.async_api import Page
 
 from benchmarks.bridge_stub import Collector, collector, study
-from benchmarks.browsers import CHROMIUM_ID, Chromium, chromium
+from benchmarks.browsers import CHROMIUM_ID, FIREFOX_ID, Chromium, chromium
 from benchmarks.canary_page import serve_page
+from benchmarks.firefox import Firefox, FirefoxHands, firefox
 from tests.extension.desk import TICKETS
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -26,41 +30,35 @@ IN_FRONT = "(id) => { chrome.tabs.query = async () => [{id}]; }"
 """The popup of a test is a tab: it is told which one it would lie over."""
 
 
-class Seat:
+class Seat(ABC):
     """A captured site's tab with the popup over it, and the bridge behind."""
 
-    def __init__(self, browser: Chromium, bridge: Collector, tab: Page, origin: str) -> None:
-        self.browser = browser
+    pattern: str
+    """By which the browser knows the site."""
+
+    def __init__(self, bridge: Collector, origin: str) -> None:
         self.bridge = bridge
-        self.tab = tab
         self.origin = origin
-        self.tab_id = 0
 
-    async def popup(self) -> Page:
-        """Open the popup over the site."""
-        page = await self.browser.context.new_page()
-        await page.set_viewport_size({"width": 348, "height": 600})
-        await page.add_init_script(f"({IN_FRONT})({self.tab_id})")
-        await page.goto(f"{self.browser.base}/popup.html")
-        await page.locator("#status:not(:empty)").wait_for()
-        return page
-
+    @abstractmethod
     async def says(self) -> tuple[str, str]:
         """Give what the popup says of recording, and of this site."""
-        page = await self.popup()
-        try:
-            return await page.locator("#status").inner_text(), await page.locator("#site").inner_text()
-        finally:
-            await page.close()
 
+    @abstractmethod
     async def badge(self) -> str:
         """Give what stands on the toolbar's button in the site's tab."""
-        page = await self.browser.window("options")
-        try:
-            tab = {"tabId": self.tab_id} if self.tab_id else {}
-            return str(await page.evaluate("tab => chrome.action.getBadgeText(tab)", tab))
-        finally:
-            await page.close()
+
+    @abstractmethod
+    async def in_site(self, script: str) -> None:
+        """Run a script in the site's page."""
+
+    @abstractmethod
+    async def in_own(self, script: str) -> Any:
+        """Run a script in a window of the extension."""
+
+    @abstractmethod
+    def hosts(self) -> Path:
+        """Give the folder in which the browser looks for the bridge."""
 
     async def until(self, status: str, site: str, badge: str) -> None:
         """Wait until popup and badge say so. AssertionError: if they don't in time."""
@@ -74,6 +72,99 @@ class Seat:
 
     async def studies(self, **changes: Any) -> None:
         await self.push(studies=[study([self.origin], "content", **changes)])
+
+    async def find_tab(self) -> int:
+        """Give the browser's number of the site's tab."""
+        return int(await self.in_own(f"chrome.tabs.query({{url: {self.pattern!r}}}).then(([tab]) => tab.id)"))
+
+
+class ChromiumSeat(Seat):
+    """In Chromium, where the popup of a test is a tab: it is told which one it would lie over."""
+
+    def __init__(self, browser: Chromium, bridge: Collector, tab: Page, origin: str) -> None:
+        super().__init__(bridge, origin)
+        self.pattern = f"{origin}/*"
+        self.browser = browser
+        self.tab = tab
+        self.tab_id = 0
+
+    async def popup(self) -> Page:
+        """Open the popup over the site."""
+        page = await self.browser.context.new_page()
+        await page.set_viewport_size({"width": 348, "height": 600})
+        await page.add_init_script(f"({IN_FRONT})({self.tab_id})")
+        await page.goto(f"{self.browser.base}/popup.html")
+        await page.locator("#status:not(:empty)").wait_for()
+        return page
+
+    async def says(self) -> tuple[str, str]:
+        page = await self.popup()
+        try:
+            return await page.locator("#status").inner_text(), await page.locator("#site").inner_text()
+        finally:
+            await page.close()
+
+    async def badge(self) -> str:
+        return str(await self.in_own(f"chrome.action.getBadgeText({badge_of(self.tab_id)})"))
+
+    async def in_site(self, script: str) -> None:
+        await self.tab.evaluate(script)
+
+    async def in_own(self, script: str) -> Any:
+        page = await self.browser.window("options")
+        try:
+            return await page.evaluate(script)
+        finally:
+            await page.close()
+
+    def hosts(self) -> Path:
+        return self.browser.profile / "NativeMessagingHosts"
+
+
+class FirefoxSeat(Seat):
+    """In Firefox, where the popup of a test is a tab in the background, so that the site's stays in front."""
+
+    def __init__(self, browser: Firefox, bridge: Collector, tab: FirefoxHands, origin: str, home: Path) -> None:
+        super().__init__(bridge, origin)
+        # The browser's patterns have no ports.
+        self.pattern = f"{origin.rpartition(':')[0]}/*"
+        self.browser = browser
+        self.tab = tab
+        self.tab_id = 0
+        self.home = home
+
+    async def says(self) -> tuple[str, str]:
+        hands = await self._behind("popup")
+        try:
+            script = "['status', 'site'].map((id) => document.getElementById(id).innerText)"
+            while "" in (found := await hands.evaluate(script)):
+                await asyncio.sleep(0.05)
+            return found[0], found[1]
+        finally:
+            await hands.close()
+
+    async def badge(self) -> str:
+        return str(await self.in_own(f"chrome.action.getBadgeText({badge_of(self.tab_id)})"))
+
+    async def in_site(self, script: str) -> None:
+        await self.tab.evaluate(f"void ({script})")
+
+    async def in_own(self, script: str) -> Any:
+        hands = await self._behind("options")
+        try:
+            return await hands.evaluate(script)
+        finally:
+            await hands.close()
+
+    def hosts(self) -> Path:
+        return self.home / ".mozilla" / "native-messaging-hosts"
+
+    async def _behind(self, name: str) -> FirefoxHands:
+        return await self.browser.open(f"{self.browser.base}/{name}.html", behind=True)
+
+
+def badge_of(tab_id: int) -> str:
+    return json.dumps({"tabId": tab_id} if tab_id else {})
 
 
 async def paused(at: Seat) -> None:
@@ -101,17 +192,15 @@ async def study_of_another_site(at: Seat) -> None:
 
 
 async def sign_hidden(at: Seat) -> None:
-    await at.tab.evaluate(HIDE)
+    await at.in_site(HIDE)
 
 
 async def permission_taken(at: Seat) -> None:
-    page = await at.browser.window("options")
-    await page.evaluate("origin => chrome.permissions.remove({origins: [origin]})", f"{at.origin}/*")
-    await page.close()
+    await at.in_own(f"chrome.permissions.remove({{origins: [{at.pattern!r}]}})")
 
 
 async def bridge_gone(at: Seat) -> None:
-    (at.browser.profile / "NativeMessagingHosts" / "org.overt.bridge.json").unlink()
+    (at.hosts() / "org.overt.bridge.json").unlink()
     await at.bridge.stop()
 
 
@@ -133,22 +222,37 @@ STATES: list[tuple[Callable[[Seat], Awaitable[None]], str, str, str]] = [
 ]
 
 
-async def test_popup_and_badge_say_how_the_site_stands_and_why(tmp_path: Path) -> None:
+@contextlib.asynccontextmanager
+async def in_chromium(home: Path, bridge: Collector, origin: str) -> AsyncIterator[Seat]:
+    bridge.install(home / ".config" / "chromium", CHROMIUM_ID)
+    async with chromium(home, [origin]) as browser:
+        await browser.consent([origin])
+        tab = await browser.context.new_page()
+        await tab.goto(f"{origin}/tickets")
+        await tab.locator("html > div[popover=manual]").wait_for(state="attached")
+        at = ChromiumSeat(browser, bridge, tab, origin)
+        at.tab_id = await at.find_tab()
+        yield at
+
+
+@contextlib.asynccontextmanager
+async def in_firefox(home: Path, bridge: Collector, origin: str) -> AsyncIterator[Seat]:
+    bridge.install_firefox(home, FIREFOX_ID)
+    async with firefox(home) as browser:
+        await browser.consent([origin])
+        at = FirefoxSeat(browser, bridge, await browser.open(f"{origin}/tickets"), origin, home)
+        at.tab_id = await at.find_tab()
+        yield at
+
+
+@pytest.mark.parametrize("seat", [in_chromium, in_firefox])
+async def test_popup_and_badge_say_how_the_site_stands_and_why(
+    tmp_path: Path, seat: Callable[[Path, Collector, str], contextlib.AbstractAsyncContextManager[Seat]]
+) -> None:
     with serve_page(TICKETS.encode(), {}) as origin:
         async with collector(tmp_path) as bridge:
             bridge.state["studies"] = [study([origin], "content")]
-            bridge.install(tmp_path / ".config" / "chromium", CHROMIUM_ID)
-            async with chromium(tmp_path, [origin]) as browser:
-                await browser.consent([origin])
-                tab = await browser.context.new_page()
-                at = Seat(browser, bridge, tab, origin)
-                await tab.goto(f"{origin}/tickets")
-                await tab.locator("html > div[popover=manual]").wait_for(state="attached")
-                window = await browser.window("options")
-                at.tab_id = await window.evaluate(
-                    "origin => chrome.tabs.query({url: `${origin}/*`}).then(([tab]) => tab.id)", origin
-                )
-                await window.close()
+            async with seat(tmp_path, bridge, origin) as at:
                 on = ("Recording", "What you do on this page is recorded.", "REC")
                 await at.until(*on)
                 for change, *said in STATES:
@@ -156,7 +260,7 @@ async def test_popup_and_badge_say_how_the_site_stands_and_why(tmp_path: Path) -
                     await at.until(*said)
                     if change is permission_taken:
                         break
-                    await tab.evaluate(SHOW)
+                    await at.in_site(SHOW)
                     await at.push(capture="capturing", studies=[study([origin], "content")])
                     await at.until(*on)
 
@@ -167,7 +271,7 @@ async def test_a_bridge_that_is_gone_is_told_with_what_to_do(tmp_path: Path) -> 
         bridge.install(tmp_path / ".config" / "chromium", CHROMIUM_ID)
         async with chromium(tmp_path, ["http://127.0.0.1:9"]) as browser:
             await browser.consent(["http://127.0.0.1:9"])
-            at = Seat(browser, bridge, await browser.context.new_page(), "")
+            at = ChromiumSeat(browser, bridge, await browser.context.new_page(), "")
             await bridge_gone(at)
             await at.until(NOTHING, "overt can't see which site this is, and records nothing here.", "!")
             page = await at.popup()
