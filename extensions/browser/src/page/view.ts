@@ -51,11 +51,11 @@ function followNavigation(recorder: Recorder): void {
     if (location.href === address && type !== "reload") return;
     const cause = causeOf(type, address, location.href);
     address = location.href;
-    // A place where no one was for a moment is on the way to the next.
-    const isUnderWay = waiting !== null;
-    if (!isUnderWay) recorder.settle();
+    // A place where no one stayed for a moment is on the way to the next.
+    if (waiting !== null) return;
+    recorder.settle();
     waiting = { cause, at: performance.now() };
-    if (!isUnderWay) recorder.later(write, TITLE_MS);
+    recorder.later(write, TITLE_MS);
   };
   recorder.beforeOthers(write);
   const navigation = (window as { navigation?: EventTarget }).navigation;
