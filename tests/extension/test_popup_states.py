@@ -204,6 +204,19 @@ async def bridge_gone(at: Seat) -> None:
     await at.bridge.stop()
 
 
+async def away_for_a_moment(at: Seat, said: tuple[str, str]) -> None:
+    """Let the bridge be gone: what is said of the site is what is done, which is to record for a minute more."""
+    manifest = at.hosts() / "org.overt.bridge.json"
+    aside = manifest.rename(manifest.with_suffix(".aside"))
+    await at.bridge.stop()
+    while await at.in_own(CONNECTED):
+        await asyncio.sleep(0.1)
+    assert await at.says() == said
+    aside.rename(manifest)
+    await at.bridge.start()
+
+
+CONNECTED = "chrome.runtime.sendMessage({ask: 'overview', tab: null}).then(({value}) => value.connected)"
 NOTHING = "Nothing is recorded"
 STATES: list[tuple[Callable[[Seat], Awaitable[None]], str, str, str]] = [
     (paused, "Paused", "Not recorded. You paused recording.", "II"),
@@ -254,6 +267,8 @@ async def test_popup_and_badge_say_how_the_site_stands_and_why(
             bridge.state["studies"] = [study([origin], "content")]
             async with seat(tmp_path, bridge, origin) as at:
                 on = ("Recording", "What you do on this page is recorded.", "REC")
+                await at.until(*on)
+                await away_for_a_moment(at, on[:2])
                 await at.until(*on)
                 for change, *said in STATES:
                     await change(at)

@@ -23,7 +23,8 @@ async function show(): Promise<void> {
 function showStatus({ connected, trouble, state, tab }: Overview): void {
   const status = byId("status");
   const paused = state?.capture === "paused";
-  const on = connected && tab?.capturing === true;
+  // Without the bridge a page is recorded for a minute more: it may only be starting again.
+  const on = tab?.capturing === true;
   status.className = `status ${on ? "on" : paused ? "paused" : "off"}`;
   const until = state?.paused_until_ms;
   const text = on ? t("statusOn") : paused ? t("statusPaused") : t("statusOff");
