@@ -194,12 +194,13 @@ class Documents:
         if away.reason is not None:
             away.lost += 1
 
-    def sweep(self) -> None:
-        """Let go of the text of every document that the gate does not capture any more."""
-        for shadow in list(self._shadows.values()):
-            if not self._door.captures(shadow.id):
-                del self._shadows[shadow.uri]
-                self._put_away(shadow.uri, shadow.language)
+    def sweep(self) -> bool:
+        """Let go of the text of every document that the gate does not capture any more; says if there was any."""
+        gone = [shadow for shadow in self._shadows.values() if not self._door.captures(shadow.id)]
+        for shadow in gone:
+            del self._shadows[shadow.uri]
+            self._put_away(shadow.uri, shadow.language)
+        return bool(gone)
 
     def finish(self) -> None:
         """Count what was lost and never came back, and close every document."""

@@ -314,10 +314,11 @@ class Session:
     def sweep(self) -> None:
         """Let go of what is not captured any more, and tell the editor if it wants to know."""
         self._stale = False
-        self._documents.sweep()
+        let_go = self._documents.sweep()
         if self._wants_status and not self._shut_down:
             status = status_answer(self._door.status())
-            if steady(status) != self._last_status:
+            # Where documents were let go of, the editor has to look which of them it may open again.
+            if let_go or steady(status) != self._last_status:
                 self._last_status = steady(status)
                 self._send({"jsonrpc": "2.0", "method": "overt/statusChanged", "params": status})
 

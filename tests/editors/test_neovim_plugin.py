@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -270,6 +272,31 @@ def test_pause_resume_forget_and_why(alone: tuple[Participant, dict[str, str]], 
     nvim.flush()
     last = asyncio.run(person.kept())[-1]
     assert replay(last)["pause.txt"] == nvim.text() == "start\nseen\nafter\n"
+
+
+def test_capture_goes_on_after_forgetting_in_a_terminal(
+    alone: tuple[Participant, dict[str, str]], start: Start
+) -> None:
+    person, environment = alone
+    path = person.work / "elsewhere.txt"
+    path.write_text("start\n", "utf-8")
+    nvim = enabled(start(environment))
+    nvim.open(path)
+    nvim.press("o")
+    nvim.type("before")
+    nvim.flush()
+    nvim.type(" waits")
+    subprocess.run(
+        [sys.executable, "-m", "overt", "forget", "--last", "10m", "--yes"],
+        env={**os.environ, **environment}, stdout=subprocess.DEVNULL, check=True, timeout=60,
+    )  # fmt: skip
+    wait_for("the file again", lambda: nvim.flush()["studies"][0]["documents"] == 1)
+    assert nvim.sign() == "● overt"
+    nvim.type(" after")
+    nvim.flush()
+    forgotten, last = asyncio.run(person.kept())
+    assert "before" not in repr(forgotten)
+    assert replay(last)["elsewhere.txt"] == nvim.text() == "start\nbefore waits after\n"
 
 
 def test_keys_reach_the_disk_by_themselves(alone: tuple[Participant, dict[str, str]], start: Start) -> None:

@@ -237,6 +237,19 @@ async def test_the_sign_is_told_when_it_asked_and_only_when_something_changed() 
     assert [each["params"]["state"] for each in talk.heard()] == ["paused", "off"]
 
 
+async def test_an_editor_is_told_that_documents_were_let_go_of() -> None:
+    """It may open them again: what another program forgot ended them, and capture goes on."""
+    talk = Talk()
+    await talk.start(status=True)
+    await talk.say(opened("a.py", "x"))
+    await talk.recorder.forget(0)
+    await talk.say(note("$/nothing"))
+    assert [each["params"]["state"] for each in talk.heard()] == ["capturing"]
+    talk.recorder._notify()
+    await talk.say(note("$/nothing"))
+    assert talk.heard() == []
+
+
 async def test_the_sign_is_told_at_the_start() -> None:
     talk = Talk()
     await talk.say({"id": 1, "method": "initialize", "params": {"initializationOptions": {"overt": {"status": True}}}})
