@@ -18,7 +18,7 @@ const COUNTS = /^\D{0,20}\d\D{0,10}\d?$/;
 
 /** Says whether a field is a cell of a row in which there is nothing else to enter. */
 export function isCodeCell(field: Element): boolean {
-  if (field.closest(IN_TABLE) !== null) return false;
+  if (!isNarrow(field) || field.closest(IN_TABLE) !== null) return false;
   let at = field.parentElement;
   for (let step = 0; at !== null && step < MAX_STEPS; step += 1) {
     const fields = at.querySelectorAll(FIELD);
@@ -30,12 +30,19 @@ export function isCodeCell(field: Element): boolean {
 }
 
 function isRow(fields: readonly Element[]): boolean {
+  if (!fields.every(isNarrow)) return false;
   const [first, ...others] = fields.map((field) => field.getBoundingClientRect());
-  if (first === undefined || first.width === 0 || first.width > MAX_WIDTH) return false;
-  const alike = others.every(
+  if (first === undefined) return false;
+  return others.every(
     ({ y, width }) => Math.abs(y - first.y) <= first.height && Math.abs(width - first.width) <= SLACK,
   );
-  return alike && fields.every((field) => Array.from(textIn(field).trim()).length <= 1);
+}
+
+/** Says whether a field has room for one character, and no more than one in it. */
+function isNarrow(field: Element): boolean {
+  if (Array.from(textIn(field).trim()).length > 1) return false;
+  const { width } = field.getBoundingClientRect();
+  return width > 0 && width <= MAX_WIDTH;
 }
 
 function isNamed(field: Element): boolean {

@@ -7,7 +7,6 @@ import { isCodeCell } from "./code_cells.ts";
 import { closestDeep, parentOf } from "./deep.ts";
 import { isLabelled, namesAround, namesOf } from "./field_names.ts";
 import { isKeypad } from "./keypad.ts";
-import { allIn } from "./own.ts";
 import { FIELD, isComponent, isField, saysSecret, secretElements } from "./telling.ts";
 
 const NOT_TYPED = new Set("button checkbox radio submit reset image range color file".split(" "));
@@ -42,6 +41,7 @@ export class Secrets {
   readonly #placesAmong = new WeakMap<Element, string>();
   readonly #roots = new WeakSet<Node>();
   readonly #passwords = new WeakMap<Node, Arrivals>();
+  readonly #foundIn = new WeakMap<Node, Set<HTMLInputElement>>();
   readonly #observer: MutationObserver;
   #listed: (text: string) => boolean = () => false;
   #lists = false;
@@ -158,7 +158,29 @@ export class Secrets {
     if (!(root instanceof Document || root instanceof DocumentFragment)) return;
     const passwords = this.#passwords.get(root) ?? new Arrivals(root, "input[type=password]", "type");
     this.#passwords.set(root, passwords);
-    for (const field of passwords.take().elements) this.#remember(field);
+    for (const field of passwords.take().elements) {
+      this.#remember(field);
+      if (field instanceof HTMLInputElement) this.#found(root).add(field);
+    }
+  }
+
+  /** Gives the passwords of a tree that were found by looking for them. */
+  #found(root: Node): Set<HTMLInputElement> {
+    const found = this.#foundIn.get(root) ?? new Set();
+    this.#foundIn.set(root, found);
+    return found;
+  }
+
+  /** Says whether a field holds what a password in its tree holds: it is the same one, shown. */
+  #isTwin(field: Element): boolean {
+    if (!(field instanceof HTMLInputElement) || field.value.length < MIN_TWIN) return false;
+    const root = field.getRootNode();
+    this.#scan(root);
+    for (const each of this.#found(root)) {
+      if (!each.isConnected) this.#found(root).delete(each);
+      else if (each.value === field.value && each !== field) return true;
+    }
+    return false;
   }
 
   /** Reads what was observed but not yet delivered. */
@@ -197,7 +219,7 @@ export class Secrets {
       saysSecret(field) ||
       hidesText(field) ||
       this.#isInPlace(field) ||
-      isTwin(field) ||
+      this.#isTwin(field) ||
       isCodeCell(field) ||
       namesOf(field).some((name) => this.#names.has(name) || this.#isSecretName(name)) ||
       namesAround(field).some((name) => this.#isSecretName(name)) ||
@@ -255,13 +277,4 @@ function hidesText(field: Element): boolean {
 function placeAmong(parent: Element, field: Element): string {
   const fields = Array.from(parent.querySelectorAll(FIELD));
   return `${fields.indexOf(field)}/${fields.length}`;
-}
-
-/** Says whether a field holds what a password beside it holds: it is the same one, shown. */
-function isTwin(field: Element): boolean {
-  if (!(field instanceof HTMLInputElement) || field.value.length < MIN_TWIN) return false;
-  const root = field.getRootNode();
-  if (!(root instanceof Document || root instanceof DocumentFragment)) return false;
-  const passwords = allIn<HTMLInputElement>(root, "input[type=password]");
-  return passwords.some(({ value }) => value === field.value);
 }
