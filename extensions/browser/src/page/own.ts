@@ -1,8 +1,21 @@
 /** What belongs to the document itself: a form or a picture of the page that is called `body` answers to `document.body`. */
 
+/** How each is read, found once: what a page's element stands in for is found on the prototype alone. */
+const readers = new Map<keyof Document, () => unknown>();
+
 /** Gives a property of the document that nothing in the page stands in for. */
 export function own<Key extends keyof Document>(name: Key): Document[Key] {
-  return Reflect.get(Document.prototype, name, document) as Document[Key];
+  let read = readers.get(name);
+  if (read === undefined) {
+    read = readerOf(name);
+    readers.set(name, read);
+  }
+  return read() as Document[Key];
+}
+
+function readerOf(name: keyof Document): () => unknown {
+  const found = Object.getOwnPropertyDescriptor(Document.prototype, name);
+  return found?.get?.bind(document) ?? (() => Reflect.get(Document.prototype, name, document));
 }
 
 /** Finds all elements that match in a document or a shadow tree. */
