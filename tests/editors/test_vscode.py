@@ -275,6 +275,25 @@ async def test_the_sign_follows_the_sidecar(tmp_path: Path) -> None:
     )
 
 
+async def test_capture_goes_on_after_forgetting_in_a_terminal(tmp_path: Path) -> None:
+    house = await found(tmp_path)
+    await house.join()
+    (house.work / "elsewhere.py").write_text("start = 1\n", "utf-8")
+    async with workbench(house) as bench:
+        await bench.open_file("elsewhere.py")
+        await bench.sign_says("capturing")
+        await bench.press("Control+End")
+        await bench.type("before = 2\n")
+        await asyncio.sleep(2 * SETTLE_S)
+        await house.overt("forget", "--last", "10m", "--yes")
+        await asyncio.sleep(2 * SETTLE_S)
+        await bench.type("after = 3\n")
+        await asyncio.sleep(2 * SETTLE_S)
+    documents, events = await dataset(house)
+    assert "".join(row["inserted"] or "" for row in events) == "after = 3\n"
+    assert documents[-1]["final_text"] == "start = 1\nbefore = 2\nafter = 3\n"
+
+
 @pytest.mark.parametrize(
     ("script", "words", "starts"), [("sleep 0.2; exit 3", "several times", 5), (None, "could not be started", 0)]
 )

@@ -99,11 +99,9 @@ export class Mirror implements vscode.Disposable {
       this.forgetAll();
       return;
     }
-    if (this.capturing) {
-      void this.askAgain();
-    } else {
-      this.capturing = true;
-    }
+    // What the sidecar let go of comes back where it may: after events of the session were forgotten elsewhere.
+    if (this.capturing) void this.askAgain().then(() => this.showVisible());
+    this.capturing = true;
     this.refused.clear();
     this.showVisible();
   }
