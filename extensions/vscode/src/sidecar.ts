@@ -95,6 +95,7 @@ export class Sidecar implements vscode.Disposable {
     this.client = this.process = undefined;
     this.say(status);
     try {
+      await handedOver();
       await client?.stop(); // everything is on disk before it answers
     } catch {
       process?.kill();
@@ -141,8 +142,7 @@ export class Sidecar implements vscode.Disposable {
   }
 
   private async request<T>(method: string, params: object): Promise<T> {
-    // The client sends a request sooner than a notification that was given to it before: let those out first.
-    await new Promise((resolve) => setImmediate(resolve));
+    await handedOver();
     if (this.client?.state !== State.Running) throw new Error("The sidecar is not running.");
     return this.client.sendRequest<T>(method, params);
   }
@@ -243,6 +243,11 @@ export class Sidecar implements vscode.Disposable {
     this.current = status;
     this.changed.fire(status);
   }
+}
+
+/** The client sends a request sooner than a notification that was given to it before: lets those out first. */
+function handedOver(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Starts a process outside of any workspace; fails when there is no such command. */
