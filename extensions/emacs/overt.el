@@ -103,6 +103,7 @@ Half of what a pipe holds: a sidecar that hangs never makes Emacs wait.")
 (defvar-local overt--refusals nil "Why the buffer is not captured: plists.")
 (defvar-local overt--before nil
   "What the next change will replace: (BEG END BEG-PLACE END-PLACE TEXT).")
+(defvar-local overt--tick nil "The `buffer-chars-modified-tick' of the text that was last told.")
 (defvar-local overt--line-cache nil "A known place: (POSITION . LINE).")
 (defvar-local overt--told-selection nil "The selection that was last told.")
 (defvar-local overt--told-view nil "The lines in view that were last told.")
@@ -314,13 +315,27 @@ What is wrong is shown."
 
 ;;;; Documents
 
+(defun overt--document ()
+  "Give the buffer whose text and file these are: of an indirect buffer, its base.
+All that is known of a document is kept there.  An indirect buffer may
+hold an old copy of it."
+  (or (buffer-base-buffer) (current-buffer)))
+
+(defun overt--file ()
+  "Give the file that is edited here, or nil."
+  (buffer-file-name (overt--document)))
+
+(defun overt--captured-p ()
+  "Whether what is edited here is captured."
+  (and (buffer-local-value 'overt--uri (overt--document)) t))
+
 (defun overt--buffer-uri ()
   "Give the URI of the buffer's file."
-  (concat "file://" (url-hexify-string (expand-file-name buffer-file-name) url-path-allowed-chars)))
+  (concat "file://" (url-hexify-string (expand-file-name (overt--file)) url-path-allowed-chars)))
 
 (defun overt--eligible-p ()
   "Whether the buffer is in view, and its file on this machine."
-  (and buffer-file-name (not (overt--remote-p)) enable-multibyte-characters
+  (and buffer-file-name (not (buffer-base-buffer)) (not (overt--remote-p)) enable-multibyte-characters
        (get-buffer-window nil t)))
 
 (defun overt--capturing-p ()
@@ -368,7 +383,7 @@ Its text is sent only after a yes."
 (defun overt--open (uri)
   "Begin with the buffer, under URI."
   (setq overt--uri uri overt--document-version 0 overt--before nil
-        overt--line-cache nil overt--told-selection nil overt--told-view nil)
+        overt--tick (buffer-chars-modified-tick) overt--line-cache nil overt--told-selection nil overt--told-view nil)
   (overt--notify :textDocument/didOpen
                  (list :textDocument
                        (list :uri uri :version 0 :text (overt--text)
@@ -376,9 +391,10 @@ Its text is sent only after a yes."
   (overt--look))
 
 (defun overt--close ()
-  "End with the buffer."
+  "End with the buffer.  The end of an indirect buffer is not that of the file."
   (when overt--uri
-    (overt--notify :textDocument/didClose (list :textDocument (list :uri overt--uri)))
+    (unless (buffer-base-buffer)
+      (overt--notify :textDocument/didClose (list :textDocument (list :uri overt--uri))))
     (setq overt--uri nil)))
 
 (defun overt--line-of (position)
@@ -419,38 +435,50 @@ Emacs would take a hook that fails out of `after-change-functions' for good."
        (progn ,@body)
      (error (overt--fail (format "a fault of the plugin: %s." (car problem))))))
 
+(defmacro overt--in-document (&rest body)
+  "Run BODY in the document that is edited here, if it is captured.
+Emacs tells of a change only where it is made, be that an indirect buffer."
+  (declare (indent 0) (debug t))
+  `(overt--guard
+     (with-current-buffer (overt--document)
+       (when overt--uri ,@body))))
+
 (defun overt--before-change (beg end)
   "Remember what was between BEG and END."
-  (overt--guard
-    (when overt--uri
-      (let ((from (overt--place beg)))
-        (setq overt--before (list beg end from (if (= beg end) from (overt--place end))
-                                  (save-restriction
-                                    (widen)
-                                    (buffer-substring-no-properties beg end)))
-              ;; What lies before the change stays where it is.
-              overt--line-cache (cons beg (plist-get from :line)))))))
+  (overt--in-document
+    (overt--catch-up)
+    (let ((from (overt--place beg)))
+      (setq overt--before (list beg end from (if (= beg end) from (overt--place end))
+                                (save-restriction
+                                  (widen)
+                                  (buffer-substring-no-properties beg end)))
+            ;; What lies before the change stays where it is.
+            overt--line-cache (cons beg (plist-get from :line))))))
 
 (defun overt--after-change (beg end length)
   "Tell that the text between BEG and END replaced LENGTH characters."
-  (overt--guard
-    (when overt--uri
-      (let ((before overt--before)
-            (text (save-restriction (widen) (buffer-substring-no-properties beg end))))
-        (setq overt--before nil)
-        (pcase before
-          ((and `(,from ,to ,start ,stop ,old)
-                (guard (and (= from beg) (= (- to from) length))))
-           ;; Text properties change too, and are not told.
-           (unless (equal old text)
-             (overt--tell start stop text)))
-          ;; Some commands announce more than they change, and then change several places.
-          (`(,from ,to ,_ ,_ ,old)
-           (let ((at (- beg from)))
-             (unless (and (<= 0 at) (<= (+ at length) (- to from))
-                          (equal text (substring old at (+ at length))))
-               (overt--resync))))
-          (_ (overt--resync)))))))
+  (overt--in-document
+    (let ((before overt--before)
+          (text (save-restriction (widen) (buffer-substring-no-properties beg end))))
+      (setq overt--before nil overt--tick (buffer-chars-modified-tick))
+      (pcase before
+        ((and `(,from ,to ,start ,stop ,old)
+              (guard (and (= from beg) (= (- to from) length))))
+         ;; Text properties change too, and are not told.
+         (unless (equal old text)
+           (overt--tell start stop text)))
+        ;; Some commands announce more than they change, and then change several places.
+        (`(,from ,to ,_ ,_ ,old)
+         (let ((at (- beg from)))
+           (unless (and (<= 0 at) (<= (+ at length) (- to from))
+                        (equal text (substring old at (+ at length))))
+             (overt--resync))))
+        (_ (overt--resync))))))
+
+(defun overt--catch-up ()
+  "Tell what was changed silently, or in an indirect buffer where overt is not on."
+  (when (and overt--uri (/= overt--tick (buffer-chars-modified-tick)))
+    (overt--resync '(unknown . 0))))
 
 (defun overt--tell (start stop text)
   "Tell that TEXT replaced what was between START and STOP."
@@ -466,11 +494,13 @@ Emacs would take a hook that fails out of `after-change-functions' for good."
                          (vector (list :range (list :start start :end stop)
                                        :text (overt--encode text)))))))
 
-(defun overt--resync ()
-  "Tell the whole text, because a change can't be told alone."
+(defun overt--resync (&optional origin)
+  "Tell the whole text, because a change can't be told alone.
+ORIGIN is by whom it is, where that is not the command at hand."
   (when overt--uri
-    (setq overt--document-version (1+ overt--document-version) overt--line-cache nil)
-    (let ((origin (overt--origin "")))
+    (setq overt--document-version (1+ overt--document-version)
+          overt--tick (buffer-chars-modified-tick) overt--line-cache nil)
+    (let ((origin (or origin (overt--origin ""))))
       (unless (eq (car origin) 'unknown)
         (overt--notify :overt/origin (list :uri overt--uri :version overt--document-version
                                            :origin (symbol-name (car origin))
@@ -552,15 +582,18 @@ Emacs would take a hook that fails out of `after-change-functions' for good."
   "Commands whose name says nothing that the edit does not say.")
 
 (defun overt--after-command ()
-  "Tell what the command did besides editing."
-  (overt--guard
-    (when overt--uri
+  "Tell what the command did besides editing.
+What is selected and in view is told of the base only."
+  (let ((indirect (buffer-base-buffer)))
+    (overt--in-document
+      (overt--catch-up)
       (let ((command (overt--command)))
         (when (and command (symbolp command) (not (memq command overt--dull-commands))
                    (<= (length (symbol-name command)) 200)
                    (not (string-match-p "[[:cntrl:]]" (symbol-name command))))
           (overt--notify :overt/command (list :command (symbol-name command)))))
-      (overt--look))))
+      (unless indirect
+        (overt--look)))))
 
 (defun overt--focus ()
   "Tell whether Emacs has the focus."
@@ -575,6 +608,7 @@ Emacs would take a hook that fails out of `after-change-functions' for good."
 (defun overt--after-save ()
   "Tell that the buffer was saved."
   (setq overt--saving nil)
+  (overt--catch-up)
   (when overt--uri
     (if (equal overt--uri (overt--buffer-uri))
         (overt--notify :textDocument/didSave
@@ -614,7 +648,7 @@ Its content goes on there, where that place is captured."
   (cond ((not (and (eq overt--state 'ready) overt--status)) " overt:off")
         ((equal (plist-get overt--status :state) "paused") " overt:paused")
         ((not (overt--capturing-p)) " overt:off")
-        (overt--uri (propertize " overt:on" 'face 'mode-line-emphasis))
+        ((overt--captured-p) (propertize " overt:on" 'face 'mode-line-emphasis))
         (t " overt:-")))
 
 ;;;; Modes
@@ -652,7 +686,7 @@ The mode line shows \" overt:on\" while it is captured.  Use
 
 (defun overt--turn-on ()
   "Turn on `overt-mode' where a file is edited."
-  (when (and buffer-file-name (not (overt--remote-p)))
+  (when (and (overt--file) (not (overt--remote-p)))
     (overt-mode 1)))
 
 ;;;###autoload
@@ -716,7 +750,7 @@ Interactively, MINUTES is the prefix argument; else `overt-forget-minutes'."
 (defun overt-why ()
   "Say whether this buffer's file is captured, and why not."
   (interactive)
-  (unless buffer-file-name
+  (unless (overt--file)
     (user-error "This buffer has no file"))
   (overt--request
    :overt/why (list :uri (overt--buffer-uri))
@@ -735,7 +769,7 @@ Interactively, MINUTES is the prefix argument; else `overt-forget-minutes'."
            (cond ((not global-overt-mode) "off; `M-x global-overt-mode' turns it on.")
                  ((not overt--status) (or overt--problem "the sidecar is starting."))
                  ((overt--capturing-p)
-                  (if overt--uri "this file is captured." "capture is on; this file is not captured."))
+                  (if (overt--captured-p) "this file is captured." "capture is on; this file is not captured."))
                  (t (mapconcat (lambda (reason) (plist-get reason :detail))
                                (plist-get overt--status :reasons) " ")))))
 

@@ -179,6 +179,40 @@ def test_a_day_in_emacs(start: Start, tmp_path: Path) -> None:
     assert (found.events[0]["client"], found.events[0]["position_encoding"]) == ("Emacs", "utf-32")
 
 
+def test_indirect_buffers_edit_the_file_of_their_base(start: Start, tmp_path: Path) -> None:
+    """What is edited in any of them is in the dataset at once; killing one does not end the file."""
+    house = PluginHouse(tmp_path / "study")
+    path = house.work / "base.txt"
+    path.write_text("alpha\nbeta\n", "utf-8")
+    emacs = start(house.environment)
+    emacs.open(path)
+    emacs.await_sign("overt:on")
+    emacs.ask('(progn (clone-indirect-buffer "clone" nil) (switch-to-buffer "clone") nil)')
+    emacs.await_sign("overt:on")
+    emacs.press(ESCAPE + "<")
+    emacs.type("cloned\n")
+    emacs.ask("(progn (kill-buffer) nil)")
+    emacs.visit(path)
+    emacs.press(ESCAPE + ">")
+    emacs.type("here\n")
+    emacs.ask('(progn (switch-to-buffer (make-indirect-buffer (current-buffer) "bare")) nil)')
+    emacs.press(ESCAPE + "<")
+    emacs.type("bare\nlines\n")
+    emacs.visit(path)
+    emacs.type("last\n")
+    emacs.save()
+    emacs.flush()
+    emacs.quit()
+
+    found = house.harvest()
+    assert not [row for row in found.events if row["kind"] == "capture.gap"]
+    assert [(row["path"], row["exact"]) for row in found.documents] == [("base.txt", True)]
+    assert found.saved("base.txt") == [path.read_text("utf-8")]
+    assert path.read_text("utf-8") == "bare\nlines\ncloned\nalpha\nbeta\nhere\nlast\n"
+    # Only what was typed where the plugin is not on has no origin, and it comes before what was typed after it.
+    assert found.origins("base.txt") == [("typed", "cloned\nhere\n"), ("unknown", "bare\nlines\n"), ("typed", "last\n")]
+
+
 def test_pause_resume_forget_and_why(alone: tuple[Participant, dict[str, str]], start: Start) -> None:
     person, environment = alone
     path, secret = person.work / "pause.txt", person.work / ".env"

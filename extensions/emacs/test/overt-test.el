@@ -25,9 +25,14 @@
          (buffer-enable-undo)
          (insert ,text)
          (overt-mode 1)
-         (setq overt--uri "file:///t.txt")
+         (setq overt--uri "file:///t.txt" overt--tick (buffer-chars-modified-tick))
          (unwind-protect (progn ,@body)
            (setq overt--uri nil))))))
+
+(defun overt-test-sign ()
+  "Give the sign while capture is on."
+  (let ((overt--state 'ready) (overt--status '(:state "capturing")))
+    (overt-sign)))
 
 (defun overt-test-apply (text changes)
   "Apply CHANGES, as they were sent, to TEXT; positions count code points."
@@ -98,6 +103,59 @@
             (2 (capitalize-region beg end))
             (_ (insert-and-inherit "word "))))
         (when (zerop (buffer-size)) (insert "more\n"))))))
+
+(defmacro overt-test-with-indirect (clone &rest body)
+  "Run BODY in an indirect buffer of the current one, that was made with CLONE."
+  (declare (indent 1) (debug t))
+  `(with-current-buffer (make-indirect-buffer (current-buffer) (generate-new-buffer-name "indirect") ,clone)
+     (unwind-protect (progn ,@body) (kill-buffer))))
+
+(ert-deftest overt-test-edits-in-a-clone-are-told-as-they-are-made ()
+  (overt-test-exact "one\ntwo\nthree\n"
+    (overt-test-with-indirect t
+      (narrow-to-region 5 8) (goto-char (point-max)) (insert "!\n?") (delete-region 5 6))
+    (insert "end")
+    (should (equal (mapcar (lambda (change) (plist-get change :text)) (overt-test-changes)) '("!\n?" "" "end")))
+    (should (equal (mapcar (lambda (sent) (plist-get (plist-get (cdr sent) :textDocument) :version))
+                           (seq-filter (lambda (sent) (eq (car sent) :textDocument/didChange)) overt-test-sent))
+                   '(3 2 1)))))
+
+(ert-deftest overt-test-the-end-of-a-clone-is-not-the-end-of-the-file ()
+  (overt-test-with-buffer "text"
+    (overt-test-with-indirect t (should (equal (substring-no-properties (overt-test-sign)) " overt:on")))
+    (overt-test-with-indirect t (fundamental-mode) (overt-mode 1) (overt-mode 0))
+    (should-not (assq :textDocument/didClose overt-test-sent))
+    (should overt--uri)
+    (overt-test-with-indirect t
+      (with-current-buffer (buffer-base-buffer) (overt--close))
+      (setq overt-test-sent nil)
+      (insert "x")
+      (should (equal (overt-test-sign) " overt:-")))
+    (should-not overt-test-sent)))
+
+(ert-deftest overt-test-edits-where-overt-is-not-on-are-caught-up-with ()
+  (dolist (next (list (lambda () (insert "x")) #'overt--after-command
+                      (lambda () (setq buffer-file-name "/t.txt") (overt--after-save) (setq buffer-file-name nil))))
+    (overt-test-exact "one\ntwo\n"
+      (overt-test-with-indirect nil (goto-char (point-min)) (insert "zero\n"))
+      (with-silent-modifications (insert "silent\n"))
+      (let ((real-this-command 'yank)) (funcall next))
+      (should-not (plist-get (car (overt-test-changes)) :range))
+      (should (eq (caar (last overt-test-sent)) :textDocument/didChange)))))
+
+(ert-deftest overt-test-changes-that-are-told-need-no-catching-up ()
+  (overt-test-with-buffer "one\ntwo\nthree\n"
+    (dolist (change '((insert "x") (kill-whole-line -1) (yank) (upcase-region 1 5) (capitalize-region 1 9) (sort-lines nil 1 9)
+                      (transpose-regions 1 3 5 8) (subst-char-in-region 1 9 ?O ?F) (indent-rigidly 1 9 4)
+                      (put-text-property 1 5 'face 'bold) (fill-region 1 9) (undo)
+                      (translate-region 1 9 (let ((table (make-string 256 ?a))) table))
+                      (let ((new (generate-new-buffer "new")))
+                        (with-current-buffer new (insert "new text"))
+                        (replace-buffer-contents new)
+                        (kill-buffer new))))
+      (eval change t)
+      (undo-boundary)
+      (should (equal (list change overt--tick) (list change (buffer-chars-modified-tick)))))))
 
 (ert-deftest overt-test-text-properties-are-no-edit ()
   (overt-test-with-buffer "some text\n"
