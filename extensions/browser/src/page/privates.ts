@@ -43,7 +43,7 @@ const PRIVATE = [
 
 const noted = new Noted<boolean>();
 /** What is shown in no slot is remembered for so long, in milliseconds. */
-const FRESH_MS = 2000;
+const FRESH_MS = 5000;
 const slotless = new WeakMap<Element, number>();
 
 /** Says whether an element lies in a private region of its document. Who asks of one mostly asks of those beside it too. */

@@ -12,6 +12,7 @@ import { FIELD, isComponent, isField, saysSecret, secretElements } from "./telli
 const NOT_TYPED = new Set("button checkbox radio submit reset image range color file".split(" "));
 /** What tells of a field that it is a secret one, and hardly ever changes on anything else. */
 const TELLING = ["type", "name", "autocomplete", "placeholder", "maxlength"];
+const PASSWORD = "input[type=password]";
 /** For so long a field that was found harmless is not looked at again, in milliseconds. */
 const TRUSTED_MS = 2000;
 /** At most so often the whole page is searched for passwords, in milliseconds. */
@@ -42,6 +43,8 @@ export class Secrets {
   readonly #roots = new WeakSet<Node>();
   readonly #passwords = new WeakMap<Node, Arrivals>();
   readonly #foundIn = new WeakMap<Node, Set<HTMLInputElement>>();
+  /** When a tree was last searched for the twin of a field; a form is each time. */
+  readonly #scannedAt = new WeakMap<Node, number>();
   readonly #observer: MutationObserver;
   #listed: (text: string) => boolean = () => false;
   #lists = false;
@@ -156,7 +159,7 @@ export class Secrets {
 
   #scan(root: Node): void {
     if (!(root instanceof Document || root instanceof DocumentFragment)) return;
-    const passwords = this.#passwords.get(root) ?? new Arrivals(root, "input[type=password]", "type");
+    const passwords = this.#passwords.get(root) ?? new Arrivals(root, PASSWORD, "type");
     this.#passwords.set(root, passwords);
     for (const field of passwords.take().elements) {
       this.#remember(field);
@@ -172,15 +175,15 @@ export class Secrets {
   }
 
   /** Says whether a field holds what a password in its tree holds: it is the same one, shown. */
-  #isTwin(field: Element): boolean {
+  #isTwin(field: Element, now: number): boolean {
     if (!(field instanceof HTMLInputElement) || field.value.length < MIN_TWIN) return false;
     const root = field.getRootNode();
-    this.#scan(root);
-    for (const each of this.#found(root)) {
-      if (!each.isConnected) this.#found(root).delete(each);
-      else if (each.value === field.value && each !== field) return true;
+    if (now - (this.#scannedAt.get(root) ?? Number.NEGATIVE_INFINITY) > TRUSTED_MS) {
+      this.#scannedAt.set(root, now);
+      this.#scan(root);
     }
-    return false;
+    const beside = field.form === null ? [] : passwordsOf(field.form);
+    return [...beside, ...this.#found(root)].some((each) => each !== field && each.value === field.value);
   }
 
   /** Reads what was observed but not yet delivered. */
@@ -204,7 +207,7 @@ export class Secrets {
       return true;
     }
     if ((this.#harmlessUntil.get(field) ?? 0) > now) return false;
-    if (this.#looksSecret(field)) {
+    if (this.#looksSecret(field, now)) {
       secretElements.add(field);
       return true;
     }
@@ -212,14 +215,14 @@ export class Secrets {
     return false;
   }
 
-  #looksSecret(field: Element): boolean {
+  #looksSecret(field: Element, now: number): boolean {
     if (field instanceof HTMLInputElement && NOT_TYPED.has(field.type)) return this.#listedBy(field);
     this.watch(field.getRootNode());
     return (
       saysSecret(field) ||
       hidesText(field) ||
       this.#isInPlace(field) ||
-      this.#isTwin(field) ||
+      this.#isTwin(field, now) ||
       isCodeCell(field) ||
       namesOf(field).some((name) => this.#names.has(name) || this.#isSecretName(name)) ||
       namesAround(field).some((name) => this.#isSecretName(name)) ||
@@ -277,4 +280,9 @@ function hidesText(field: Element): boolean {
 function placeAmong(parent: Element, field: Element): string {
   const fields = Array.from(parent.querySelectorAll(FIELD));
   return `${fields.indexOf(field)}/${fields.length}`;
+}
+
+/** Gives the passwords in a form, also of one with a field that is called `querySelectorAll`. */
+function passwordsOf(form: HTMLFormElement): HTMLInputElement[] {
+  return Array.from(Element.prototype.querySelectorAll.call(form, PASSWORD) as NodeListOf<HTMLInputElement>);
 }
