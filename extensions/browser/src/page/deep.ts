@@ -72,7 +72,7 @@ export function closestDeep(element: Element, selector: string): Element | null 
 }
 
 /** Gives what carries the shadow tree that an element stands in. */
-function hostOf(element: Element): Element | null {
+export function hostOf(element: Element): Element | null {
   const root = element.getRootNode();
   return root instanceof ShadowRoot ? root.host : null;
 }

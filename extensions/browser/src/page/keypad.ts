@@ -38,25 +38,28 @@ function isKey(element: Element): boolean {
   if (element.closest(CELL) !== null && element.closest(KEY) === null) return false;
   // A register of names from A to Z is made of links.
   if (!NUMBER.test(sign)) return element.closest("a[href]") === null && isOfKeyboard(element);
-  let at = parentOf(element);
-  for (let step = 0; at !== null && step < MAX_STEPS; step += 1) {
-    const numbers = signsIn(at, NUMBER, MAX_ELEMENTS);
-    if (numbers === null || numbers.size > DIGITS) return false;
+  for (const numbers of signsAround(element, NUMBER, MAX_ELEMENTS)) {
+    if (numbers.size > DIGITS) return false;
     if (numbers.size === DIGITS) return [...numbers].every((number) => number.length === 1);
-    at = parentOf(at);
   }
   return false;
 }
 
 function isOfKeyboard(element: Element): boolean {
+  for (const letters of signsAround(element, LETTER, MAX_OF_KEYBOARD))
+    if (letters.size >= LETTERS) return true;
+  return false;
+}
+
+/** Gives the signs of one kind in what an element stands in, step by step, as long as that is small. */
+function* signsAround(element: Element, kind: RegExp, most: number): Generator<Set<string>> {
   let at = parentOf(element);
   for (let step = 0; at !== null && step < MAX_STEPS; step += 1) {
-    const letters = signsIn(at, LETTER, MAX_OF_KEYBOARD);
-    if (letters === null) return false;
-    if (letters.size >= LETTERS) return true;
+    const signs = signsIn(at, kind, most);
+    if (signs === null) return;
+    yield signs;
     at = parentOf(at);
   }
-  return false;
 }
 
 /** Gives the signs of one kind that stand on elements within a small one; null if it is none. */

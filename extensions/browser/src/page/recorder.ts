@@ -193,9 +193,8 @@ export class Recorder {
   emit(body: WireBody, at: number = performance.now()): void {
     const level = body.kind === "capture.gap" ? "content" : this.#levels[body.kind];
     if (level === undefined || this.#stop.signal.aborted || !this.isShown()) return;
-    if (body.kind !== "page.open" && body.kind !== "page.close") {
-      if (!this.#allowance.takes(performance.now())) return;
-    }
+    const isOfPage = body.kind === "page.open" || body.kind === "page.close";
+    if (!isOfPage && !this.#allowance.takes(performance.now())) return;
     const lost = this.#allowance.lost();
     if (lost > 0) this.#add({ kind: "capture.gap", count: lost, reason: "queue-full" }, at);
     this.#add(lower(body, level), at);

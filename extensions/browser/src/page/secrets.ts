@@ -4,7 +4,7 @@ import { globMatcher } from "../shared/globs.ts";
 import { namesSecret } from "../shared/secret_names.ts";
 import { Arrivals } from "./arrivals.ts";
 import { isCodeCell } from "./code_cells.ts";
-import { closestDeep, parentOf } from "./deep.ts";
+import { closestDeep, hostOf, parentOf } from "./deep.ts";
 import { isLabelled, namesAround, namesOf } from "./field_names.ts";
 import { isKeypad } from "./keypad.ts";
 import { FIELD, isComponent, isField, saysSecret, secretElements } from "./telling.ts";
@@ -30,6 +30,15 @@ const MIN_TWIN = 3;
 /** A component around an element is looked for so many steps up. */
 const MAX_AROUND = 8;
 
+/** What is known of a document or a shadow tree. */
+interface Tree {
+  arrivals: Arrivals;
+  /** All that were found by looking for them. */
+  passwords: Set<HTMLInputElement>;
+  /** When it was last searched for the twin of a field; a form is each time. */
+  searched: number;
+}
+
 /** Knows which fields of this page are secret. */
 export class Secrets {
   readonly #harmlessUntil = new WeakMap<Element, number>();
@@ -41,10 +50,7 @@ export class Secrets {
   /** As much for what held other fields beside: at which place, of how many. */
   readonly #placesAmong = new WeakMap<Element, string>();
   readonly #roots = new WeakSet<Node>();
-  readonly #passwords = new WeakMap<Node, Arrivals>();
-  readonly #foundIn = new WeakMap<Node, Set<HTMLInputElement>>();
-  /** When a tree was last searched for the twin of a field; a form is each time. */
-  readonly #scannedAt = new WeakMap<Node, number>();
+  readonly #trees = new WeakMap<Node, Tree>();
   readonly #observer: MutationObserver;
   #listed: (text: string) => boolean = () => false;
   #lists = false;
@@ -157,33 +163,39 @@ export class Secrets {
     return !isLabelled(field) && ["name", "placeholder", "title"].every((name) => !field.getAttribute(name));
   }
 
+  /** Looks for passwords in a tree; what is none has none. */
   #scan(root: Node): void {
-    if (!(root instanceof Document || root instanceof DocumentFragment)) return;
-    const passwords = this.#passwords.get(root) ?? new Arrivals(root, PASSWORD, "type");
-    this.#passwords.set(root, passwords);
-    for (const field of passwords.take().elements) {
+    const tree = this.#treeOf(root);
+    if (tree === null) return;
+    for (const field of tree.arrivals.take().elements) {
       this.#remember(field);
-      if (field instanceof HTMLInputElement) this.#found(root).add(field);
+      if (field instanceof HTMLInputElement) tree.passwords.add(field);
     }
   }
 
-  /** Gives the passwords of a tree that were found by looking for them. */
-  #found(root: Node): Set<HTMLInputElement> {
-    const found = this.#foundIn.get(root) ?? new Set();
-    this.#foundIn.set(root, found);
-    return found;
+  #treeOf(root: Node): Tree | null {
+    const known = this.#trees.get(root);
+    if (known !== undefined) return known;
+    if (!(root instanceof Document || root instanceof DocumentFragment)) return null;
+    const arrivals = new Arrivals(root, PASSWORD, "type");
+    const tree = { arrivals, passwords: new Set<HTMLInputElement>(), searched: Number.NEGATIVE_INFINITY };
+    this.#trees.set(root, tree);
+    return tree;
   }
 
   /** Says whether a field holds what a password in its tree holds: it is the same one, shown. */
   #isTwin(field: Element, now: number): boolean {
     if (!(field instanceof HTMLInputElement) || field.value.length < MIN_TWIN) return false;
     const root = field.getRootNode();
-    if (now - (this.#scannedAt.get(root) ?? Number.NEGATIVE_INFINITY) > TRUSTED_MS) {
-      this.#scannedAt.set(root, now);
+    const tree = this.#treeOf(root);
+    if (tree !== null && now - tree.searched > TRUSTED_MS) {
+      tree.searched = now;
       this.#scan(root);
     }
     const beside = field.form === null ? [] : passwordsOf(field.form);
-    return [...beside, ...this.#found(root)].some((each) => each !== field && each.value === field.value);
+    return [...beside, ...(tree?.passwords ?? [])].some(
+      (each) => each !== field && each.value === field.value,
+    );
   }
 
   /** Reads what was observed but not yet delivered. */
@@ -258,9 +270,8 @@ export class Secrets {
 
   /** A component that wraps a field says what it is on its host. */
   #hostIsSecret(field: Element): boolean {
-    const root = field.getRootNode();
-    if (!(root instanceof ShadowRoot)) return false;
-    const { host } = root;
+    const host = hostOf(field);
+    if (host === null) return false;
     return (
       saysSecret(host) || namesOf(host).some((name) => this.#isSecretName(name)) || this.#hostIsSecret(host)
     );

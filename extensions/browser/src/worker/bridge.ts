@@ -75,10 +75,7 @@ export class Bridge {
   /** Connects unless it is connected; tries again later by itself. Never throws. */
   ensure(): Promise<void> {
     if (this.#ready) return Promise.resolve();
-    this.#opening ??= this.#connect().finally(() => {
-      this.#opening = null;
-    });
-    return this.#opening;
+    return this.#opening ?? this.#openBy(this.#connect());
   }
 
   /** Pairs by a code that the person brought: it is used once, and leaves a secret of its own. */
@@ -87,12 +84,18 @@ export class Bridge {
     while (this.#opening !== null) await this.#opening;
     this.#close("paired anew");
     const introduced = this.#introduce({ port, secret: codeSecret(code), pair: true });
-    this.#opening = introduced
+    void this.#openBy(introduced);
+    return introduced;
+  }
+
+  /** Keeps a way of opening as the one that is under way, until it has ended. */
+  #openBy(way: Promise<unknown>): Promise<void> {
+    this.#opening = way
       .then(() => undefined)
       .finally(() => {
         this.#opening = null;
       });
-    return introduced;
+    return this.#opening;
   }
 
   /** Sends events that wait, as many as may be under way. */
