@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
 import sys
 from pathlib import Path
+
+import filelock
 
 ROOT = Path(__file__).parents[1]
 
@@ -14,8 +15,7 @@ def programs_apart(name: str, lock: str) -> Path:
     """Give the folder of the programs that ``requirements/<lock>`` installs; test processes wait for each other."""
     folder, requirements = ROOT / ".servers" / name, ROOT / "requirements" / lock
     folder.parent.mkdir(exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with filelock.FileLock(folder.with_suffix(".lock")):
         stamp = folder / ".ready"
         if not stamp.exists() or stamp.read_bytes() != requirements.read_bytes():
             uv, python = str(Path(sys.executable).parent / "uv"), str(folder / "bin" / "python")

@@ -18,7 +18,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import cycle
 
-CHROMIUM_ORIGIN = "chrome-extension://fmhepkjmpkclcdnaaiehckedkjmeibll"
+from browser_bridge.gatekeeper import CHROMIUM_ID
+
+CHROMIUM_ORIGIN = f"chrome-extension://{CHROMIUM_ID}"
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 CROWD = 1000
 PATIENCE_S = 2.0

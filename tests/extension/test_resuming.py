@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,21 @@ async def clicks_waiting(browser: Chromium) -> int:
     return (await browser.storage()).count('"kind": "pointer.click"')
 
 
+@contextlib.asynccontextmanager
+async def joined(folder: Path) -> AsyncIterator[tuple[WebHouse, str]]:
+    """Join a study of a site and introduce Chromium; gives the house and the site's origin."""
+    house = WebHouse(folder)
+    with serve_page(TICKETS.encode(), {}) as origin:
+        await house.found_web_study([origin], "content")
+        await house.join()
+        house.introduce("chromium")
+        try:
+            yield house, origin
+        finally:
+            await house.stop_bridge()
+            await house.close()
+
+
 async def captured_tab(house: WebHouse, browser: Chromium, origin: str) -> Desk:
     tab = await browser.context.new_page()
     await tab.goto(f"{origin}/tickets")
@@ -35,86 +52,64 @@ async def captured_tab(house: WebHouse, browser: Chromium, origin: str) -> Desk:
 
 
 async def test_what_waits_for_the_bridge_outlives_the_browser_and_comes_once(tmp_path: Path) -> None:
-    house = WebHouse(tmp_path)
-    with serve_page(TICKETS.encode(), {}) as origin:
-        await house.found_web_study([origin], "content")
-        await house.join()
-        house.introduce("chromium")
+    async with joined(tmp_path) as (house, origin):
         host = house.user / ".config" / "chromium" / "NativeMessagingHosts" / HOST
-        try:
-            async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
-                await browser.consent([origin])
-                at = await captured_tab(house, browser, origin)
-                await at.hands.click("#b0")
-                await at.until_clicked(["zero"])
-                # Now there is no bridge, and nobody who could start one.
-                host.rename(host.with_suffix(".away"))
-                await house.stop_bridge()
-                await at.hands.click("#b1")
-                await at.hands.click("#b2")
-
-                async def both_wait() -> bool:
-                    return await clicks_waiting(browser) == 2
-
-                await at.until(both_wait, "two clicks that wait")
-            host.with_suffix(".away").rename(host)
-            async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
-                at = await captured_tab(house, browser, origin)
-                await at.hands.click("#b0")
-                await at.until_clicked(["zero", "one", "two", "zero"])
-        finally:
+        async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
+            await browser.consent([origin])
+            at = await captured_tab(house, browser, origin)
+            await at.hands.click("#b0")
+            await at.until_clicked(["zero"])
+            # Now there is no bridge, and nobody who could start one.
+            host.rename(host.with_suffix(".away"))
             await house.stop_bridge()
-            await house.close()
+            await at.hands.click("#b1")
+            await at.hands.click("#b2")
+
+            async def both_wait() -> bool:
+                return await clicks_waiting(browser) == 2
+
+            await at.until(both_wait, "two clicks that wait")
+        host.with_suffix(".away").rename(host)
+        async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
+            at = await captured_tab(house, browser, origin)
+            await at.hands.click("#b0")
+            await at.until_clicked(["zero", "one", "two", "zero"])
 
 
 async def test_a_database_that_the_browser_threw_away_costs_no_event_that_comes_after(tmp_path: Path) -> None:
-    house = WebHouse(tmp_path)
-    with serve_page(TICKETS.encode(), {}) as origin:
-        await house.found_web_study([origin], "content")
-        await house.join()
-        house.introduce("chromium")
-        try:
-            async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
-                await browser.consent([origin])
-                at = await captured_tab(house, browser, origin)
-                for _ in range(5):
-                    await at.hands.click("#b0")
-                await at.until_clicked(["zero"] * 5)
-                kept = browser.profile / "Default" / "IndexedDB"
-            folders = list(kept.glob("chrome-extension_*"))
-            assert folders
-            for folder in folders:
-                shutil.rmtree(folder)
-            async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
-                at = await captured_tab(house, browser, origin)
-                await at.hands.click("#b1")  # numbered from 1 again: nobody may take it for the first click
-                await at.until_clicked([*["zero"] * 5, "one"])
-        finally:
-            await house.stop_bridge()
-            await house.close()
+    async with joined(tmp_path) as (house, origin):
+        async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
+            await browser.consent([origin])
+            at = await captured_tab(house, browser, origin)
+            for _ in range(5):
+                await at.hands.click("#b0")
+            await at.until_clicked(["zero"] * 5)
+            kept = browser.profile / "Default" / "IndexedDB"
+        folders = list(kept.glob("chrome-extension_*"))
+        assert folders
+        for folder in folders:
+            shutil.rmtree(folder)
+        async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
+            at = await captured_tab(house, browser, origin)
+            await at.hands.click("#b1")  # numbered from 1 again: nobody may take it for the first click
+            await at.until_clicked([*["zero"] * 5, "one"])
 
 
 async def test_an_update_of_the_extension_goes_on_in_open_tabs_without_loss_or_double(tmp_path: Path) -> None:
-    house = WebHouse(tmp_path)
-    with serve_page(TICKETS.encode(), {}) as origin:
-        await house.found_web_study([origin], "content")
-        await house.join()
-        house.introduce("chromium")
-        try:
-            async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
-                await browser.consent([origin])
-                at = await captured_tab(house, browser, origin)
-                names = []
-                for version in ("0.1.1", "0.1.2"):
-                    await at.hands.click("#b0")
-                    await update(browser, version)
-                    await at.until_captured()
-                    await at.hands.click("#b1")
-                    names += ["zero", "one"]
-                await at.until_clicked(names)
-        finally:
-            await house.stop_bridge()
-            await house.close()
+    async with (
+        joined(tmp_path) as (house, origin),
+        chromium(house.user, [origin], environment=house.browser_environment) as browser,
+    ):
+        await browser.consent([origin])
+        at = await captured_tab(house, browser, origin)
+        names = []
+        for version in ("0.1.1", "0.1.2"):
+            await at.hands.click("#b0")
+            await update(browser, version)
+            await at.until_captured()
+            await at.hands.click("#b1")
+            names += ["zero", "one"]
+        await at.until_clicked(names)
 
 
 async def update(browser: Chromium, version: str) -> None:
