@@ -16,7 +16,7 @@ import filelock
 import msgspec
 
 from browser_bridge.gatekeeper import FIREFOX_ID, is_extension
-from browser_bridge.messages import PROTOCOL, Origin, Profile, Short
+from browser_bridge.messages import PROTOCOL, Origin, Profile
 from browser_bridge.papers import Papers
 from browser_bridge.proofs import to_text
 from browser_bridge.spawn import start
@@ -30,12 +30,11 @@ _LOOK_S = 0.02
 _LENGTH = struct.Struct("=I")
 
 
-class Connect(msgspec.Struct, frozen=True, tag_field="type", tag="connect", forbid_unknown_fields=True):
-    """What the extension asks: to be introduced."""
+class Connect(msgspec.Struct, frozen=True, tag_field="type", tag="connect"):
+    """What the extension asks: to be introduced. What else it says is passed over, as in ``hello``."""
 
     profile: Profile
     origin: Origin
-    version: Short
 
 
 def read_request(stream: BinaryIO) -> Connect:

@@ -31,15 +31,15 @@ class _In(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields=T
     """The root of what the extension sends."""
 
 
-class Hello(_In, frozen=True, tag="hello"):
-    """The first message: who calls, and the extension's half of the challenge."""
+class Hello(_In, frozen=True, tag="hello", forbid_unknown_fields=False):
+    """The first message: who calls, and the extension's half of the challenge.
+
+    What else it says is passed over: an extension of another age may call.
+    """
 
     protocol: int
     profile: Profile
     nonce: Nonce
-    version: Short
-    browser: Short
-    language: Short = "en"
     pair: bool = False
 
 

@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import socket
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -51,6 +52,9 @@ BACKLOG = 1024
 MESSAGES_PER_S = 200
 """Of one connection, on average; a batch has up to 500 events. More waits in the socket."""
 
+MAX_UNSENT_BYTES = 1 << 20
+"""What waits for one guest to be read. Beyond it the guest is not heard until it reads."""
+
 IDLE_S = 900.0
 """Without a connection for so long, the bridge ends; the next introduction starts it again."""
 
@@ -73,7 +77,9 @@ class BridgeServer:
         self._room = WaitingRoom()
         self._port = 0
         self._told = ""
-        self._stop = asyncio.Event()
+        self._stopped = False
+        self._woken = asyncio.Event()
+        """Set when it is to stop, and when a guest left: then nobody has been there for no time at all."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -86,7 +92,8 @@ class BridgeServer:
 
     def stop(self) -> None:
         """End ``run``."""
-        self._stop.set()
+        self._stopped = True
+        self._woken.set()
 
     @property
     def port(self) -> int:
@@ -127,11 +134,13 @@ class BridgeServer:
         return server
 
     async def _until_idle(self) -> None:
-        while not self._stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), IDLE_S)
-            if not self._guests and not self._papers.has_paired:
-                return
+        while not self._stopped:
+            self._woken.clear()
+            try:
+                await asyncio.wait_for(self._woken.wait(), IDLE_S)
+            except TimeoutError:
+                if not self._guests and not self._papers.has_paired:
+                    return
 
     def _check(self, connection: ServerConnection, request: HttpRequest) -> Response | None:
         headers = request.headers
@@ -181,21 +190,23 @@ class BridgeServer:
 
     async def _serve_guest(self, connection: ServerConnection, hello: Hello) -> None:
         outbox = _Outbox()
-        guest = Guest(hello.profile, self._door, outbox.put_nowait)
+        guest = Guest(hello.profile, self._door, outbox.put)
         self._guests[guest] = outbox
-        outbox.put_nowait({"type": "ready", "state": self._desk.state()})
-        posting = asyncio.get_running_loop().create_task(_post(connection, outbox))
+        outbox.put({"type": "ready", "state": self._desk.state()})
+        posting = asyncio.get_running_loop().create_task(outbox.post(connection))
         try:
             await self._converse(connection, guest, outbox)
         finally:
             guest.leave()
             del self._guests[guest]
+            self._woken.set()
             posting.cancel()
             await asyncio.gather(posting, return_exceptions=True)
 
     async def _converse(self, connection: ServerConnection, guest: Guest, outbox: _Outbox) -> None:
         pace = _Pace(MESSAGES_PER_S, asyncio.get_running_loop().time)
         while True:
+            await outbox.room()
             try:
                 message = decode(await connection.recv())
             except FormatError:
@@ -207,9 +218,9 @@ class BridgeServer:
                 case Pages():
                     guest.announce(message)
                 case Request():
-                    outbox.put_nowait(await self._desk.answer(message))
+                    outbox.put(await self._desk.answer(message))
                 case Ping():
-                    outbox.put_nowait({"type": "pong"})
+                    outbox.put({"type": "pong"})
                 case _:  # a handshake is made once
                     break
         await connection.close(REFUSED)
@@ -229,17 +240,49 @@ class BridgeServer:
         self._told = text
         for guest, outbox in self._guests.items():
             guest.look()
-            outbox.put_nowait({"type": "state", "state": state})
+            outbox.put({"type": "state", "state": state})
 
 
-class _Outbox(asyncio.Queue[dict[str, Any]]):
-    """What is to be sent to one guest."""
+class _Outbox:
+    """What is to be sent to one guest, in order. Putting never waits; whoever makes more wait for ``room``."""
 
+    def __init__(self) -> None:
+        self._waiting: deque[str] = deque()
+        self._bytes = 0
+        self._came = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
 
-async def _post(connection: ServerConnection, outbox: _Outbox) -> None:
-    with contextlib.suppress(ConnectionClosed):
-        while True:
-            await connection.send(encode(await outbox.get()))
+    def put(self, message: dict[str, Any]) -> None:
+        """Take a message."""
+        text = encode(message)
+        self._waiting.append(text)
+        self._bytes += len(text)
+        self._came.set()
+        if self._bytes > MAX_UNSENT_BYTES:
+            self._room.clear()
+
+    async def room(self) -> None:
+        """Wait until the guest has read enough, or is gone."""
+        await self._room.wait()
+
+    async def post(self, connection: ServerConnection) -> None:
+        """Send what comes, until the connection ends."""
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await self._came.wait()
+                self._came.clear()
+                await self._send_all(connection)
+        self._bytes = 0
+        self._room.set()
+
+    async def _send_all(self, connection: ServerConnection) -> None:
+        while self._waiting:
+            text = self._waiting.popleft()
+            await connection.send(text)
+            self._bytes -= len(text)
+            if self._bytes <= MAX_UNSENT_BYTES:
+                self._room.set()
 
 
 class _Pace:

@@ -146,12 +146,12 @@ class Attacker:
         """Go through the handshake with a secret that is none."""
         while self.goes_on:
             profile = os.urandom(16).hex()
-            hello = {"type": "hello", "protocol": 1, "profile": profile, "nonce": "n" * 22, "version": "1"}
+            hello = {"type": "hello", "protocol": 1, "profile": profile, "nonce": "n" * 22}
             proof = {"type": "proof", "proof": "A" * 43}
             with contextlib.suppress(OSError), self.connect() as link:
                 link.sendall(request(self.port))
                 link.recv(4096)
-                link.sendall(frame(1, json.dumps(hello | {"browser": "chromium"}).encode()))
+                link.sendall(frame(1, json.dumps(hello).encode()))
                 link.recv(4096)
                 link.sendall(frame(1, json.dumps(proof).encode()))
                 self.let_in += b"ready" in link.recv(4096)

@@ -65,7 +65,7 @@ class Client:
         """Go through the first step; gives what proofs are bound to."""
         nonce = to_text(os.urandom(16))
         hello = {"type": "hello", "protocol": 1, "profile": self.profile, "nonce": nonce}
-        await self.send({**hello, "version": "1", "browser": "chromium", "pair": pair})
+        await self.send({**hello, "pair": pair})
         challenge = await self.receive("challenge")
         self.bound = {"profile": self.profile, "origin": self.origin, "port": self.port, "nonce": nonce}
         self.bound["answer"] = challenge["nonce"]

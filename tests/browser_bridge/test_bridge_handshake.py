@@ -32,7 +32,7 @@ BOUND = VECTORS["bound"]
 SECRET = Secret(base64.urlsafe_b64decode(VECTORS["secret"] + "="))
 EVENT = '{"page":"p","wall_ms":1,"body":{}}'
 OPEN = '{"page":"p","url":"https://x.example","open":{}}'
-HELLO = Hello(1, BOUND["profile"], BOUND["nonce"], "1", "chromium")
+HELLO = Hello(1, BOUND["profile"], BOUND["nonce"])
 
 
 def handshake(known: Secret | None = SECRET) -> Handshake:
@@ -116,9 +116,15 @@ def test_nothing_leads_on_but_the_table() -> None:
         assert shaking.state is State.REFUSED
 
 
+def test_hello_of_an_extension_of_an_earlier_age_is_understood() -> None:
+    said = {"type": "hello", "protocol": 1, "profile": BOUND["profile"], "nonce": BOUND["nonce"], "pair": False}
+    told = {"version": "0.1.0", "browser": "chromium", "language": "de"}
+    assert decode(json.dumps(said | told)) == decode(json.dumps(said)) == HELLO
+
+
 def test_other_version_is_refused() -> None:
     shaking = handshake()
-    assert shaking.receive(Hello(2, BOUND["profile"], BOUND["nonce"], "1", "chromium")) is None
+    assert shaking.receive(Hello(2, BOUND["profile"], BOUND["nonce"])) is None
     assert shaking.state is State.REFUSED
 
 

@@ -19,6 +19,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from browser_bridge.gatekeeper import CHROMIUM_ID, FIREFOX_ID
+from browser_bridge.host import MAX_REQUEST_BYTES
 from browser_bridge.introduction import BROWSERS, introduce, introduction, take_back
 from browser_bridge.papers import Papers
 from event_model.keys import Secret
@@ -52,7 +53,7 @@ def launcher(tmp_path: Path) -> Path:
 
 
 def connect_message(origin: str = ORIGIN) -> dict[str, Any]:
-    return {"type": "connect", "profile": PROFILE, "origin": origin, "version": "1"}
+    return {"type": "connect", "profile": PROFILE, "origin": origin}
 
 
 @pytest.mark.system
@@ -155,7 +156,14 @@ def test_host_hands_nothing_to_another_caller(
     assert Papers(tmp_path / "home").address() is None
 
 
-@pytest.mark.parametrize("data", [b"", b"\0", struct.pack("=I", 1 << 30), struct.pack("=I", 2) + b"{]"])
+CUT = struct.pack("=I", 500) + json.dumps(connect_message()).encode()[:40]
+LONG = struct.pack("=I", MAX_REQUEST_BYTES + 1) + json.dumps(connect_message()).encode().ljust(MAX_REQUEST_BYTES + 1)
+"""A request as it should be but for the white space behind it: only its length is wrong."""
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\0", struct.pack("=I", 0), struct.pack("=I", 1 << 30), struct.pack("=I", 2) + b"{]", CUT, LONG]
+)
 @pytest.mark.system
 def test_host_answers_nonsense_with_an_error(launcher: Path, data: bytes) -> None:
     ran = subprocess.run([str(launcher), f"{ORIGIN}/"], input=data, capture_output=True, timeout=60, check=True)

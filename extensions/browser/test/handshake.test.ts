@@ -14,9 +14,6 @@ const NONCE = new Uint8Array(16).fill(9);
 const IDENTITY = {
   profile: "ab".repeat(16),
   origin: "chrome-extension://fmhepkjmpkclcdnaaiehckedkjmeibll",
-  version: "1.0.0",
-  browser: "chromium",
-  language: "de",
 };
 const STATE = { capture: "off", reasons: [], paused_until_ms: null, studies: [] };
 

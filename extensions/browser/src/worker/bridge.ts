@@ -166,9 +166,9 @@ export class Bridge {
 
   /** Asks the native messaging host where the bridge is; it starts it if need be. */
   async #invited(): Promise<Invitation | null> {
-    const { profile, origin, version } = await this.identity();
+    const { profile, origin } = await this.identity();
     try {
-      const asked = { type: "connect", profile, origin, version };
+      const asked = { type: "connect", profile, origin };
       const answer = await chrome.runtime.sendNativeMessage(NATIVE_HOST, asked);
       if (answer?.type === "bridge" && answer.protocol === PROTOCOL) {
         return { port: Number(answer.port), secret: String(answer.secret) };

@@ -10,9 +10,6 @@ export interface Identity {
   profile: string;
   /** The Origin header that the browser sends for us. */
   origin: string;
-  version: string;
-  browser: string;
-  language: string;
 }
 
 export interface Invitation {
@@ -86,9 +83,8 @@ export class Handshake {
   }
 
   hello(): object {
-    const { profile, version, browser, language } = this.identity;
-    const nonce = this.#nonce;
-    const hello = { type: "hello", protocol: PROTOCOL, profile, nonce, version, browser, language };
+    const { profile } = this.identity;
+    const hello = { type: "hello", protocol: PROTOCOL, profile, nonce: this.#nonce };
     return this.invitation.pair ? { ...hello, pair: true } : hello;
   }
 

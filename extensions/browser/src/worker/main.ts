@@ -197,9 +197,6 @@ class Worker {
     this.#identity ??= this.ready.then(async () => ({
       profile: await settings.profileId(),
       origin: chrome.runtime.getURL("").replace(/\/$/, ""),
-      version: chrome.runtime.getManifest().version,
-      browser: __BROWSER__,
-      language: chrome.i18n.getUILanguage(),
     }));
     return this.#identity;
   }
