@@ -4,7 +4,6 @@ import type { ClipboardAction } from "../shared/events.ts";
 import { shadowOf, targetOf } from "./deep.ts";
 import { own } from "./own.ts";
 import type { Recorder } from "./recorder.ts";
-import { Timer } from "./timer.ts";
 
 /** A pause of so long ends a run, in milliseconds. */
 const PAUSE_MS = 1500;
@@ -27,15 +26,7 @@ function followRhythm(recorder: Recorder): void {
   let intervals: number[] = [];
   let field: Element | null = null;
   let last = 0;
-  const pause: Timer = new Timer(() =>
-    recorder.unlessStopped(() => {
-      const left = PAUSE_MS - (performance.now() - last);
-      if (left < 1) write();
-      else pause.set(left);
-    }),
-  );
   const write = (): void => {
-    pause.clear();
     if (field !== null && keys !== "" && field.isConnected && recorder.mayKeep(field)) {
       recorder.emit(
         { kind: "key.rhythm", element: recorder.about("key.rhythm", field), keys, intervals },
@@ -46,7 +37,8 @@ function followRhythm(recorder: Recorder): void {
     intervals = [];
     field = null;
   };
-  recorder.beforeOthers(write);
+  const isOver = (now: number): boolean => now - last >= PAUSE_MS;
+  recorder.follow({ write, isOpen: () => keys !== "", isOver });
   recorder.on(window, ["focusout"], write);
   // A run of keys goes to one field: that it may be looked at is asked in full now and then, and at its end.
   let asked = { target: null as EventTarget | null, about: null as Element | null, at: 0 };
@@ -67,9 +59,9 @@ function followRhythm(recorder: Recorder): void {
     if (sign === null) return;
     const about = aboutOf(event);
     if (about === null) return;
-    if (about !== field || keys.length >= MAX_KEYS) write();
     const { timeStamp } = event;
-    if (keys === "") pause.set(PAUSE_MS);
+    if (about !== field || keys.length >= MAX_KEYS || isOver(timeStamp)) write();
+    if (keys === "") recorder.begun();
     intervals.push(keys === "" ? 0 : Math.max(0, Math.round(timeStamp - last)));
     keys += sign;
     field = about;

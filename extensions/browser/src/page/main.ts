@@ -36,6 +36,7 @@ class Page {
       () => this.#stop(),
       () => this.#shown,
       () => this.#isShown(LOOK_MS),
+      () => this.#recorder?.settleOver(),
     );
     window.addEventListener("pagehide", () => this.#leave());
     window.addEventListener("pageshow", (event) => {

@@ -1,7 +1,7 @@
 /** What a page has seen and the worker has not yet written down. The worker may die at any time; nothing is lost. */
 
 import { type FromPage, PAGE_PORT, type ToPage, type WireEvent } from "../shared/wire.ts";
-import { Timer } from "./timer.ts";
+import { callBegins } from "./call.ts";
 
 /** Events wait so long for company, in milliseconds. */
 const BATCH_MS = 2000;
@@ -22,7 +22,7 @@ export class Outbox {
   #open: WireEvent[] = [];
   #waiting: Batch[] = [];
   #next = 1;
-  readonly #leaves = new Timer(() => this.flush());
+  #leaves: ReturnType<typeof setTimeout> | undefined;
   #wait = RECONNECT_MS;
   #dead = false;
 
@@ -32,6 +32,8 @@ export class Outbox {
     readonly isShown: () => boolean,
     /** Asked before a batch leaves: no batch leaves while the sign can't be seen. */
     readonly mayLeave: () => boolean,
+    /** Called when it is time for a batch, to write down what belongs to it. */
+    readonly onDue: () => void,
   ) {}
 
   /** Opens the line. */
@@ -69,12 +71,16 @@ export class Outbox {
   /** Takes an event; it leaves with the next batch. */
   add(event: WireEvent): void {
     this.#open.push(event);
-    this.#leaves.setOnce(BATCH_MS);
+    this.wake();
+  }
+
+  /** Sees to it that a batch is due in a while. */
+  wake(): void {
+    this.#leaves ??= setTimeout(() => this.#due(), BATCH_MS);
   }
 
   /** Sends what is there, now. */
   flush(): void {
-    this.#leaves.clear();
     if (this.#open.length === 0 || !this.mayLeave()) return;
     const batch = { n: this.#next, events: this.#open };
     this.#next += 1;
@@ -86,7 +92,6 @@ export class Outbox {
 
   /** Drops all that has not left. */
   clear(): void {
-    this.#leaves.clear();
     this.#open = [];
     this.#waiting = [];
   }
@@ -98,6 +103,13 @@ export class Outbox {
 
   get isEmpty(): boolean {
     return this.#open.length === 0 && this.#waiting.length === 0;
+  }
+
+  #due(): void {
+    callBegins();
+    this.#leaves = undefined;
+    this.onDue();
+    this.flush();
   }
 
   #acked(n: number): void {

@@ -4,7 +4,6 @@ import { asSteps, type Point, simplify } from "../shared/trail.ts";
 import { targetOf } from "./deep.ts";
 import { raised } from "./element.ts";
 import type { Recorder } from "./recorder.ts";
-import { Timer } from "./timer.ts";
 
 /** Twenty points a second tell the way; between them a hand hardly turns. In milliseconds. */
 const SAMPLE_MS = 50;
@@ -39,7 +38,6 @@ function followTrail(recorder: Recorder): void {
     return on;
   };
   const write = (): void => {
-    rest.clear();
     const points = openOf(recorder, samples);
     samples = [];
     before = null;
@@ -47,17 +45,12 @@ function followTrail(recorder: Recorder): void {
     if (end !== undefined)
       recorder.emit({ kind: "pointer.trail", points: asSteps(simplify(points, TOLERANCE)) }, end.t);
   };
-  const rest: Timer = new Timer(() =>
-    recorder.unlessStopped(() => {
-      const left = REST_MS - (performance.now() - (samples.at(-1)?.event.timeStamp ?? 0));
-      if (left < 1) write();
-      else rest.set(left);
-    }),
-  );
-  recorder.beforeOthers(write);
+  const isOver = (now: number): boolean => now - (samples.at(-1)?.event.timeStamp ?? now) >= REST_MS;
+  recorder.follow({ write, isOpen: () => samples.length > 0, isOver });
   recorder.onSampled(window, "pointermove", SAMPLE_MS, (event) => {
+    if (isOver(event.timeStamp)) write();
     samples.push({ event: event as PointerEvent, on: onOf(event) });
-    if (samples.length === 1) rest.set(REST_MS);
+    if (samples.length === 1) recorder.begun();
     else if (samples.length >= MAX_SAMPLES) write();
   });
 }
@@ -77,7 +70,7 @@ function followClicks(recorder: Recorder): void {
   recorder.on(window, ["pointerdown"], (event) => {
     const target = targetOf(event, event as MouseEvent);
     recorder.enter(target);
-    recorder.secrets.beforeClick(target, performance.now());
+    recorder.secrets.beforeClick(target);
   });
   recorder.on(window, ["click", "auxclick"], (event) => {
     const { clientX, clientY, button, detail } = event as MouseEvent;

@@ -3,7 +3,7 @@
 import { lower } from "../shared/levels.ts";
 import type { Kind, Levels, WireBody, WireElement, WireEvent } from "../shared/wire.ts";
 import { Allowance } from "./allowance.ts";
-import { callBegins } from "./call.ts";
+import { callBegins, Noted } from "./call.ts";
 import { Describer } from "./element.ts";
 import { own } from "./own.ts";
 import { frameIsPrivate, isPrivate } from "./privates.ts";
@@ -26,22 +26,38 @@ const NOWHERE: WireElement = {
 
 /** What a script can bring about as well, by `click()`, `requestSubmit()`, `execCommand()`; the browser vouches for it then too. */
 const BY_SCRIPT_TOO = new Set("click auxclick input change submit copy cut paste".split(" "));
+const activation = navigator.userActivation as UserActivation | undefined;
 /** What is chosen in a window of the browser's own: no script does that, and it may take long. */
 const CHOSEN = new Set(
   "select-one select-multiple file date datetime-local month week time color".split(" "),
 );
 
-/** Says whether a person had a hand in an event: they pressed something a moment ago, or chose. */
+/** Says whether a person had a hand in an event that a script can bring about: they pressed something a moment ago, or chose. */
 function isByHand(event: Event): boolean {
-  if (!BY_SCRIPT_TOO.has(event.type) || (navigator.userActivation?.isActive ?? true)) return true;
+  if (activation?.isActive ?? true) return true;
   const [target] = event.composedPath();
   return CHOSEN.has((target as Partial<HTMLInputElement> | undefined)?.type ?? "");
 }
 
 export interface Sink {
   add(event: WireEvent): void;
+  /** Asks to be woken with the next batch, though there may be none. */
+  wake(): void;
   flush(): void;
 }
+
+/** What takes a while (a trail, a run of keys) and is written down when it is over. */
+export interface UnderWay {
+  /** Writes it down as far as it came. */
+  write(): void;
+  /** Says whether there is something to write down. */
+  isOpen(): boolean;
+  /** Says whether it rested for so long that it is over. */
+  isOver(now: number): boolean;
+}
+
+/** What may be written down, asked once in a call: the page can't change while it lasts. */
+const kept = new Noted<boolean>();
 
 export class Recorder {
   readonly page: string = crypto.randomUUID();
@@ -49,6 +65,7 @@ export class Recorder {
   readonly #allowance = new Allowance();
   readonly #stop = new AbortController();
   readonly #pending: (() => void)[] = [];
+  readonly #underWay: UnderWay[] = [];
   readonly #leaving: (() => void)[] = [];
   readonly #onRoot: ((root: ShadowRoot) => void)[] = [];
   readonly #onActed: ((element: Element) => void)[] = [];
@@ -89,10 +106,18 @@ export class Recorder {
 
   /** As `on`, until `listener` says that it has heard enough; gives what listens again. */
   onUntil(target: EventTarget, type: string, enough: (event: Event) => boolean): () => void {
+    let listens = false;
+    const doubted = BY_SCRIPT_TOO.has(type);
     const listener = (event: Event): void => {
-      if (this.#isForUs(event) && enough(event)) target.removeEventListener(type, listener, ON);
+      if (!this.#isForUs(event, doubted) || !enough(event)) return;
+      listens = false;
+      target.removeEventListener(type, listener, ON);
     };
-    const listen = (): void => target.addEventListener(type, listener, { ...ON, signal: this.#stop.signal });
+    const listen = (): void => {
+      if (listens) return;
+      listens = true;
+      target.addEventListener(type, listener, { ...ON, signal: this.#stop.signal });
+    };
     listen();
     return listen;
   }
@@ -100,9 +125,10 @@ export class Recorder {
   /** As `on`, at most once in so many milliseconds; what comes in between costs next to nothing. */
   onSampled(target: EventTarget, type: string, everyMs: number, listener: Listener): void {
     let next = Number.NEGATIVE_INFINITY;
+    const doubted = BY_SCRIPT_TOO.has(type);
     const sample = (event: Event): void => {
       const at = event.timeStamp;
-      if (at < next || !this.#isForUs(event)) return;
+      if (at < next || !this.#isForUs(event, doubted)) return;
       next = at + everyMs;
       listener(event);
     };
@@ -110,17 +136,20 @@ export class Recorder {
   }
 
   #listen(target: EventTarget, type: string, listeners: Listener[]): Listener[] {
+    const doubted = BY_SCRIPT_TOO.has(type);
     const call = (event: Event): void => {
-      if (!this.#isForUs(event)) return;
+      if (!this.#isForUs(event, doubted)) return;
       for (const listener of listeners) listener(event);
     };
     target.addEventListener(type, call, { ...ON, signal: this.#stop.signal });
     return listeners;
   }
 
-  #isForUs(event: Event): boolean {
+  /** `doubted` are events that a script can bring about as well. */
+  #isForUs(event: Event, doubted: boolean): boolean {
     callBegins();
-    return event.isTrusted && this.isShown() && event.target !== this.sign?.host && isByHand(event);
+    if (!event.isTrusted || !this.isShown() || event.target === this.sign?.host) return false;
+    return !doubted || isByHand(event);
   }
 
   /** As `on`, for events that the browser makes itself. */
@@ -154,6 +183,24 @@ export class Recorder {
     this.#pending.push(write);
   }
 
+  /** Registers what ends by itself when nothing more comes. Who begins it says `begun`. */
+  follow(underWay: UnderWay): void {
+    this.#underWay.push(underWay);
+    this.beforeOthers(() => underWay.write());
+  }
+
+  /** Sees to it that what has begun is written down some time after it is over. */
+  begun(): void {
+    this.sink.wake();
+  }
+
+  /** Writes down what is over, before a batch leaves. */
+  settleOver(): void {
+    const now = performance.now();
+    for (const each of this.#underWay) if (each.isOver(now)) each.write();
+    if (this.#underWay.some((each) => each.isOpen())) this.begun();
+  }
+
   /** Registers what is written when the page goes, before its last event. */
   beforeLeaving(write: () => void): void {
     this.#leaving.push(write);
@@ -179,8 +226,13 @@ export class Recorder {
 
   /** As `mayLook`, asked anew: since a field was looked at, the page may have turned it into a secret one. */
   mayKeep(element: Element): boolean {
-    this.secrets.doubt(element);
-    return this.mayLook(element);
+    let may = kept.get(element);
+    if (may === undefined) {
+      this.secrets.doubt(element);
+      may = this.mayLook(element);
+      kept.set(element, may);
+    }
+    return may;
   }
 
   /** Describes an element as far as the level of that kind says anything about it. */

@@ -15,7 +15,7 @@ const TELLING = ["type", "name", "autocomplete", "placeholder", "maxlength"];
 const PASSWORD = "input[type=password]";
 /** For so long a field that was found harmless is not looked at again, in milliseconds. */
 const TRUSTED_MS = 2000;
-/** At most so often the whole page is searched for passwords, in milliseconds. */
+/** Before a click a tree is searched for passwords, unless that was done within so many milliseconds. */
 const SCAN_MS = 3000;
 /** Names that are remembered. */
 const MAX_KNOWN = 500;
@@ -35,7 +35,7 @@ interface Tree {
   arrivals: Arrivals;
   /** All that were found by looking for them. */
   passwords: Set<HTMLInputElement>;
-  /** When it was last searched for the twin of a field; a form is each time. */
+  /** When it was last searched for passwords. */
   searched: number;
 }
 
@@ -56,7 +56,6 @@ export class Secrets {
   #lists = false;
   /** What was found out about names: pages have few, and come back to them. */
   readonly #known = new Map<string, boolean>();
-  #scanned = Number.NEGATIVE_INFINITY;
 
   constructor() {
     this.#observer = new MutationObserver((records) => this.#changed(records));
@@ -80,16 +79,15 @@ export class Secrets {
       attributeFilter: TELLING,
       attributeOldValue: true,
     });
-    this.#scan(root);
+    this.#scan(root, 0);
   }
 
   /** Looks for passwords before a click may turn one into plain text, or put another field in its place. */
-  beforeClick(target: Element, now: number): void {
+  beforeClick(target: Element): void {
     this.#settle();
-    this.watch(target.getRootNode());
-    if (now - this.#scanned < SCAN_MS) return;
-    this.#scanned = now;
-    this.#scan(target.getRootNode());
+    const root = target.getRootNode();
+    this.watch(root);
+    this.#scan(root, SCAN_MS);
   }
 
   /** Gives the field that an element is or lies in. */
@@ -163,10 +161,12 @@ export class Secrets {
     return !isLabelled(field) && ["name", "placeholder", "title"].every((name) => !field.getAttribute(name));
   }
 
-  /** Looks for passwords in a tree; what is none has none. */
-  #scan(root: Node): void {
+  /** Looks for passwords in a tree, unless that was done within so many milliseconds; what is none has none. */
+  #scan(root: Node, freshMs: number): void {
     const tree = this.#treeOf(root);
-    if (tree === null) return;
+    const now = performance.now();
+    if (tree === null || now - tree.searched < freshMs) return;
+    tree.searched = now;
     for (const field of tree.arrivals.take().elements) {
       this.#remember(field);
       if (field instanceof HTMLInputElement) tree.passwords.add(field);
@@ -184,16 +184,12 @@ export class Secrets {
   }
 
   /** Says whether a field holds what a password in its tree holds: it is the same one, shown. */
-  #isTwin(field: Element, now: number): boolean {
+  #isTwin(field: Element): boolean {
     if (!(field instanceof HTMLInputElement) || field.value.length < MIN_TWIN) return false;
     const root = field.getRootNode();
-    const tree = this.#treeOf(root);
-    if (tree !== null && now - tree.searched > TRUSTED_MS) {
-      tree.searched = now;
-      this.#scan(root);
-    }
+    this.#scan(root, TRUSTED_MS);
     const beside = field.form === null ? [] : passwordsOf(field.form);
-    return [...beside, ...(tree?.passwords ?? [])].some(
+    return [...beside, ...(this.#treeOf(root)?.passwords ?? [])].some(
       (each) => each !== field && each.value === field.value,
     );
   }
@@ -219,7 +215,7 @@ export class Secrets {
       return true;
     }
     if ((this.#harmlessUntil.get(field) ?? 0) > now) return false;
-    if (this.#looksSecret(field, now)) {
+    if (this.#looksSecret(field)) {
       secretElements.add(field);
       return true;
     }
@@ -227,14 +223,14 @@ export class Secrets {
     return false;
   }
 
-  #looksSecret(field: Element, now: number): boolean {
+  #looksSecret(field: Element): boolean {
     if (field instanceof HTMLInputElement && NOT_TYPED.has(field.type)) return this.#listedBy(field);
     this.watch(field.getRootNode());
     return (
       saysSecret(field) ||
       hidesText(field) ||
       this.#isInPlace(field) ||
-      this.#isTwin(field, now) ||
+      this.#isTwin(field) ||
       isCodeCell(field) ||
       namesOf(field).some((name) => this.#names.has(name) || this.#isSecretName(name)) ||
       namesAround(field).some((name) => this.#isSecretName(name)) ||

@@ -149,7 +149,7 @@ export class Sign {
   }
 
   #isAsPutUp(): boolean {
-    return this.#isInPlace() && this.#host.style.cssText === this.#style;
+    return this.#isInPlace() && this.#host.getAttribute("style") === this.#style;
   }
 
   #isInPlace(): boolean {
@@ -188,6 +188,6 @@ export class Sign {
   #place(): void {
     const sides = (CORNERS[this.#corner] ?? "right-bottom").split("-").map((side) => `${side}: 0`);
     this.#host.style.cssText = [...HOST_STYLE, ...sides].map((each) => `${each} !important`).join(";");
-    this.#style = this.#host.style.cssText;
+    this.#style = this.#host.getAttribute("style") ?? "";
   }
 }
