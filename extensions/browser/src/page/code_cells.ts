@@ -12,6 +12,8 @@ const MAX_STEPS = 4;
 const MAX_WIDTH = 64;
 /** Cells of one row differ by so much at most, in pixels. */
 const SLACK = 4;
+/** A text that is longer is no character with some white space around it. */
+const MAX_LOOKED_AT = 1000;
 const IN_TABLE = "td,th,[role=cell],[role=gridcell]";
 /** A label that only counts: "Digit 1", "Zeichen 2 von 6". */
 const COUNTS = /^\D{0,20}\d\D{0,10}\d?$/;
@@ -40,7 +42,8 @@ function isRow(fields: readonly Element[]): boolean {
 
 /** Says whether a field has room for one character, and no more than one in it. */
 function isNarrow(field: Element): boolean {
-  if (Array.from(textIn(field).trim()).length > 1) return false;
+  const text = textIn(field);
+  if (text.length > MAX_LOOKED_AT || Array.from(text.trim()).length > 1) return false;
   const { width } = field.getBoundingClientRect();
   return width > 0 && width <= MAX_WIDTH;
 }

@@ -1,6 +1,6 @@
 /** The way through shadow trees: an extension sees open and closed ones alike, the page's own events do not tell. */
 
-import { own, parentElementOf } from "./own.ts";
+import { assignedSlotOf, own, parentElementOf, parentNodeOf } from "./own.ts";
 
 interface FirefoxElement {
   openOrClosedShadowRoot?: ShadowRoot | null;
@@ -58,14 +58,14 @@ function innermost(host: Element, point?: Point): Element {
 export function parentOf(element: Element): Element | null {
   const above = parentElementOf(element);
   if (above !== null) return above;
-  const root = element.parentNode;
+  const root = parentNodeOf(element);
   return root instanceof ShadowRoot ? root.host : null;
 }
 
 /** Finds the nearest element that matches, from this one up, through shadow trees. */
 export function closestDeep(element: Element, selector: string): Element | null {
   for (let at: Element | null = element; at !== null; at = hostOf(at)) {
-    const found: Element | null = at.closest(selector);
+    const found: Element | null = Element.prototype.closest.call(at, selector);
     if (found !== null) return found;
   }
   return null;
@@ -73,7 +73,7 @@ export function closestDeep(element: Element, selector: string): Element | null 
 
 /** Gives what carries the shadow tree that an element stands in. */
 export function hostOf(element: Element): Element | null {
-  const root = element.getRootNode();
+  const root = Node.prototype.getRootNode.call(element);
   return root instanceof ShadowRoot ? root.host : null;
 }
 
@@ -82,7 +82,8 @@ export function slotOf(element: Element): Element | null {
   const parentElement = parentElementOf(element);
   const root = parentElement === null ? null : shadowOf(parentElement);
   if (root === null) return null;
-  if (element.assignedSlot !== null) return element.assignedSlot;
+  const assigned = assignedSlotOf(element);
+  if (assigned !== null) return assigned;
   const slots = Array.from(root.querySelectorAll("slot"));
   return slots.find((slot) => slot.assignedElements().includes(element)) ?? null;
 }

@@ -7,6 +7,8 @@ import { own } from "./own.ts";
 const FRESH_MS = 1000;
 /** A field that has a label is asked for others so seldom, in milliseconds. */
 const FRESH_LABELLED_MS = 5000;
+/** Labels of one field that are read; more of them no one sees. */
+const MAX_LABELS = 8;
 
 interface Index {
   until: number;
@@ -33,7 +35,11 @@ function namedBy(field: Element, id: string, isLabelled: boolean): Element[] {
   }
   const root = field.getRootNode();
   if (!(root instanceof Document || root instanceof ShadowRoot)) return [];
-  const labels = (indexOf(root, now).get(id) ?? []).filter((label) => isFor(label, field, id));
+  const labels: Element[] = [];
+  for (const label of indexOf(root, now).get(id) ?? []) {
+    if (isFor(label, field, id)) labels.push(label);
+    if (labels.length >= MAX_LABELS) break;
+  }
   const fresh = isLabelled || labels.length > 0 ? FRESH_LABELLED_MS : FRESH_MS;
   found.set(field, { until: now + fresh, labels });
   return labels;
@@ -45,6 +51,8 @@ function isFor(label: Element, field: Element, id: string): boolean {
 
 /** Elements that one field refers to. */
 const MAX_REFERENCES = 8;
+/** Characters in which they are looked for: a page may write millions. */
+const MAX_IDS = 2000;
 
 /** What a script may set in place of the attributes, across the trees that the page is made of. */
 interface Referring {
@@ -71,6 +79,7 @@ function referredTo(element: Element, attribute: string, property: keyof Referri
   if (!(root instanceof Document || root instanceof ShadowRoot)) return [];
   const find = root === document ? own("getElementById") : root.getElementById;
   return ids
+    .slice(0, MAX_IDS)
     .split(/\s+/)
     .slice(0, MAX_REFERENCES)
     .flatMap((id) => (id === "" ? [] : (find.call(root, id) ?? [])));
@@ -88,8 +97,13 @@ function indexOf(root: Document | ShadowRoot, now: number): Map<string, Element[
   if (all) index.byId.clear();
   for (const label of elements) {
     const id = label.getAttribute("for") ?? "";
-    const others = (index.byId.get(id) ?? []).filter((other) => other !== label);
-    index.byId.set(id, all ? [...others, label] : [...others, label].sort(byPlace));
+    const others = index.byId.get(id) ?? [];
+    if (all) {
+      if (others.push(label) === 1) index.byId.set(id, others);
+      continue;
+    }
+    const still = others.filter((other) => other !== label && other.getAttribute("for") === id);
+    index.byId.set(id, [...still, label].sort(byPlace));
   }
   index.until = now + FRESH_MS;
   return index.byId;

@@ -29,6 +29,10 @@ class Page {
   #shown = false;
   #looked = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
+  readonly #leaves = (): void => this.#leave();
+  readonly #returns = (event: PageTransitionEvent): void => {
+    if (event.persisted) this.#outbox.connect();
+  };
 
   constructor() {
     this.#outbox = new Outbox(
@@ -38,10 +42,15 @@ class Page {
       () => this.#isShown(LOOK_MS),
       () => this.#recorder?.settleOver(),
     );
-    window.addEventListener("pagehide", () => this.#leave());
-    window.addEventListener("pageshow", (event) => {
-      if (event.persisted) this.#outbox.connect();
-    });
+    this.#listen();
+    // A page that writes its document anew (`document.open`) lets go of all that listen.
+    new MutationObserver(() => this.#listen()).observe(document, { childList: true });
+  }
+
+  #listen(): void {
+    window.addEventListener("pagehide", this.#leaves);
+    window.addEventListener("pageshow", this.#returns);
+    this.#recorder?.listenAgain();
   }
 
   connect(): void {

@@ -24,9 +24,12 @@ export function allIn<Kind extends Element>(root: Document | DocumentFragment, s
   return Array.from(find.call(root, selector) as NodeListOf<Kind>);
 }
 
-const above = Object.getOwnPropertyDescriptor(Node.prototype, "parentElement")?.get;
+/** As much for an element: a form with a field that is called `parentElement` answers with the field. */
+export const parentElementOf = getterOf<Element>(Node.prototype, "parentElement");
+export const parentNodeOf = getterOf<ParentNode>(Node.prototype, "parentNode");
+export const assignedSlotOf = getterOf<HTMLSlotElement>(Element.prototype, "assignedSlot");
 
-/** Gives the element above, also of a form with a field that is called `parentElement`. */
-export function parentElementOf(element: Element): Element | null {
-  return (above?.call(element) as Element | null | undefined) ?? null;
+function getterOf<Kind>(prototype: object, name: string): (element: Element) => Kind | null {
+  const get = Object.getOwnPropertyDescriptor(prototype, name)?.get;
+  return (element) => (get?.call(element) as Kind | null | undefined) ?? null;
 }

@@ -70,6 +70,7 @@ export class Recorder {
   readonly #onRoot: ((root: ShadowRoot) => void)[] = [];
   readonly #onActed: ((element: Element) => void)[] = [];
   readonly #roots = new WeakSet<Node>();
+  readonly #again: (() => void)[] = [];
   readonly #listeners = new WeakMap<EventTarget, Map<string, Listener[]>>();
   #levels: Levels;
 
@@ -106,20 +107,19 @@ export class Recorder {
 
   /** As `on`, until `listener` says that it has heard enough; gives what listens again. */
   onUntil(target: EventTarget, type: string, enough: (event: Event) => boolean): () => void {
-    let listens = false;
+    let listens = true;
     const doubted = BY_SCRIPT_TOO.has(type);
     const listener = (event: Event): void => {
       if (!this.#isForUs(event, doubted) || !enough(event)) return;
       listens = false;
       target.removeEventListener(type, listener, ON);
     };
-    const listen = (): void => {
+    const hear = this.#hear(target, type, listener, ON);
+    return () => {
       if (listens) return;
       listens = true;
-      target.addEventListener(type, listener, { ...ON, signal: this.#stop.signal });
+      hear();
     };
-    listen();
-    return listen;
   }
 
   /** As `on`, at most once in so many milliseconds; what comes in between costs next to nothing. */
@@ -132,7 +132,7 @@ export class Recorder {
       next = at + everyMs;
       listener(event);
     };
-    target.addEventListener(type, sample, { ...ON, signal: this.#stop.signal });
+    this.#hear(target, type, sample, ON);
   }
 
   #listen(target: EventTarget, type: string, listeners: Listener[]): Listener[] {
@@ -141,8 +141,23 @@ export class Recorder {
       if (!this.#isForUs(event, doubted)) return;
       for (const listener of listeners) listener(event);
     };
-    target.addEventListener(type, call, { ...ON, signal: this.#stop.signal });
+    this.#hear(target, type, call, ON);
     return listeners;
+  }
+
+  /** Has the browser call until the capture stops; gives what listens again. */
+  #hear(target: EventTarget, type: string, call: Listener, options: AddEventListenerOptions): () => void {
+    const { signal } = this.#stop;
+    const add = EventTarget.prototype.addEventListener;
+    const listen = (): void => add.call(target, type, call, { ...options, signal });
+    listen();
+    if (target === window || target === document) this.#again.push(listen);
+    return listen;
+  }
+
+  /** Listens again where the page let go of all that listened: who listens still is not added twice. */
+  listenAgain(): void {
+    for (const listen of this.#again) listen();
   }
 
   /** `doubted` are events that a script can bring about as well. */
@@ -154,12 +169,11 @@ export class Recorder {
 
   /** As `on`, for events that the browser makes itself. */
   onBrowser(target: EventTarget, types: readonly string[], listener: Listener): void {
-    const { signal } = this.#stop;
     const call = (event: Event): void => {
       callBegins();
       if (event.isTrusted) listener(event);
     };
-    for (const type of types) EventTarget.prototype.addEventListener.call(target, type, call, { signal });
+    for (const type of types) this.#hear(target, type, call, {});
   }
 
   /** Asks to be told of shadow trees that are acted in: some events do not leave them. */

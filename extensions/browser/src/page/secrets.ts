@@ -27,6 +27,8 @@ const CLEAR = /^(?:transparent$|rgba\(.*, 0\)$)/;
 const MAX_IN_FIELD = 60;
 /** A shorter value is another field's by chance. */
 const MIN_TWIN = 3;
+/** A longer text is no password that was pasted. */
+const MAX_TWIN = 300;
 /** A component around an element is looked for so many steps up. */
 const MAX_AROUND = 8;
 
@@ -183,15 +185,16 @@ export class Secrets {
     return tree;
   }
 
-  /** Says whether a field holds what a password in its tree holds: it is the same one, shown. */
+  /** Says whether a field holds what a password in its tree holds: it is the same one, shown or pasted. */
   #isTwin(field: Element): boolean {
-    if (!(field instanceof HTMLInputElement) || field.value.length < MIN_TWIN) return false;
+    const held = heldIn(field);
+    if (held.length < MIN_TWIN) return false;
     const root = field.getRootNode();
     this.#scan(root, TRUSTED_MS);
-    const beside = field.form === null ? [] : passwordsOf(field.form);
-    return [...beside, ...(this.#treeOf(root)?.passwords ?? [])].some(
-      (each) => each !== field && each.value === field.value,
-    );
+    const form = isTyped(field) ? field.form : field.closest("form");
+    const beside = form === null ? [] : passwordsOf(form);
+    const passwords = [...beside, ...(this.#treeOf(root)?.passwords ?? [])];
+    return passwords.some((each) => each !== field && each.value === held);
   }
 
   /** Reads what was observed but not yet delivered. */
@@ -287,6 +290,18 @@ function hidesText(field: Element): boolean {
 function placeAmong(parent: Element, field: Element): string {
   const fields = Array.from(parent.querySelectorAll(FIELD));
   return `${fields.indexOf(field)}/${fields.length}`;
+}
+
+function isTyped(field: Element): field is HTMLInputElement | HTMLTextAreaElement {
+  return field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement;
+}
+
+/** Gives what was entered into a field; nothing of one that holds more than a password may. */
+function heldIn(field: Element): string {
+  if (field instanceof HTMLInputElement) return field.value;
+  if (!isTyped(field) && field.getElementsByTagName("*").length > MAX_IN_FIELD) return "";
+  const text = isTyped(field) ? field.value : (field.textContent ?? "");
+  return text.length > MAX_TWIN ? "" : text.trim();
 }
 
 /** Gives the passwords in a form, also of one with a field that is called `querySelectorAll`. */

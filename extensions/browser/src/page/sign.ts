@@ -95,9 +95,7 @@ export class Sign {
   show(): void {
     this.#wanted = true;
     this.#raise();
-    this.#changes.observe(own("documentElement"), { childList: true });
     this.#changes.observe(this.#host, { attributes: true });
-    window.addEventListener("toggle", this.#opened, true);
   }
 
   /** Takes it down. */
@@ -175,6 +173,9 @@ export class Sign {
   /** The top layer is above every index; what entered it last is above all. */
   #raise(): void {
     if (!this.#isInPlace()) own("documentElement").append(this.#host);
+    // The root may be another one than before, and those that listened may be gone with it.
+    this.#changes.observe(own("documentElement"), { childList: true });
+    window.addEventListener("toggle", this.#opened, true);
     this.#place();
     if (typeof this.#host.showPopover === "function") {
       this.#host.setAttribute("popover", "manual");

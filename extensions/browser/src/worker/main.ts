@@ -65,10 +65,15 @@ class Worker {
     this.#answers = answers;
   }
 
-  /** Connects if anything could be captured, and stops what has ended by time alone. */
-  async tick(): Promise<void> {
+  /** Connects if anything could be captured. */
+  async reach(): Promise<void> {
     await this.ready;
     if (agreedOrigins(this.#answers).length > 0 || this.#queue.length > 0) await this.#bridge.ensure();
+  }
+
+  /** Connects, and stops what has ended by time alone. */
+  async tick(): Promise<void> {
+    await this.reach();
     await this.pages.judgeAll();
   }
 
@@ -210,7 +215,8 @@ chrome.runtime.onConnect.addListener((port) => {
     return;
   }
   worker.pages.connect(port);
-  void worker.tick();
+  // It judges itself as it speaks; to judge all for each of a page's thousand frames would take minutes.
+  void worker.reach();
 });
 
 chrome.runtime.onMessage.addListener((ask: Ask, sender, answer: (told: Told<unknown>) => void) => {

@@ -42,6 +42,7 @@ interface Open {
 export class Pages {
   readonly #open = new Map<chrome.runtime.Port, Open>();
   #chain: Promise<unknown> = Promise.resolve();
+  #judging: Promise<void> | null = null;
 
   constructor(
     readonly queue: Queue,
@@ -67,11 +68,14 @@ export class Pages {
 
   /** Judges every open page anew, and starts or stops it. Stops go out before anything else is read. */
   judgeAll(): Promise<void> {
-    return this.#queued(async () => {
+    // Who asks while this waits for its turn is served by it: a page may have thousands of frames, and each one asks.
+    this.#judging ??= this.#queued(async () => {
+      this.#judging = null;
       const tops = [...this.#open.values()].sort((one, two) => Number(two.top) - Number(one.top));
       for (const open of tops) await this.#judge(open);
       this.around.onChange();
     });
+    return this.#judging;
   }
 
   /** Stops every page at once, without asking anything. */
@@ -134,7 +138,8 @@ export class Pages {
       await this.#judge(open);
     } else if (message.type === "sign") {
       open.shown = message.shown === true;
-      for (const other of this.#open.values())
+      // A frame's word says nothing of the others.
+      for (const other of open.top ? this.#open.values() : [])
         if (other.tab === open.tab && !other.top) await this.#judge(other);
     } else if (message.type === "events") {
       await this.#take(open, message.n, message.events);

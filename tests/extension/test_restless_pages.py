@@ -1,0 +1,190 @@
+"""Pages that write themselves anew, come back, have very many parts, or show a secret in another place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.browsers import CHROMIUM_ID, chromium
+from benchmarks.canary_page import serve_page
+from benchmarks.web_house import WebHouse
+from tests.extension.desk import desk
+from tests.extension.plain_chromium import Tab, plain_chromium
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+BUTTON = "<button id=b style='width:9em;height:3em'>{0}</button>"
+PAGE = f"<!doctype html><html lang=en><title>{{0}}</title><body>{BUTTON}"
+AFTER = PAGE.format("after") + "<input type=password id=pw aria-label=Word>"
+REWRITTEN = PAGE.format("before") + (
+    "<script>b.onclick = () => setTimeout(() => {"
+    f" document.open(); document.write(`{AFTER}`); document.close(); }}, 100);</script>"
+)
+SETTLED_S = 3.0
+
+
+async def test_page_that_writes_itself_anew_is_seen_as_long_as_the_sign_says_so(tmp_path: Path) -> None:
+    async with desk(tmp_path, page=REWRITTEN) as at:
+        await at.hands.click("#b")
+        await at.tab.get_by_text("after").wait_for()
+        await at.until_captured()
+        await at.hands.click("#b")
+        await at.until_clicked(["before", "after"])
+        await at.hands.click("#pw")
+        await at.hands.type("hunter2x")
+        await at.tab.goto("about:blank")
+
+        async def closed() -> bool:
+            return len(await at.events("page.close")) == 1
+
+        await at.until(closed, "no close")
+        assert not await at.events("key.rhythm")
+        assert await at.clicked() == ["before", "after"]
+
+
+SHOWN = """<!doctype html><html lang=en><title>Shown</title><body><form onsubmit="event.preventDefault()">
+<label>Password <input id=pw type=password></label></form>
+<textarea id=notes aria-label=Notes></textarea> <textarea id=other aria-label=Other></textarea>
+<div id=rich contenteditable aria-label=Rich style="min-height:2em"></div></body></html>"""
+
+
+async def test_password_that_was_pasted_into_a_text_is_not_kept(tmp_path: Path) -> None:
+    async with desk(tmp_path, page=SHOWN) as at:
+        await at.hands.click("#pw")
+        await at.hands.type("hunter2x")
+        for field in ("#notes", "#rich"):
+            await at.hands.click(field)
+            await at.tab.keyboard.insert_text("hunter2x")
+        await at.hands.click("#other")
+        await at.hands.type("Ulm")
+        await at.hands.press("Tab")
+
+        async def kept() -> bool:
+            return bool(await at.events("field.change"))
+
+        await at.until(kept, "no change")
+        assert [event["body"]["value"] for event in await at.events("field.change")] == ["Ulm"]
+
+
+SLOTTED = """<!doctype html><html lang=en><title>Slotted</title><body><x-card>{0}</x-card>
+<button id=open style="width:9em;height:3em">open</button><script>
+document.querySelector("x-card").attachShadow({{mode: "closed"}}).innerHTML =
+  "<div data-overt-private><slot></slot></div>";
+</script></body></html>"""
+FORM = f"<form id=f onsubmit='event.preventDefault()'>{BUTTON.format('Patient Jones')}</form>"
+
+
+@pytest.mark.parametrize("name", ["assignedSlot", "parentNode", "parentElement", "getRootNode", "closest"])
+async def test_fields_named_as_what_is_asked_open_no_private_region(tmp_path: Path, name: str) -> None:
+    page = SLOTTED.format(FORM) + f"<input form=f name={name}>"
+    async with desk(tmp_path, page=page) as at:
+        await at.hands.click("#b")
+        await at.hands.click("#open")
+        await at.until_clicked(["open"])
+
+
+FRAMES = 150
+MANY = PAGE.format("many") + (
+    "<script>addEventListener('load', () => { for (let at = 0; at < %d; at += 1)"
+    " document.body.append(Object.assign(document.createElement('iframe'), {srcdoc: '<title>in</title>'})); });</script>"
+)
+COUNT = """() => { const ask = chrome.permissions.contains.bind(chrome.permissions); globalThis.asked = 0;
+  chrome.permissions.contains = (what) => { globalThis.asked += 1; return ask(what); }; }"""
+
+
+async def test_very_many_frames_are_not_judged_by_each_other(tmp_path: Path) -> None:
+    async with desk(tmp_path, files={"/many": MANY % FRAMES}) as at:
+        worker = await at.browser.worker()
+        await worker.evaluate(COUNT)
+        await at.tab.goto(f"{at.origin}/many")
+
+        async def opened() -> bool:
+            return len(await at.events("page.open")) >= FRAMES + 2
+
+        await at.until(opened, "not all frames")
+        assert await worker.evaluate("asked") < 20 * FRAMES
+
+
+LABELS = 3000
+
+
+async def test_of_very_many_labels_the_first_few_are_read(tmp_path: Path) -> None:
+    labels = "".join(f"<label for=b>L{at}</label>" for at in range(LABELS))
+    page = f"<!doctype html><html lang=en><title>Labels</title><input id=b><p style='height:9em'></p>{labels}"
+    async with desk(tmp_path, page=page) as at:
+        await at.hands.click("#b")
+        await at.until_clicked([" ".join(f"L{at}" for at in range(8))])
+
+
+HERE = f"{PAGE.format('here')}<script>window.kept = Math.random();</script>"
+POINT = (60, 20)
+
+
+def kinds_of(events: Sequence[dict[str, Any]]) -> list[str]:
+    wanted = {"page.open", "pointer.click"}
+    return [event["body"]["kind"] for event in events if event["body"]["kind"] in wanted]
+
+
+async def come_back(tab: Tab, away: str) -> None:
+    """Come back from another page to the one before, as the browser kept it."""
+    before = await tab.evaluate("window.kept")
+    await tab.goto(away)
+    await tab.until_captured()
+    await tab.back()
+    await tab.until(f"window.kept === {before}")
+
+
+async def test_page_that_was_kept_to_come_back_to_is_captured_once_and_obeys(tmp_path: Path) -> None:
+    house = WebHouse(tmp_path)
+    with serve_page(HERE.encode(), {"/there": PAGE.format("there")}) as origin:
+        await house.found_web_study([origin], "content")
+        await house.join()
+        house.introduce("chromium")
+        try:
+            async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
+                await browser.consent([origin])
+            async with plain_chromium(house.user, house.browser_environment) as tab:
+                await tab.goto(f"{origin}/here")
+                await tab.until_captured()
+                await come_back(tab, f"{origin}/there")
+                await click_captured(tab)
+                await tab.goto(f"{origin}/there")
+                await tab.until_captured()
+                await tab.end_worker()
+                await tab.back()
+                await click_captured(tab)
+                window = await tab.beside()
+                await window.goto(f"chrome-extension://{CHROMIUM_ID}/options.html")
+                await tab.goto(f"{origin}/there")
+                await tab.until_captured()
+                await ask(window, "pause", "{minutes: 15}")
+                await tab.back()
+                await asyncio.sleep(SETTLED_S)
+                await tab.click(*POINT)
+                assert not await tab.evaluate(SIGNS)
+                await ask(window, "resume", "{}")
+                await tab.until(f"{SIGNS} === 1")
+                await asyncio.sleep(SETTLED_S)
+            events = [line["event"] for line in await house.kept()]
+        finally:
+            await house.stop_bridge()
+            await house.close()
+    opened, clicked = ["page.open"], ["page.open", "pointer.click"]
+    assert kinds_of(events) == [*opened, *opened, *clicked, *opened, *clicked, *opened, *opened]
+
+
+SIGNS = "document.querySelectorAll('html > div[popover=manual]').length"
+
+
+async def click_captured(tab: Tab) -> None:
+    await tab.until(f"{SIGNS} === 1")
+    await asyncio.sleep(2)
+    await tab.click(*POINT)
+
+
+async def ask(window: Tab, method: str, params: str) -> None:
+    await window.evaluate(f"chrome.runtime.sendMessage({{ask: 'request', method: '{method}', params: {params}}})")
