@@ -90,7 +90,8 @@ async def test_fields_named_as_what_is_asked_open_no_private_region(tmp_path: Pa
 FRAMES = 150
 MANY = PAGE.format("many") + (
     "<script>addEventListener('load', () => { for (let at = 0; at < %d; at += 1)"
-    " document.body.append(Object.assign(document.createElement('iframe'), {srcdoc: '<title>in</title>'})); });</script>"
+    " document.body.append(Object.assign(document.createElement('iframe'), {srcdoc: '<title>in</title>'})); });"
+    "</script>"
 )
 COUNT = """() => { const ask = chrome.permissions.contains.bind(chrome.permissions); globalThis.asked = 0;
   chrome.permissions.contains = (what) => { globalThis.asked += 1; return ask(what); }; }"""
