@@ -145,6 +145,7 @@ export class Secrets {
   #remember(element: Element): void {
     if (secretElements.has(element)) return;
     secretElements.add(element);
+    if (element instanceof HTMLInputElement) this.#treeOf(element.getRootNode())?.passwords.add(element);
     for (const name of namesOf(element)) if (name.length > 1) this.#names.add(name);
     const { parentElement } = element;
     if (parentElement === null) return;
@@ -171,6 +172,7 @@ export class Secrets {
     tree.searched = now;
     for (const field of tree.arrivals.take().elements) {
       this.#remember(field);
+      // One that was secret before it was a password is known as one from now on.
       if (field instanceof HTMLInputElement) tree.passwords.add(field);
     }
   }

@@ -215,7 +215,7 @@ chrome.runtime.onConnect.addListener((port) => {
     return;
   }
   worker.pages.connect(port);
-  // It judges itself as it speaks; to judge all for each of a page's thousand frames would take minutes.
+  // It judges itself as it speaks; a page with very many frames would have all judged for each one.
   void worker.reach();
 });
 
