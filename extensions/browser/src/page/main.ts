@@ -17,6 +17,8 @@ import { closePage, followView, openPage } from "./view.ts";
 const LOOK_MS = 900;
 /** ... and so often while nothing happens. */
 const IDLE_LOOK_MS = 5000;
+/** The same where the browser does not tell that the sign is covered. */
+const UNTOLD_LOOK_MS = 1000;
 /** A page that has no body yet is waited for at most so long, in milliseconds. */
 const BODY_MS = 3000;
 
@@ -83,7 +85,8 @@ class Page {
       () => this.#shown,
     );
     this.#recorder = recorder;
-    this.#timer = setInterval(() => this.#isShown(LOOK_MS), IDLE_LOOK_MS);
+    const lookMs = this.#sign?.isTold === false ? UNTOLD_LOOK_MS : IDLE_LOOK_MS;
+    this.#timer = setInterval(() => this.#isShown(LOOK_MS), lookMs);
     whenDrawn(() => recorder.unlessStopped(() => this.#follow(recorder)));
   }
 

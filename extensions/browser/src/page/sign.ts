@@ -3,15 +3,20 @@
 import type { SignTexts } from "../shared/wire.ts";
 import { Cover } from "./cover.ts";
 import { own } from "./own.ts";
+import { TopLayer } from "./top_layer.ts";
 
 /** A page that takes the sign away so often does not want to be captured. */
 const MAX_RETURNS = 5;
 /** So often it is believed to be back where the browser will tell in a moment; then it has to be seen first. */
-const BELIEVED_RETURNS = 3;
+const BELIEVED_RETURNS = 2;
 /** One return is forgotten when it was left alone for so long, in milliseconds. */
 const CALM_MS = 10_000;
-/** What lies in the browser's top layer, above all that has an index. */
-const TOP_LAYER = ":modal,:popover-open,:fullscreen";
+/** A change of views of the page's own, which is drawn above everything, takes less, in milliseconds. */
+const TRANSITION_MS = 1000;
+/** Nothing matches where the browser knows no such change. */
+const TRANSITION = ":is(:active-view-transition)";
+/** What a page does to all its colours, the sign's too in Firefox, which can be read then. */
+const LEGIBLE = /^(none|((grayscale|hue-rotate|sepia)\([^)]*\)|invert\((1|100%)\)| )+)$/;
 const CORNERS = ["right-bottom", "left-bottom", "left-top", "right-top"] as const;
 
 /** The host's style, all of it important: no style sheet of the page wins over it. Set in one go, for all else costs more. */
@@ -33,6 +38,7 @@ const HOST_STYLE = [
 ];
 
 const STYLE = `
+  :host::before, :host::after { content: none !important; }
   button {
     all: unset; color-scheme: light dark; box-sizing: border-box; display: inline-flex; align-items: center; gap: 6px; cursor: pointer;
     margin: 8px; padding: 4px 10px 4px 8px; min-height: 24px; border-radius: 13px;
@@ -55,11 +61,13 @@ export class Sign {
   #wanted = false;
   readonly #changes: MutationObserver;
   readonly #cover: Cover;
-  readonly #opened: (event: Event) => void;
+  readonly #layer: TopLayer;
   /** Its style as it was written here. */
   #style = "";
-  /** What lay in the top layer when it was put above it. */
-  #below = new Set<Element>();
+  /** Until when a change of views of the page's own is let pass; null while there is none. */
+  #transitsUntil: number | null = null;
+  #seen = false;
+  readonly #onChange: () => void;
 
   /** `onChange` is called when it may have been taken away, altered or covered. */
   constructor(texts: SignTexts, onChange: () => void) {
@@ -82,8 +90,8 @@ export class Sign {
       if (this.#wanted && !this.#isAsPutUp()) onChange();
     });
     this.#cover = new Cover(this.#button, onChange);
-    // What is opened again lies above again.
-    this.#opened = ({ target }) => this.#below.delete(target as Element);
+    this.#layer = new TopLayer(this.#host, onChange);
+    this.#onChange = onChange;
   }
 
   /** The element in the page's tree: events on it are the person's talk with overt, not with the page. */
@@ -102,20 +110,46 @@ export class Sign {
   hide(): void {
     this.#wanted = false;
     this.#changes.disconnect();
-    window.removeEventListener("toggle", this.#opened, true);
+    this.#layer.stop();
     this.#cover.stop();
     this.#host.remove();
   }
 
+  /** Whether the browser tells when it is covered; else it has to be looked at more often. */
+  get isTold(): boolean {
+    return this.#cover.tells;
+  }
+
   /** Says whether a person can see it now: in place, not hidden, nothing above it. Moves it to the top if need be. */
   isSeen(): boolean {
-    if (!this.#wanted) return false;
     try {
-      return this.#isOnTop() ? this.#stays() : this.#returnsToTop();
+      this.#seen = this.#wanted && this.#isSeen();
     } catch {
       // What the page did to its own tree is no sign.
-      return false;
+      this.#seen = false;
     }
+    return this.#seen;
+  }
+
+  #isSeen(): boolean {
+    if (own("visibilityState") === "hidden") return this.#isAsPutUp();
+    if (own("documentElement").matches(TRANSITION)) return this.#mayTransit() && this.#seen;
+    this.#transitsUntil = null;
+    const doubts = !this.#cover.tells || this.#returns > 0;
+    if (doubts) this.#layer.search();
+    this.#layer.settle(doubts, () => this.#raise());
+    if (this.#layer.isContested) return false;
+    return this.#isOnTop() ? this.#stays() : this.#returnsToTop();
+  }
+
+  /** A change of views is drawn above everything: the sign's picture is in it for a moment, or what the page puts there. */
+  #mayTransit(): boolean {
+    const now = performance.now();
+    if (this.#transitsUntil === null) {
+      this.#transitsUntil = now + TRANSITION_MS;
+      setTimeout(() => this.#wanted && this.#onChange(), TRANSITION_MS);
+    }
+    return now < this.#transitsUntil;
   }
 
   #stays(): boolean {
@@ -137,37 +171,38 @@ export class Sign {
   }
 
   #isOnTop(): boolean {
-    if (!this.#isAsPutUp()) return false;
-    if (own("visibilityState") === "hidden") return true;
+    if (!this.#isAsPutUp() || !(this.#cover.tells || isLegible())) return false;
     const box = this.#button.getBoundingClientRect();
     const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
     const inside = box.width >= 16 && box.height >= 16 && x > 0 && y > 0 && x < innerWidth && y < innerHeight;
-    if (!inside || !(this.#cover.isClear ?? this.#isAboveAll(x, y))) return false;
+    if (!inside || !this.#isClear(x, y)) return false;
     return this.#host.checkVisibility?.({ opacityProperty: true, visibilityProperty: true }) ?? true;
   }
 
   #isAsPutUp(): boolean {
-    return this.#isInPlace() && this.#host.getAttribute("style") === this.#style;
+    return this.#isInPlace() && this.#host.getAttribute("style") === this.#style && this.#isOpen();
   }
 
   #isInPlace(): boolean {
     return this.#host.isConnected && this.#host.parentNode === own("documentElement");
   }
 
-  /** Says whether it is what lies on top at a point, as far as can be asked of the page's tree. */
-  #isAboveAll(x: number, y: number): boolean {
-    const layer = this.#layer();
-    const above = layer.filter((element) => !this.#below.has(element));
-    // What lets the pointer through is not found at a point.
-    if (above.some((element) => getComputedStyle(element).pointerEvents === "none")) return false;
-    if (own("elementFromPoint").call(document, x, y) === this.#host) return true;
-    // A modal window makes all else inert, which is not found at a point either.
-    return above.length === 0 && layer.some((element) => element.matches(":modal"));
+  #isOpen(): boolean {
+    return this.#host.matches(":popover-open");
   }
 
-  #layer(): Element[] {
-    const found = own("querySelectorAll").call(document, TOP_LAYER);
-    return Array.from(found).filter((element) => element !== this.#host);
+  /** Says whether nothing covers it: the browser's word is enough while nothing did so of late. */
+  #isClear(x: number, y: number): boolean {
+    const told = this.#cover.isClear;
+    return told !== false && ((told === true && this.#returns === 0) || this.#isAboveAll(x, y));
+  }
+
+  /** Says whether it is what lies on top at a point, as far as can be asked of the page's tree. */
+  #isAboveAll(x: number, y: number): boolean {
+    const found = own("elementFromPoint").call(document, x, y);
+    if (found === this.#host) return !this.#layer.isSilentlyAbove(x, y);
+    if (found !== null) this.#layer.searchAt(x, y, found);
+    return this.#layer.isAboveModal;
   }
 
   /** The top layer is above every index; what entered it last is above all. */
@@ -175,14 +210,12 @@ export class Sign {
     if (!this.#isInPlace()) own("documentElement").append(this.#host);
     // The root may be another one than before, and those that listened may be gone with it.
     this.#changes.observe(own("documentElement"), { childList: true });
-    window.addEventListener("toggle", this.#opened, true);
+    this.#layer.listen();
     this.#place();
-    if (typeof this.#host.showPopover === "function") {
-      this.#host.setAttribute("popover", "manual");
-      if (this.#host.matches(":popover-open")) this.#host.hidePopover();
-      this.#host.showPopover();
-    }
-    this.#below = new Set(this.#layer());
+    this.#host.setAttribute("popover", "manual");
+    if (this.#isOpen()) this.#host.hidePopover();
+    this.#host.showPopover();
+    this.#layer.raised();
     this.#cover.ask();
   }
 
@@ -191,4 +224,8 @@ export class Sign {
     this.#host.style.cssText = [...HOST_STYLE, ...sides].map((each) => `${each} !important`).join(";");
     this.#style = this.#host.getAttribute("style") ?? "";
   }
+}
+
+function isLegible(): boolean {
+  return LEGIBLE.test(getComputedStyle(own("documentElement")).filter);
 }
