@@ -47,6 +47,8 @@ export class TopLayer {
   #isSilent = false;
   readonly #trees = new WeakSet<ShadowRoot>();
   readonly #listening = new AbortController();
+  readonly #onBefore = (event: Event): void => this.#opens(event as ToggleEvent);
+  readonly #onOpen = ({ target }: Event): void => this.#isOpen(target as Element);
   #search: Iterator<void> | null = null;
   /** How many were opened of late. */
   #opened = 0;
@@ -59,7 +61,8 @@ export class TopLayer {
     readonly onChange: () => void,
   ) {}
 
-  start(): void {
+  /** Listens to what opens, again if the page's listeners are all gone. */
+  listen(): void {
     this.#listen(window);
   }
 
@@ -159,9 +162,9 @@ export class TopLayer {
 
   #listen(tree: EventTarget): void {
     const on = { capture: true, passive: true, signal: this.#listening.signal } as const;
-    tree.addEventListener("beforetoggle", (event) => this.#opens(event as ToggleEvent), on);
-    tree.addEventListener("toggle", ({ target }) => this.#isOpen(target as Element), on);
-    tree.addEventListener("fullscreenchange", ({ target }) => this.#isOpen(target as Element), on);
+    tree.addEventListener("beforetoggle", this.#onBefore, on);
+    tree.addEventListener("toggle", this.#onOpen, on);
+    tree.addEventListener("fullscreenchange", this.#onOpen, on);
   }
 
   /** What is opened again lies above again. */
