@@ -8,7 +8,7 @@ import { TopLayer } from "./top_layer.ts";
 /** A page that takes the sign away so often does not want to be captured. */
 const MAX_RETURNS = 5;
 /** So often it is believed to be back where the browser will tell in a moment; then it has to be seen first. */
-const BELIEVED_RETURNS = 1;
+const BELIEVED_RETURNS = 2;
 /** One return is forgotten when it was left alone for so long, in milliseconds. */
 const CALM_MS = 10_000;
 /** A change of views of the page's own, which is drawn above everything, takes less, in milliseconds. */
