@@ -29,6 +29,8 @@ class Page {
   #recorder: Recorder | null = null;
   #sign: Sign | null = null;
   #shown = false;
+  /** Whether its opening was written down: what was left before that is not closed either. */
+  #opened = false;
   #looked = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   readonly #leaves = (): void => this.#leave();
@@ -94,6 +96,7 @@ class Page {
   #follow(recorder: Recorder): void {
     this.#isShown(0);
     openPage(recorder);
+    this.#opened = true;
     followView(recorder);
     followPointer(recorder);
     followKeys(recorder);
@@ -126,7 +129,7 @@ class Page {
 
   #leave(): void {
     callBegins();
-    if (this.#recorder !== null) {
+    if (this.#recorder !== null && this.#opened) {
       closePage(this.#recorder);
       this.#outbox.flush();
     }
@@ -141,6 +144,7 @@ class Page {
     this.#sign?.hide();
     this.#sign = null;
     this.#shown = false;
+    this.#opened = false;
     this.#outbox.clear();
   }
 }
