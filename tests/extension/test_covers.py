@@ -293,6 +293,18 @@ async def test_the_sign_comes_to_lie_above_what_was_opened_once(tmp_path: Path, 
 
 
 @BROWSERS
+async def test_the_sign_keeps_the_focus_when_it_is_raised(tmp_path: Path, start: Start) -> None:
+    async with captured(start, tmp_path) as at:
+        await at.hands.click("#b0")
+        await at.hands.press("Tab")
+        assert await at.hands.evaluate("document.activeElement === sign()")
+        await at.hands.evaluate("void open(window.on = made(document.body))")
+        await asyncio.sleep(LOOKED_S)
+        assert await at.hands.evaluate(ABOVE)
+        assert await at.hands.evaluate("document.activeElement === sign()")
+
+
+@BROWSERS
 async def test_nothing_that_a_page_draws_in_the_sign_itself_is_seen(tmp_path: Path, start: Start) -> None:
     async with captured(start, tmp_path) as at:
         await at.hands.evaluate("void ink()")
