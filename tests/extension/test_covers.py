@@ -27,7 +27,7 @@ RETURNS_S = 15.0
 STAYS_S = 1.5
 LOOKED_S = 2.5
 GIVEN_UP_S = 7.0
-ORDINARY_S = 3.0
+ORDINARY_S = 2.0
 
 PAGE = """<!doctype html><html lang=en><head><title>Covers</title><style>
 .cover { position: fixed; inset: auto 0 0 auto; margin: 0; border: 0; width: 320px; height: 120px; background: white;
@@ -142,7 +142,10 @@ FOUGHT = {
 }
 """Covers that a page goes on with."""
 
-GIVEN_BACK = {"light tree", "closed tree, silent", "change of views"}
+TOLD = {"light tree", "light tree, silent", "closed tree", "closed tree, silent, modal", "change of views"}
+"""Enough of them for Chromium, where the browser itself tells that the sign is covered."""
+
+GIVEN_BACK = {"light tree", "change of views"}
 """After these it is looked whether capture comes back: what was heard to open is remembered longer."""
 
 ONCE = {
@@ -248,8 +251,9 @@ async def test_a_page_that_goes_on_covering_the_sign_is_not_captured_until_it_en
 ) -> None:
     async with captured(start, tmp_path) as at:
         # In Chromium what is done to the colours of a page does not reach what lies in the top layer.
-        colours = {"all colours": "filter('opacity(0)')"} if start is in_firefox else {}
-        for name, attack in {**FOUGHT, **colours}.items():
+        colours = {"all colours": "filter('opacity(0)')"}
+        told = {name: FOUGHT[name] for name in TOLD}
+        for name, attack in (told if start is in_chromium else {**FOUGHT, **colours}).items():
             await at.reload()
             await at.hands.evaluate(f"void ({attack})")
             try:
