@@ -13,7 +13,6 @@ import logging
 import os
 import signal
 import socket
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -247,18 +246,16 @@ class _Outbox:
     """What is to be sent to one guest, in order. Putting never waits; whoever makes more wait for ``room``."""
 
     def __init__(self) -> None:
-        self._waiting: deque[str] = deque()
+        self._waiting: asyncio.Queue[str] = asyncio.Queue()
         self._bytes = 0
-        self._came = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
 
     def put(self, message: dict[str, Any]) -> None:
         """Take a message."""
         text = encode(message)
-        self._waiting.append(text)
+        self._waiting.put_nowait(text)
         self._bytes += len(text)
-        self._came.set()
         if self._bytes > MAX_UNSENT_BYTES:
             self._room.clear()
 
@@ -270,19 +267,13 @@ class _Outbox:
         """Send what comes, until the connection ends."""
         with contextlib.suppress(ConnectionClosed):
             while True:
-                await self._came.wait()
-                self._came.clear()
-                await self._send_all(connection)
+                text = await self._waiting.get()
+                await connection.send(text)
+                self._bytes -= len(text)
+                if self._bytes <= MAX_UNSENT_BYTES:
+                    self._room.set()
         self._bytes = 0
         self._room.set()
-
-    async def _send_all(self, connection: ServerConnection) -> None:
-        while self._waiting:
-            text = self._waiting.popleft()
-            await connection.send(text)
-            self._bytes -= len(text)
-            if self._bytes <= MAX_UNSENT_BYTES:
-                self._room.set()
 
 
 class _Pace:
