@@ -12,9 +12,8 @@ from playwright.async_api import Page
 
 from benchmarks.bridge_stub import Collector, collector, study
 from benchmarks.browser_hands import ChromiumHands, Hands
-from benchmarks.browsers import CHROMIUM_ID, FIREFOX_ID, chromium
 from benchmarks.canary_page import serve_page
-from benchmarks.firefox import FirefoxHands, firefox
+from tests.extension.stub_tabs import chromium_tab, firefox_tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -208,11 +207,7 @@ class Seat:
 
 @contextlib.asynccontextmanager
 async def in_chromium(home: Path, bridge: Collector, origin: str) -> AsyncIterator[Seat]:
-    bridge.install(home / ".config" / "chromium", CHROMIUM_ID)
-    async with chromium(home, [origin]) as browser:
-        await browser.consent([origin])
-        tab = await browser.context.new_page()
-        await tab.goto(f"{origin}/covers")
+    async with chromium_tab(home, bridge, origin, "/covers") as (browser, tab):
         own: Page = await browser.window("options")
         await tab.bring_to_front()
         yield Seat(ChromiumHands(tab), ChromiumHands(own), f"{origin}/*", bridge)
@@ -220,10 +215,7 @@ async def in_chromium(home: Path, bridge: Collector, origin: str) -> AsyncIterat
 
 @contextlib.asynccontextmanager
 async def in_firefox(home: Path, bridge: Collector, origin: str) -> AsyncIterator[Seat]:
-    bridge.install_firefox(home, FIREFOX_ID)
-    async with firefox(home) as browser:
-        await browser.consent([origin])
-        tab: FirefoxHands = await browser.open(f"{origin}/covers")
+    async with firefox_tab(home, bridge, origin, "/covers") as (browser, tab):
         own = await browser.open(f"{browser.base}/options.html", behind=True)
         # The browser's patterns have no ports.
         yield Seat(tab, own, f"{origin.rpartition(':')[0]}/*", bridge)

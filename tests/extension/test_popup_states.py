@@ -14,10 +14,11 @@ import pytest
 from playwright.async_api import Page
 
 from benchmarks.bridge_stub import Collector, collector, study
-from benchmarks.browsers import CHROMIUM_ID, FIREFOX_ID, Chromium, chromium
+from benchmarks.browsers import CHROMIUM_ID, Chromium, chromium
 from benchmarks.canary_page import serve_page
-from benchmarks.firefox import Firefox, FirefoxHands, firefox
+from benchmarks.firefox import Firefox, FirefoxHands
 from tests.extension.desk import TICKETS
+from tests.extension.stub_tabs import chromium_tab, firefox_tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -237,11 +238,7 @@ STATES: list[tuple[Callable[[Seat], Awaitable[None]], str, str, str]] = [
 
 @contextlib.asynccontextmanager
 async def in_chromium(home: Path, bridge: Collector, origin: str) -> AsyncIterator[Seat]:
-    bridge.install(home / ".config" / "chromium", CHROMIUM_ID)
-    async with chromium(home, [origin]) as browser:
-        await browser.consent([origin])
-        tab = await browser.context.new_page()
-        await tab.goto(f"{origin}/tickets")
+    async with chromium_tab(home, bridge, origin, "/tickets") as (browser, tab):
         await tab.locator("html > div[popover=manual]").wait_for(state="attached")
         at = ChromiumSeat(browser, bridge, tab, origin)
         at.tab_id = await at.find_tab()
@@ -250,10 +247,8 @@ async def in_chromium(home: Path, bridge: Collector, origin: str) -> AsyncIterat
 
 @contextlib.asynccontextmanager
 async def in_firefox(home: Path, bridge: Collector, origin: str) -> AsyncIterator[Seat]:
-    bridge.install_firefox(home, FIREFOX_ID)
-    async with firefox(home) as browser:
-        await browser.consent([origin])
-        at = FirefoxSeat(browser, bridge, await browser.open(f"{origin}/tickets"), origin, home)
+    async with firefox_tab(home, bridge, origin, "/tickets") as (browser, tab):
+        at = FirefoxSeat(browser, bridge, tab, origin, home)
         at.tab_id = await at.find_tab()
         yield at
 
