@@ -1,14 +1,12 @@
 /** Follows what is entered into forms: that a field changed, the class of what it holds, and that a form was sent. */
 
-import { contentClass, lengthBucket, looksLikeCard } from "../shared/classify.ts";
+import { contentClass, lengthBucket, looksLikeCard, MAX_VALUE } from "../shared/classify.ts";
 import type { FieldContent } from "../shared/events.ts";
 import { targetOf } from "./deep.ts";
 import { holdsPrivate } from "./privates.ts";
 import { formNumber, type Recorder } from "./recorder.ts";
 import { isShown } from "./visible.ts";
 
-/** Characters of a value that are kept at most. */
-const MAX_VALUE = 4000;
 /** Elements in a rich text; more of them are read without their layout. */
 const MAX_LAID_OUT = 500;
 

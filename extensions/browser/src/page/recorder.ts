@@ -108,9 +108,9 @@ export class Recorder {
   /** As `on`, until `listener` says that it has heard enough; gives what listens again. */
   onUntil(target: EventTarget, type: string, enough: (event: Event) => boolean): () => void {
     let listens = true;
-    const doubted = BY_SCRIPT_TOO.has(type);
+    const isForUs = this.#judgeOf(type);
     const listener = (event: Event): void => {
-      if (!this.#isForUs(event, doubted) || !enough(event)) return;
+      if (!isForUs(event) || !enough(event)) return;
       listens = false;
       target.removeEventListener(type, listener, ON);
     };
@@ -125,10 +125,10 @@ export class Recorder {
   /** As `on`, at most once in so many milliseconds; what comes in between costs next to nothing. */
   onSampled(target: EventTarget, type: string, everyMs: number, listener: Listener): void {
     let next = Number.NEGATIVE_INFINITY;
-    const doubted = BY_SCRIPT_TOO.has(type);
+    const isForUs = this.#judgeOf(type);
     const sample = (event: Event): void => {
       const at = event.timeStamp;
-      if (at < next || !this.#isForUs(event, doubted)) return;
+      if (at < next || !isForUs(event)) return;
       next = at + everyMs;
       listener(event);
     };
@@ -136,9 +136,9 @@ export class Recorder {
   }
 
   #listen(target: EventTarget, type: string, listeners: Listener[]): Listener[] {
-    const doubted = BY_SCRIPT_TOO.has(type);
+    const isForUs = this.#judgeOf(type);
     const call = (event: Event): void => {
-      if (!this.#isForUs(event, doubted)) return;
+      if (!isForUs(event)) return;
       for (const listener of listeners) listener(event);
     };
     this.#hear(target, type, call, ON);
@@ -160,11 +160,14 @@ export class Recorder {
     for (const listen of this.#again) listen();
   }
 
-  /** `doubted` are events that a script can bring about as well. */
-  #isForUs(event: Event, doubted: boolean): boolean {
-    callBegins();
-    if (!event.isTrusted || !this.isShown() || event.target === this.sign?.host) return false;
-    return !doubted || isByHand(event);
+  /** Gives what says whether an event of a type is a person's, and not their talk with overt. */
+  #judgeOf(type: string): (event: Event) => boolean {
+    const doubted = BY_SCRIPT_TOO.has(type);
+    return (event) => {
+      callBegins();
+      if (!event.isTrusted || !this.isShown() || event.target === this.sign?.host) return false;
+      return !doubted || isByHand(event);
+    };
   }
 
   /** As `on`, for events that the browser makes itself. */

@@ -12,19 +12,17 @@ const MAX_OPENED_PER_S = 3;
 /** What was opened without a word counts for so many. */
 const UNHEARD = 12;
 /** With it an element lies over the whole window, and takes the pointer. */
-const SPREAD: Keyframe[] = [
-  {
-    pointerEvents: "auto",
-    visibility: "visible",
-    minWidth: "1px",
-    minHeight: "1px",
-    clipPath: "none",
-    translate: "none",
-    rotate: "none",
-    scale: "none",
-    transform: "scale(10000)",
-  },
-].flatMap((each) => [each, each]);
+const SPREAD: Keyframe = {
+  pointerEvents: "auto",
+  visibility: "visible",
+  minWidth: "1px",
+  minHeight: "1px",
+  clipPath: "none",
+  translate: "none",
+  rotate: "none",
+  scale: "none",
+  transform: "scale(10000)",
+};
 /** The search for shadow trees goes on for so long at each look, in milliseconds. */
 const SEARCH_MS = 10;
 /** Between two looks at the clock. */
@@ -135,7 +133,7 @@ export class TopLayer {
 
   /** What lets the pointer through, or is drawn beside its own box, is found at a point only while it is made to. */
   #isBelow(element: Element, x: number, y: number): boolean {
-    const spread = element.animate(SPREAD, 1000);
+    const spread = element.animate([SPREAD, SPREAD], 1000);
     const tree = element.getRootNode();
     const found = tree instanceof ShadowRoot ? tree.elementsFromPoint : own("elementsFromPoint");
     const isFound = found.call(tree as Document & ShadowRoot, x, y).includes(element);
@@ -170,9 +168,7 @@ export class TopLayer {
   /** What is opened again lies above again. */
   #opens({ target, newState, isTrusted }: ToggleEvent): void {
     if (!isTrusted || newState !== "open" || target === this.element) return;
-    this.#below.delete(target as Element);
-    this.#heard.add(target as Element);
-    this.#hears = true;
+    this.#hear(target as Element);
     this.#count(1);
   }
 
@@ -181,10 +177,14 @@ export class TopLayer {
     if (element === this.element && !element.matches(TOP_LAYER)) this.onChange();
     if (element === null || element === this.element || !element.matches(TOP_LAYER)) return;
     if (element.getRootNode() instanceof ShadowRoot) this.#inShadow.add(element);
+    this.#hear(element);
+    this.onChange();
+  }
+
+  #hear(element: Element): void {
     this.#below.delete(element);
     this.#heard.add(element);
     this.#hears = true;
-    this.onChange();
   }
 
   #count(opened: number): void {

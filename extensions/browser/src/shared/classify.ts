@@ -12,8 +12,8 @@ const BUCKETS: readonly (readonly [number, LengthBucket])[] = [
 /** Longer values are looked at in their beginning only. */
 const LOOKED_AT = 512;
 
-/** A card is looked for in as much of a value as may be kept. */
-const MAX_OF_CARD = 4000;
+/** Characters of a value that are kept at most; a card is looked for in all of them. */
+export const MAX_VALUE = 4000;
 
 const EMAIL = /^[^\s@]{1,64}@[^\s@]+\.[^\s@]{2,}$/u;
 const PHONE = /^\+?[\d\s()/.-]{6,24}$/;
@@ -45,7 +45,7 @@ export function lengthBucket(value: string): LengthBucket {
 
 /** Says whether a value has the form of a payment card's number (ISO/IEC 7812: 12 to 19 digits with a check digit). */
 export function looksLikeCard(value: string): boolean {
-  const digits = value.slice(0, MAX_OF_CARD).replace(/[\s-]/g, "");
+  const digits = value.slice(0, MAX_VALUE).replace(/[\s-]/g, "");
   if (!/^\d{12,19}$/.test(digits)) return false;
   let sum = 0;
   for (let at = 0; at < digits.length; at += 1) {

@@ -139,8 +139,10 @@ export class Pages {
     } else if (message.type === "sign") {
       open.shown = message.shown === true;
       // A frame's word says nothing of the others.
-      for (const other of open.top ? this.#open.values() : [])
-        if (other.tab === open.tab && !other.top) await this.#judge(other);
+      if (open.top) {
+        for (const other of this.#open.values())
+          if (other.tab === open.tab && !other.top) await this.#judge(other);
+      }
     } else if (message.type === "events") {
       await this.#take(open, message.n, message.events);
     }
