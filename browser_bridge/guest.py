@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from browser_bridge.messages import EventItem, Events, PageItem, Pages
+from browser_bridge.messages import EventItem, Events, Pages
 from capture_gate.decision import Refusal, refusal
 from capture_gate.page_door import PageDoor, Sent
 from event_model.body import MAX_COUNT
@@ -24,10 +24,14 @@ ANNOUNCED = MAX_COUNT
 
 
 class _Page(msgspec.Struct):
-    """A page of the extension's; ``document`` is its number at the door, ``None`` when it is not captured."""
+    """A page of the extension's; ``document`` is its number at the door, ``None`` when it is not captured.
 
-    document: DocumentId | None
+    ``opening`` is its origin and how it opens, once an event of it comes that was not taken before.
+    """
+
+    document: DocumentId | None = None
     stopped: bool = False
+    opening: tuple[str, dict[str, Any]] | None = None
 
 
 class Guest:
@@ -40,10 +44,10 @@ class Guest:
         self._pages: dict[str, _Page] = {}
 
     def announce(self, message: Pages) -> None:
-        """Take what is open in the browser. Frames come after their pages."""
+        """Note what is open in the browser. Frames come after their pages."""
         for item in message.pages:
             if item.page not in self._pages:
-                self._announce(item)
+                self._pages[item.page] = _Page(opening=(item.url, {**item.open, "kind": "page.open"}))
 
     async def take(self, message: Events) -> None:
         """Take a batch, bring it to disk, and acknowledge it; no answer where that failed."""
@@ -67,23 +71,37 @@ class Guest:
                 self._door.offer(PageClose(page.document))
         self._pages.clear()
 
-    def _announce(self, item: PageItem) -> None:
-        body = _convert({**item.open, "kind": "page.open"}, self._pages)
+    def _pass_over(self, item: EventItem) -> None:
+        """Of what was taken before, keep how a page opened: what comes after that may be new."""
+        if item.body.get("kind") == "page.open" and item.page not in self._pages:
+            self._pages[item.page] = _Page(opening=(item.url, item.body))
+
+    def _known(self, name: str) -> _Page | None:
+        """Give a page; one that waited for its first event opens now."""
+        page = self._pages.get(name)
+        if page is None or page.opening is None:
+            return page
+        (origin, fields), page.opening = page.opening, None
+        body = self._convert(fields)
         if isinstance(body, PageOpen):
-            self._open(item.page, item.url, body, Sent(self.profile, ANNOUNCED))
-        else:
-            self._door.gap(1, GapReason.MESSAGE_MALFORMED)
+            return self._open(name, origin, body, Sent(self.profile, ANNOUNCED))
+        self._door.gap(1, GapReason.MESSAGE_MALFORMED)
+        del self._pages[name]
+        return None
 
     def _take(self, item: EventItem, sent: Sent) -> None:
-        body = _convert(item.body, self._pages)
-        page = self._pages.get(item.page)
+        if self._door.took(sent):
+            self._pass_over(item)
+            return
+        body = self._convert(item.body)
+        page = self._known(item.page)
         if body is None:
             self._door.gap(1, GapReason.MESSAGE_MALFORMED)
         elif isinstance(body, PageOpen):
             if page is None:
                 self._open(item.page, item.url, body, sent)
         elif page is None:
-            self._pages[item.page] = page = _Page(None)
+            self._pages[item.page] = page = _Page()
             self._stop(item.page, page, UNKNOWN)
         elif page.document is not None:
             if isinstance(body, CaptureGap):
@@ -94,26 +112,26 @@ class Guest:
             if isinstance(body, PageClose):
                 del self._pages[item.page]
 
-    def _open(self, name: str, origin: str, body: PageOpen, sent: Sent) -> None:
+    def _open(self, name: str, origin: str, body: PageOpen, sent: Sent) -> _Page:
         verdict = self._door.open_page(origin, body, sent)
         page = self._pages[name] = _Page(verdict.document)
         if verdict.document is None:
             self._stop(name, page, verdict.refusals[0])
+        return page
 
     def _stop(self, name: str, page: _Page, why: Refusal) -> None:
         page.stopped = True
         self._send({"type": "stop", "page": name, "code": why.code, "detail": why.detail})
 
-
-def _convert(fields: dict[str, Any], pages: dict[str, _Page]) -> PageBody | CaptureGap | None:
-    """Read a body as the wire writes it: without its page's number, a parent by its name. None: if it is malformed."""
-    if fields.get("kind") != "capture.gap":
-        fields = {**fields, "document": 0}
-    if fields.get("parent") is not None:
-        parent = pages.get(str(fields["parent"]))
-        fields["parent"] = None if parent is None else parent.document
-    try:
-        body: PageBody | CaptureGap = msgspec.convert(fields, type=PageBody | CaptureGap)
-    except (msgspec.ValidationError, ValueError):
-        return None
-    return body
+    def _convert(self, fields: dict[str, Any]) -> PageBody | CaptureGap | None:
+        """Read a body as the wire writes it: no number of its page, a parent by name. None: if it is malformed."""
+        if fields.get("kind") != "capture.gap":
+            fields = {**fields, "document": 0}
+        if fields.get("parent") is not None:
+            parent = self._known(str(fields["parent"]))
+            fields["parent"] = None if parent is None else parent.document
+        try:
+            body: PageBody | CaptureGap = msgspec.convert(fields, type=PageBody | CaptureGap)
+        except (msgspec.ValidationError, ValueError):
+            return None
+        return body

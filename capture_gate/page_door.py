@@ -24,7 +24,7 @@ from event_model.errors import OvertError
 from event_model.events import Body, CaptureCursor, CaptureGap, Event, GapReason
 from event_model.ids import DocumentId, SessionId, StudyId
 from event_model.levels import Level
-from event_model.page_events import PAGE_TYPES, Element, PageBody, PageNavigate, PageOpen
+from event_model.page_events import PAGE_TYPES, Element, PageBody, PageClose, PageNavigate, PageOpen
 from event_model.page_words import is_known_path
 from local_store.store import Store
 from privacy_filter.routes import route_template
@@ -64,6 +64,11 @@ class PageDoor(Door):
             return OpenVerdict(None, (self._sessions.trouble,))
         with self._from(sent):
             return self._open_at(Site(origin), lambda _, number: msgspec.structs.replace(page, document=number))
+
+    def took(self, sent: Sent) -> bool:
+        """Say whether every study that is fed has what a profile sent under a number."""
+        channels = self._sessions.channels.values()
+        return bool(channels) and all(sent.seq <= self._known(channel, sent) for channel in channels)
 
     def offer_page(self, body: PageBody | CaptureGap, sent: Sent) -> None:
         """Offer a page's event; what was taken before, by its number, is passed over.
@@ -128,12 +133,17 @@ class PageDoor(Door):
     def _offer_to(self, channel: Channel, body: Body, ceiling: Level) -> bool:
         if self._sent is not None:
             self._fed.add(channel.study)
-            known = self._cursors.get((channel.study, self._tag(channel, self._sent)), 0)
-            if self._sent.seq <= known:
+            # Where a page opens a second time it is another one here: its opening and its close belong to each other.
+            again = not isinstance(body, PageOpen | PageClose)
+            if again and self._sent.seq <= self._known(channel, self._sent):
                 return True
         if isinstance(body, PageOpen | PageNavigate):
             body = msgspec.structs.replace(body, route=route_template(body.route, Level.CONTENT))
         return super()._offer_to(channel, body, ceiling)
+
+    def _known(self, channel: Channel, sent: Sent) -> int:
+        """Give the number up to which a study took what a profile sent."""
+        return self._cursors.get((channel.study, self._tag(channel, sent)), 0)
 
     def _tag(self, channel: Channel, sent: Sent) -> str:
         return self._sessions.client_tag(channel.study, sent.client)

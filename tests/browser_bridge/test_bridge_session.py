@@ -107,6 +107,42 @@ async def test_resent_after_a_restart_of_the_bridge_is_taken_once(world: World) 
     assert sum(isinstance(body, PageFocus) for body in await world.kept()) == 3
 
 
+CLOSE = {"kind": "page.close"}
+
+
+def as_visits(bodies: list[Any]) -> list[list[str]]:
+    """Give what is kept of each page, as its number at the door tells them apart."""
+    visits: dict[int, list[str]] = {}
+    for body in bodies:
+        if isinstance(body, PageOpen | PageFocus | PageClose):
+            visits.setdefault(body.document, []).append(type(body).__name__)
+    return list(visits.values())
+
+
+async def test_page_whose_opening_is_sent_again_is_opened_anew_by_what_is_new_of_it(world: World) -> None:
+    async with world.client() as client:
+        await client.events(PAGE, FOCUS)
+    async with world.client() as client:  # the line broke before the acknowledgement came
+        await client.events(PAGE, FOCUS, first=1)
+    async with world.client() as client:
+        await client.events(PAGE, FOCUS, FOCUS, CLOSE, first=1)
+    async with world.client() as client:
+        await client.events(PAGE, FOCUS, FOCUS, CLOSE, first=1)
+    await world.stop()
+    assert as_visits(await world.kept()) == [["PageOpen", "PageFocus", "PageClose"]] * 2
+
+
+async def test_frame_of_a_page_that_was_taken_before_still_stands_in_it(world: World) -> None:
+    async with world.client() as client:
+        await client.events(PAGE)
+    async with world.client() as client:
+        await client.events(PAGE, first=1)
+        await client.events({**PAGE, "parent": "p1"}, page="p2")
+    await world.stop()
+    *_, page, frame = [body for body in await world.kept() if isinstance(body, PageOpen)]
+    assert (page.parent, frame.parent) == (None, page.document)
+
+
 async def test_pause_and_withdrawal_stop_an_open_page_at_once(world: World) -> None:
     async with world.client() as client:
         await client.events(PAGE, FOCUS)
