@@ -42,6 +42,8 @@ class Guest:
         self._door = door
         self._send = send
         self._pages: dict[str, _Page] = {}
+        self._owed: int | None = None
+        """The number up to which events were taken and not acknowledged."""
 
     def announce(self, message: Pages) -> None:
         """Note what is open in the browser. Frames come after their pages."""
@@ -50,13 +52,19 @@ class Guest:
                 self._pages[item.page] = _Page(opening=(item.url, {**item.open, "kind": "page.open"}))
 
     async def take(self, message: Events) -> None:
-        """Take a batch, bring it to disk, and acknowledge it; no answer where that failed."""
+        """Take a batch, bring it to disk, and acknowledge it; no answer yet where that failed."""
         for seq, item in enumerate(message.events, message.first):
             self._take(item, Sent(self.profile, seq, item.wall_ms))
-        last = message.first + len(message.events) - 1
-        if await self._door.mark(Sent(self.profile, last)):
-            self._send({"type": "ack", "seq": last})
+        self._owed = message.first + len(message.events) - 1
+        await self.acknowledge()
         self.look()
+
+    async def acknowledge(self) -> None:
+        """Acknowledge what was taken, if it is durable by now: the disk may have had no room when it came."""
+        owed = self._owed
+        if owed is not None and await self._door.mark(Sent(self.profile, owed)):
+            self._send({"type": "ack", "seq": owed})
+            self._owed = None
 
     def look(self) -> None:
         """Tell the extension of pages that are no longer captured."""

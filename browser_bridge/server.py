@@ -219,6 +219,7 @@ class BridgeServer:
                 case Request():
                     outbox.put(await self._desk.answer(message))
                 case Ping():
+                    await guest.acknowledge()
                     outbox.put({"type": "pong"})
                 case _:  # a handshake is made once
                     break

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from event_model.errors import StoreUnwritable
 from event_model.events import FILLER, CaptureGap, GapReason
 from event_model.keys import Secret
 from event_model.page_events import FieldChange, PageClose, PageFocus, PageOpen, PageOutline
+from local_store.store import Store
 from tests.browser_bridge.bridge_world import FOCUS, ORIGIN, PAGE, PROFILE, SITE, Client, World, paired_secret
 
 TOKEN = "ghp_Zx81kQmW4vTn7LsYcR2dUb9EaHf3Gj6PoXi5"
@@ -195,6 +197,31 @@ async def test_pairing_by_a_code_lasts_and_the_code_is_used_up(world: World) -> 
         with pytest.raises((AssertionError, ConnectionClosed)):
             await again.shake_hands(Secret(code.encode()), pair=True)
     assert world.papers.unpair() == 1
+
+
+async def test_what_found_no_room_on_the_disk_is_acknowledged_once_it_did(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> bool:
+        raise StoreUnwritable("the disk is full")
+
+    async with world.client() as client:
+        await client.events(PAGE, FOCUS)
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "append", full)
+            patch.setattr(Store, "append_at_once", full)
+            for _ in range(4):  # the extension sends no more without an answer
+                await client.events(FOCUS, ack=False)
+            await client.send({"type": "ping"})
+            told = []
+            while (message := await client.receive())["type"] != "pong":
+                told.append(message["type"])
+            assert "ack" not in told
+        await client.send({"type": "ping"})
+        assert (await client.receive("ack"))["seq"] == client.seq
+        await client.events(FOCUS)
+    await world.stop()
+    assert sum(isinstance(body, PageFocus) for body in await world.kept()) == 6
 
 
 async def test_two_profiles_at_once_are_kept_apart(world: World) -> None:
