@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import stat
 import sys
 from pathlib import Path
 
@@ -98,17 +100,40 @@ def _launcher(python: str, home: Path, *, windows: bool) -> str:
 
 
 def introduce(plan: Introduction) -> None:
-    """Write what the plan says. OSError: if that can't be done."""
+    """Write what the plan says, in the place of what was there. OSError: if that can't be done."""
     plan.launcher_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    plan.launcher_path.write_text(plan.launcher, encoding="utf-8", newline="")
-    plan.launcher_path.chmod(0o700)
     plan.manifest_path.parent.mkdir(parents=True, exist_ok=True)
-    plan.manifest_path.write_text(plan.manifest, encoding="utf-8")
+    for path, text, mode in _files(plan):
+        path.unlink(missing_ok=True)  # what is written goes into no link
+        path.write_text(text, encoding="utf-8", newline="")
+        path.chmod(mode)
     if plan.registry_key is not None and sys.platform == "win32":
         import winreg  # noqa: PLC0415 - there on Windows only
 
         with winreg.CreateKey(winreg.HKEY_CURRENT_USER, plan.registry_key) as key:
             winreg.SetValueEx(key, "", 0, winreg.REG_SZ, str(plan.manifest_path))
+
+
+def is_introduced(plan: Introduction) -> bool:
+    """Say whether all is as the plan says, and nobody else could change it."""
+    try:
+        return all(_is(path, text, mode) for path, text, mode in _files(plan))
+    except OSError:
+        return False
+
+
+def _files(plan: Introduction) -> tuple[tuple[Path, str, int], ...]:
+    return (plan.launcher_path, plan.launcher, 0o700), (plan.manifest_path, plan.manifest, 0o600)
+
+
+def _is(path: Path, text: str, mode: int) -> bool:
+    if path.read_bytes() != text.encode():
+        return False
+    if sys.platform == "win32":
+        return True
+    info = path.lstat()
+    alone = stat.S_ISREG(info.st_mode) and info.st_uid == os.geteuid() and not info.st_mode & 0o022
+    return alone and info.st_mode & mode == mode
 
 
 def take_back(plan: Introduction) -> None:

@@ -1,4 +1,4 @@
-"""The bridge's files: its key, the port where it listens, pairings. All are the person's alone (0600).
+"""The bridge's files: its key, the port where it listens, pairings. All are the person's alone (0600), or refused.
 
 The key only lets a local program speak to the bridge; whoever can read it can read the store's key as well.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+import stat
 import sys
 import tempfile
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from typing import TypeVar
 import msgspec
 
 from browser_bridge.proofs import profile_secret, to_text
-from event_model.errors import FormatError
+from event_model.errors import FormatError, OvertError
 from event_model.keys import Secret
 
 KEY_BYTES = 32
@@ -26,6 +27,10 @@ PAIR_S = 300
 
 MAX_PAIRED = 32
 MAX_FILE_BYTES = 1 << 16
+_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_AS_IT_IS: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""To open a file itself: not what a link names, and without waiting for who writes into a pipe."""
+
 T = TypeVar("T")
 _GROUPS, _GROUP_CHARS = 4, 5
 """A code of 20 characters of base32: 100 bits."""
@@ -51,10 +56,19 @@ class Papers:
         self.lock = self.folder / "lock"
 
     def make(self) -> None:
-        """Make the folder. OSError: if that can't be done."""
+        """Make the folder. OSError: if that can't be done. OvertError: if somebody else could put files into it."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _own(self.folder, self.folder.lstat(), stat.S_IFDIR)
         if sys.platform != "win32":
             self.folder.chmod(0o700)
+
+    def check(self) -> None:
+        """Look at everything that is there. OvertError: if it is not the person's alone, or the key is damaged."""
+        _own(self.folder, self.folder.lstat(), stat.S_IFDIR)
+        for name in ("address.json", "pairing.json", "paired.json"):
+            _bytes(self.folder / name)
+        if os.path.lexists(self.folder / "key"):
+            self.key()
 
     def key(self) -> Secret:
         """Give the bridge's key; makes it at the first time. FormatError: if the file is damaged."""
@@ -62,8 +76,8 @@ class Papers:
         path = self.folder / "key"
         if not path.exists():
             _write(path, secrets.token_bytes(KEY_BYTES), once=True)
-        data = path.read_bytes()
-        if len(data) != KEY_BYTES:
+        data = _bytes(path)
+        if data is None or len(data) != KEY_BYTES:
             raise FormatError(f"{path} is damaged", code="bridge-key-damaged", hint="Delete it; it is made anew.")
         return Secret(data)
 
@@ -127,12 +141,43 @@ class Papers:
 
 
 def _read(path: Path, kind: type[T]) -> T | None:
-    """Read a small JSON file; what is missing or damaged counts as not there."""
+    """Read a small JSON file; what is missing or damaged counts as not there. OvertError: if it may be another's."""
     try:
-        with path.open("rb") as file:
-            return msgspec.json.decode(file.read(MAX_FILE_BYTES), type=kind)
+        return msgspec.json.decode(_bytes(path) or b"", type=kind)
     except (OSError, msgspec.MsgspecError, UnicodeError):
         return None
+
+
+def _bytes(path: Path) -> bytes | None:
+    """Read a small file; ``None`` if there is none. OvertError: if somebody else could have put it there."""
+    try:
+        handle = os.open(path, os.O_RDONLY | _AS_IT_IS)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if path.is_symlink():
+            raise _foreign(path) from error
+        raise
+    try:
+        _own(path, os.fstat(handle), stat.S_IFREG)
+        return os.read(handle, MAX_FILE_BYTES)
+    finally:
+        os.close(handle)
+
+
+def _own(path: Path, info: os.stat_result, kind: int) -> None:
+    if sys.platform == "win32":
+        return
+    if stat.S_IFMT(info.st_mode) != kind or info.st_uid != os.geteuid() or info.st_mode & _BY_OTHERS:
+        raise _foreign(path)
+
+
+def _foreign(path: Path) -> OvertError:
+    return OvertError(
+        f"{path} is a link, or not yours alone to write: somebody else may have put it there",
+        code="bridge-foreign",
+        hint=f"Delete {path} and run `overt setup` for your browser again: it is made anew.",
+    )
 
 
 def _write(path: Path, data: bytes, *, once: bool = False) -> None:

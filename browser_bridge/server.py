@@ -305,6 +305,7 @@ async def serve_bridge(home: Path, clock: Clock | None = None) -> bool:
         return False
     try:
         papers.key()
+        papers.check()
         door = await PageDoor.open(home, source=SOURCE, client=ClientInfo("browser"), version=VERSION, clock=clock)
         server = BridgeServer(papers, door, clock)
         loop = asyncio.get_running_loop()

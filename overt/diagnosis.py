@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from browser_bridge.papers import Papers
 from capture_gate.decision import SENTENCES
 from capture_gate.home import HOME_VARIABLE
 from capture_gate.host import HOST_VARIABLE, OWN, is_remote
@@ -52,7 +53,7 @@ def diagnose(device: Device, here: Surroundings) -> list[Finding]:
     """Make every check; the ones that others depend on come first."""
     found = [*_program(here), _host(here.environment), *_folder(device.home), _filter(), *_consent(device)]
     found += _keys_and_store(device)
-    return [*found, *_plugins(here)]
+    return [*found, *_bridge(device.home), *_plugins(here)]
 
 
 def _fine(check: str, detail: str) -> Finding:
@@ -214,6 +215,21 @@ async def _store(device: Device) -> Finding:
 
 
 # --- the plugins
+
+
+def _bridge(home: Path) -> Iterator[Finding]:
+    """Look whose the files are by which browser and bridge find and know each other."""
+    papers = Papers(home)
+    if not os.path.lexists(papers.folder):
+        return
+    try:
+        papers.check()
+    except OvertError as error:
+        yield _wrong("bridge", error.message, error.code, error.hint)
+    except OSError as error:
+        yield _wrong("bridge", f"{error.filename}: {error.strerror}", "bridge-files", f"Look at {papers.folder}.")
+    else:
+        yield _fine("bridge", f"its files in {papers.folder} are yours alone")
 
 
 def _plugins(here: Surroundings) -> Iterator[Finding]:

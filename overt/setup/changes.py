@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from browser_bridge.introduction import Introduction, introduce, take_back
+from browser_bridge.introduction import Introduction, introduce, is_introduced, take_back
 from event_model.errors import OvertError
 
 COMMAND_S = 120
@@ -207,9 +207,8 @@ class Introduce(msgspec.Struct, frozen=True):
         return f"write {self.plan.manifest_path} and {self.plan.launcher_path}{key}"
 
     def done(self) -> bool:
-        """Compare both files."""
-        wanted = ((self.plan.manifest_path, self.plan.manifest), (self.plan.launcher_path, self.plan.launcher))
-        return all(_read(path) == text.encode() for path, text in wanted)
+        """Compare both files, and look who else could change them."""
+        return is_introduced(self.plan)
 
     def made(self) -> bool:
         """Look for the manifest: the launcher stays for other browsers."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 import time
 import zlib
 from collections.abc import AsyncIterator
@@ -17,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from browser_bridge import server
 from browser_bridge.gatekeeper import CHROMIUM_ID, admits
 from browser_bridge.papers import MAX_PAIRED, Papers
-from event_model.errors import FormatError
+from event_model.errors import FormatError, OvertError
 from event_model.keys import Secret
 from tests.browser_bridge.attacks import MALFORMED, TERABYTE, WRONG_HOSTS, WRONG_ORIGINS, frame, request
 from tests.browser_bridge.bridge_world import FOCUS, ORIGIN, PAGE, Client, World
@@ -230,6 +231,55 @@ def test_folder_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None
     papers = Papers(tmp_path)
     papers.key()
     assert papers.folder.stat().st_mode & 0o077 == 0
+
+
+def planted(papers: Papers, name: str, how: str) -> Path:
+    """Leave something in the bridge's folder (or, without a name, in its place) as another user might."""
+    aside = papers.folder.parent / "aside"
+    path = papers.folder / name
+    if not name:
+        aside.mkdir()
+    else:
+        papers.make()
+        aside.write_bytes(b"x" * 32)
+    if how == "link":
+        path.symlink_to(aside)
+    elif how == "pipe":
+        os.mkfifo(path, 0o600)
+    elif how == "folder":
+        path.mkdir()
+    else:
+        aside.rename(path)
+        path.chmod(0o770)
+    return path
+
+
+FILES = ["key", "address.json", "pairing.json", "paired.json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no modes")
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [("", "link"), ("", "open"), ("address.json", "pipe"), ("address.json", "folder")]
+    + [(name, how) for name in FILES for how in ("link", "open")],
+)
+def test_what_another_user_may_have_put_there_is_refused_and_told(tmp_path: Path, name: str, how: str) -> None:
+    papers = Papers(tmp_path)
+    path = planted(papers, name, how)
+    with pytest.raises(OvertError, match="not yours alone") as told:
+        asyncio.run(server.serve_bridge(tmp_path))
+    assert (told.value.code, str(path) in told.value.message) == ("bridge-foreign", True)
+    with pytest.raises(OvertError, match="not yours alone"):
+        papers.check()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no owners")
+def test_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    papers = Papers(tmp_path)
+    papers.key()
+    monkeypatch.setattr(os, "geteuid", lambda: papers.folder.stat().st_uid + 1)
+    with pytest.raises(OvertError, match="not yours alone"):
+        papers.key()
 
 
 def test_damaged_key_is_told_and_never_used(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 from browser_bridge.gatekeeper import CHROMIUM_ID, FIREFOX_ID
 from browser_bridge.host import MAX_REQUEST_BYTES
-from browser_bridge.introduction import BROWSERS, introduce, introduction, take_back
+from browser_bridge.introduction import BROWSERS, introduce, introduction, is_introduced, take_back
 from browser_bridge.papers import Papers
 from event_model.keys import Secret
 from event_model.page_events import PageFocus
@@ -194,3 +194,26 @@ def test_introduction_is_taken_back(tmp_path: Path) -> None:
     take_back(plan)
     take_back(plan)
     assert not plan.manifest_path.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no modes")
+def test_introduction_goes_into_no_link_and_knows_who_else_could_change_it(tmp_path: Path) -> None:
+    plan = introduction("chromium", home=tmp_path / "home", user_home=tmp_path, python="/python", platform="linux")
+    assert not is_introduced(plan)
+    introduce(plan)
+    for path, text in ((plan.manifest_path, plan.manifest), (plan.launcher_path, plan.launcher)):
+        assert is_introduced(plan)
+        path.chmod(path.stat().st_mode | 0o022)
+        assert not is_introduced(plan)
+        other = tmp_path / "other"
+        other.write_text(text, "utf-8")
+        other.chmod(0o700)
+        path.unlink()
+        path.symlink_to(other)
+        assert not is_introduced(plan)
+        other.write_text("theirs", "utf-8")
+        introduce(plan)
+        assert other.read_text("utf-8") == "theirs"
+    assert is_introduced(plan)
+    plan.launcher_path.chmod(0o600)
+    assert not is_introduced(plan)

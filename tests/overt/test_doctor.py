@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from browser_bridge.papers import Address, Papers
 from overt import __version__
 from overt.device import Device
 from overt.diagnosis import Finding, diagnose
@@ -158,6 +159,19 @@ def test_a_browser_that_is_introduced_to_another_overt(person: Participant) -> N
     (person.home / "bridge" / "native-host").unlink()
     assert wrong(person) == {"browser chromium": "browser-differs"}
     assert "overt setup chromium" in look(person)["browser chromium"].hint
+
+
+def test_bridge_files_that_another_user_could_have_put_there(person: Participant) -> None:
+    assert "bridge" not in look(person)
+    papers = Papers(person.home)
+    papers.key()
+    assert look(person)["bridge"].ok
+    papers.put_address(Address(1, 1))
+    (papers.folder / "address.json").chmod(0o660)
+    assert wrong(person) == {"bridge": "bridge-foreign"}
+    (papers.folder / "address.json").unlink()
+    (papers.folder / "key").write_bytes(b"short")
+    assert wrong(person) == {"bridge": "bridge-key-damaged"}
 
 
 def test_looking_changes_nothing(tmp_path: Path, person: Participant) -> None:
