@@ -60,6 +60,14 @@ async def test_a_secret_field_that_the_page_disguises_gives_no_event() -> None:
     assert {"typed_visitor", "typed_host", "typed_order"} <= set(result["at_content"])
 
 
+async def test_a_secret_field_is_known_in_many_languages_and_makes() -> None:
+    canaries = read_canaries(HERE / "counter.json")
+    result = await run("chromium", (HERE / "counter.html").read_bytes(), canaries, ["content"])
+    assert result["secret_field_events"] == 0
+    assert result["at_content_never"] == []
+    assert {"typed_country", "typed_barcode", "typed_zip", "typed_passenger"} <= set(result["at_content"])
+
+
 DIGITS = """<!doctype html><html lang=en><title>Digits</title><style>button{width:30px;height:24px}</style>
 <div id=pad></div><div id=table><table><tr id=row></tr></table></div><div id=score></div><div id=month></div><script>
 const keys = (from, to) => Array.from({length: to - from + 1}, (_, at) => `<button>${from + at}</button>`).join("");

@@ -97,6 +97,20 @@ test("names of secret fields are known in several languages and spellings", () =
   const told =
     "Enter the 6-digit code|Der sechsstellige Code|The code that we sent you|Code aus Ihrer App|Log-in code|Access code";
   for (const name of told.split("|")) assert.ok(namesSecret(name), name);
+  const languages =
+    "Mot de passe|Code d'accès|Code de vérification|Numéro de carte|Código de verificación|Código de segurança|Número de tarjeta|" +
+    "Contraseña|CONTRASENA|Palavra-passe|Senha|Codice di sicurezza|Numero della carta|Wachtwoord|Beveiligingscode|Lösenord|" +
+    "Engångskod|Kortnummer|Adgangskode|Passord|Salasana|Kertakäyttökoodi|Hasło|Kod weryfikacyjny|Numer karty|Heslo|" +
+    "Ověřovací kód|Číslo karty|Jelszó|Biztonsági kód|Şifre|ŞİFRENİZ|Doğrulama kodu|Kart numarası|Parolă|Lozinka|Geslo|Mật khẩu|" +
+    "Kata sandi|Пароль|Код подтверждения|Номер карты|Код з смс одноразовий|Κωδικός πρόσβασης|ΚΩΔΙΚΟΣ ΠΡΟΣΒΑΣΗΣ|Κωδικός|סיסמה|" +
+    "קוד אימות|كلمة المرور|كلمة السر|رمز التحقق|گذرواژه|رمز عبور|पासवर्ड|รหัสผ่าน|请输入密码|短信验证码|银行卡号|パスワードを入力|ﾊﾟｽﾜｰﾄﾞ|" +
+    "認証コード|暗証番号|비밀번호를 입력|인증번호|ＰＩＮ|Bestaetigungscode|pushTAN|Recovery phrase|Mother's maiden name|Security answer|" +
+    "Three digits on the back|MM/YY|MM / JJ";
+  for (const name of languages.split("|")) assert.ok(namesSecret(name), name);
+  const plainElsewhere =
+    "Code postal|Código postal|Codice postale|Kod pocztowy|Posta kodu|Ταχυδρομικός κωδικός|Почтовый индекс|מיקוד|الرمز البريدي|" +
+    "邮政编码|郵便番号|우편번호|รหัสไปรษณีย์|पिन कोड|DD/MM/YYYY|MM/YYYY|Código de cliente|Kundennummer|Numéro de commande|has long text|the slot";
+  for (const name of plainElsewhere.split("|")) assert.ok(!namesSecret(name), name);
   const plain =
     "email fullname subject spinner opinion shipping tangent company message passenger compass title step1 " +
     "order-code postcode promo-code country-code pincode 8-stellige-Kundennummer";

@@ -1,4 +1,4 @@
-/** Rows of narrow fields for one character each: how a page asks for a code, a PIN, letters of a password. */
+/** Rows of narrow fields for one character each, or four: how a page asks for a code, a PIN, the number of a card. */
 
 import { isLabelled, namesOf } from "./field_names.ts";
 import { FIELD } from "./telling.ts";
@@ -14,21 +14,37 @@ const MAX_WIDTH = 64;
 const SLACK = 4;
 /** A text that is longer is no character with some white space around it. */
 const MAX_LOOKED_AT = 1000;
+/** The digits of a card stand in fours. */
+const PART = 4;
 const IN_TABLE = "td,th,[role=cell],[role=gridcell]";
 /** A label that only counts: "Digit 1", "Zeichen 2 von 6". */
 const COUNTS = /^\D{0,20}\d\D{0,10}\d?$/;
 
 /** Says whether a field is a cell of a row in which there is nothing else to enter. */
 export function isCodeCell(field: Element): boolean {
-  if (!isNarrow(field) || field.closest(IN_TABLE) !== null) return false;
+  const isCell = isNarrow(field);
+  if ((!isCell && !isPart(field)) || field.closest(IN_TABLE) !== null) return false;
   let at = field.parentElement;
   for (let step = 0; at !== null && step < MAX_STEPS; step += 1) {
-    const fields = at.querySelectorAll(FIELD);
+    const fields = Array.from(at.querySelectorAll(FIELD));
     if (fields.length > MOST) return false;
-    if (fields.length >= FEWEST) return isRow(Array.from(fields)) && !isNamed(field);
+    if (fields.length >= FEWEST) return isCell ? isRow(fields) && !isNamed(field) : areParts(fields, field);
     at = at.parentElement;
   }
   return false;
+}
+
+function isPart(field: Element): boolean {
+  return field instanceof HTMLInputElement && field.maxLength === PART;
+}
+
+/** Says whether a field is one of four or more such in a row. */
+function areParts(fields: readonly Element[], field: Element): boolean {
+  const at = fields.indexOf(field);
+  let [first, last] = [at, at];
+  while (first > 0 && isPart(fields[first - 1] as Element)) first -= 1;
+  while (last + 1 < fields.length && isPart(fields[last + 1] as Element)) last += 1;
+  return last - first + 1 >= FEWEST;
 }
 
 function isRow(fields: readonly Element[]): boolean {

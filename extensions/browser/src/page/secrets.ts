@@ -23,6 +23,14 @@ const MAX_KNOWN = 500;
 const DOTTED = /security|password|dots/i;
 /** Text without a colour. */
 const CLEAR = /^(?:transparent$|rgba\(.*, 0\)$)/;
+/** What a page writes in place of what was entered; the last character may still be there. */
+const MASK = /^(?:[•●⬤∙]+|[*＊∗]{2,}).?$/u;
+/** A field that lies unseen over the boxes in which the page shows what is entered has less opacity than this. */
+const FAINT = 0.1;
+const DIGITS = /\\d|0-9/;
+/** Of a code, in characters. */
+const SHORTEST_CODE = 4;
+const LONGEST_CODE = 10;
 /** Elements in a component that is a field. */
 const MAX_IN_FIELD = 60;
 /** A shorter value is another field's by chance. */
@@ -281,11 +289,19 @@ export class Secrets {
 
 /** Says whether the person can't read what they enter. */
 function hidesText(field: Element): boolean {
+  if (MASK.test(heldIn(field))) return true;
   const style = getComputedStyle(field);
   const masked = style.getPropertyValue("-webkit-text-security");
   if ((masked !== "" && masked !== "none") || DOTTED.test(style.fontFamily)) return true;
+  if (!(field instanceof HTMLInputElement)) return false;
   // A text area without colour lies over its own text in colours: that of an editor.
-  return field instanceof HTMLInputElement && CLEAR.test(style.webkitTextFillColor);
+  return CLEAR.test(style.webkitTextFillColor) || (Number(style.opacity) < FAINT && isOfCode(field));
+}
+
+/** Says whether a field takes what a code may be; another one that can't be seen is that of a list to choose from. */
+function isOfCode({ inputMode, type, pattern, maxLength }: HTMLInputElement): boolean {
+  const isOfDigits = inputMode === "numeric" || type === "tel" || type === "number" || DIGITS.test(pattern);
+  return isOfDigits || (maxLength >= SHORTEST_CODE && maxLength <= LONGEST_CODE);
 }
 
 /** Gives the place of a field among those of an element, and how many they are. */
