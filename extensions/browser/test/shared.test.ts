@@ -92,7 +92,8 @@ test("a card's number is known by its check digit", () => {
 test("names of secret fields are known in several languages and spellings", () => {
   const secret =
     "password newPassword user_pwd pin cardPin one-time-code otpCode Kennwort Passwort-wiederholen Kreditkartennummer " +
-    "cvc2 api_key clientSecret mot-de-passe contraseña пароль 密码 パスワード TOTP tan iban";
+    "cvc2 pswd userpw dbpass newpin accesstoken vcode apisecret otpcode verifyCode exp_month authentication-code " +
+    "api_key clientSecret mot-de-passe contraseña пароль 密码 パスワード TOTP tan iban";
   for (const name of secret.split(" ")) assert.ok(namesSecret(name), name);
   const told =
     "Enter the 6-digit code|Der sechsstellige Code|The code that we sent you|Code aus Ihrer App|Log-in code|Access code";
@@ -113,7 +114,7 @@ test("names of secret fields are known in several languages and spellings", () =
   for (const name of plainElsewhere.split("|")) assert.ok(!namesSecret(name), name);
   const plain =
     "email fullname subject spinner opinion shipping tangent company message passenger compass title step1 " +
-    "order-code postcode promo-code country-code pincode 8-stellige-Kundennummer";
+    "order-code newpassenger bypass spinner2 expiry month_year userpost postcode promo-code country-code pincode 8-stellige-Kundennummer";
   for (const name of plain.split(" ")) assert.ok(!namesSecret(name), name);
   assert.ok(completesSecret("section-a cc-number"));
   assert.ok(completesSecret("one-time-code"));

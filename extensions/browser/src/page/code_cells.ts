@@ -28,7 +28,8 @@ export function isCodeCell(field: Element): boolean {
   for (let step = 0; at !== null && step < MAX_STEPS; step += 1) {
     const fields = Array.from(at.querySelectorAll(FIELD));
     if (fields.length > MOST) return false;
-    if (fields.length >= FEWEST) return isCell ? isRow(fields) && !isNamed(field) : areParts(fields, field);
+    if (fields.length >= FEWEST)
+      return areParts(fields, field) || (isCell && isRow(fields) && !isNamed(field));
     at = at.parentElement;
   }
   return false;
@@ -40,6 +41,7 @@ function isPart(field: Element): boolean {
 
 /** Says whether a field is one of four or more such in a row. */
 function areParts(fields: readonly Element[], field: Element): boolean {
+  if (!isPart(field)) return false;
   const at = fields.indexOf(field);
   let [first, last] = [at, at];
   while (first > 0 && isPart(fields[first - 1] as Element)) first -= 1;

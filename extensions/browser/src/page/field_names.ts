@@ -2,14 +2,15 @@
 
 import { parentOf, shadowOf } from "./deep.ts";
 import { describersOf, labelsOf, referencesOf } from "./labels.ts";
+import { own } from "./own.ts";
 import { attributesOf, isComponent } from "./telling.ts";
-import { ownText } from "./text.ts";
+import { drawnText, ownText, textOrPicture } from "./text.ts";
 
 const MAX_NAME = 200;
 /** What stands beside a field and is longer than this is no label but a sentence, in characters. */
 const MAX_BESIDE = 40;
 /** A cell in a row in a wrapper: from a field its label is so many steps up at most. */
-const MAX_STEPS = 3;
+const MAX_STEPS = 5;
 /** Groups and components are looked for so many steps up. */
 const MAX_AROUND = 6;
 /** Labels of one component. */
@@ -21,6 +22,16 @@ const HEADING = "h1,h2,h3,h4,h5,h6,[role=heading]";
 /** What stands before these is no label of a field in them. */
 const APART = "form,fieldset,tr,table,section,article,main,dialog,body";
 const FIELDS = "input,textarea,select";
+const CELL = "td,th,[role=gridcell],[role=cell]";
+const ROW = "tr,[role=row]";
+const TABLE = "table,[role=table],[role=grid],[role=treegrid]";
+/** So far from a field its label is looked for on the screen, in pixels: to the left of its middle, and above its beginning. */
+const NEAR = [
+  [-8, 0],
+  [-40, 0],
+  [8, -8],
+  [8, -20],
+] as const;
 
 /** Gives the names of a field: its own and its labels'. */
 export function namesOf(field: Element): string[] {
@@ -32,7 +43,7 @@ export function namesOf(field: Element): string[] {
 /** Gives what a field without a label has beside it, and the names of the groups and components that it stands in. */
 export function namesAround(field: Element): string[] {
   const labelled = isLabelled(field);
-  const names = labelled ? [] : [textBeside(field)];
+  const names = labelled ? [] : [...textsBeside(field), headerOf(field)];
   const named = labelled || (field.getAttribute("placeholder") ?? field.getAttribute("title") ?? "") !== "";
   let at = parentOf(field);
   for (let step = 0; at !== null && step < MAX_AROUND; step += 1) {
@@ -70,16 +81,22 @@ function labelsIn(component: Element): string[] {
   return Array.from(labels).slice(0, MAX_LABELS).map(ownText);
 }
 
-/** Gives what stands before a field in its line, its cell or its row; what stands after it, if nothing does. */
-function textBeside(field: Element): string {
+/** Gives what stands before a field; where nothing does, what is seen beside it and what stands after it. */
+function textsBeside(field: Element): string[] {
+  const before = textBefore(field);
+  return before !== "" ? [before] : [textNear(field), textFrom(field.nextSibling, "nextSibling")];
+}
+
+/** Gives what stands before a field in its line, its cell or its row. */
+function textBefore(field: Element): string {
   let at: Element | null = field;
   for (let step = 0; at !== null && step < MAX_STEPS; step += 1) {
     const before = textFrom(at.previousSibling, "previousSibling");
     if (before !== "") return before;
-    const after = step === 0 ? textFrom(at.nextSibling, "nextSibling") : "";
-    if (after !== "") return after;
     at = parentOf(at);
-    if (at?.matches(APART) || (at?.querySelectorAll(FIELDS).length ?? 0) > 1) break;
+    if (at === null || at.matches(APART) || at.querySelectorAll(FIELDS).length > 1) break;
+    const around = (at.getAttribute("title") ?? "") || drawnText(at);
+    if (around !== "") return around;
   }
   return "";
 }
@@ -87,10 +104,45 @@ function textBeside(field: Element): string {
 function textFrom(first: Node | null, way: "previousSibling" | "nextSibling"): string {
   for (let node = first; node !== null; node = node[way]) {
     if (node instanceof Element && node.matches(FIELDS)) return "";
-    const text = node instanceof Element ? ownText(node) : node instanceof Text ? node.data.trim() : "";
+    const text = node instanceof Element ? textOrPicture(node) : node instanceof Text ? node.data.trim() : "";
     if (text === "") continue;
-    const isLabel = text.length <= MAX_BESIDE && !(node instanceof Element && node.querySelector(FIELDS));
-    return isLabel ? text : "";
+    return node instanceof Element ? labelIn(node) : asLabel(text);
   }
   return "";
+}
+
+function labelIn(element: Element): string {
+  return element.querySelector(FIELDS) === null ? asLabel(textOrPicture(element)) : "";
+}
+
+function asLabel(text: string): string {
+  return text.length <= MAX_BESIDE ? text : "";
+}
+
+/** Gives what is seen to the left of a field or above it, wherever it stands in the page. */
+function textNear(field: Element): string {
+  const root = field.getRootNode();
+  if (!(root instanceof Document || root instanceof ShadowRoot)) return "";
+  const { x, y, height } = field.getBoundingClientRect();
+  for (const [right, down] of NEAR) {
+    const found = elementAt(root, x + right, down === 0 ? y + height / 2 : y + down);
+    const text = found === null || found.contains(field) ? "" : labelIn(found);
+    if (text !== "") return text;
+  }
+  return "";
+}
+
+function elementAt(root: Document | ShadowRoot, x: number, y: number): Element | null {
+  const find = root === document ? own("elementFromPoint") : root.elementFromPoint;
+  return find.call(root, x, y);
+}
+
+/** Gives the text at the head of the column in which a field stands. */
+function headerOf(field: Element): string {
+  const cell = field.closest(CELL);
+  const row = cell?.closest(ROW);
+  const first = cell?.closest(TABLE)?.querySelector(ROW);
+  if (!cell || !row || !first || first === row) return "";
+  const head = first.children[Array.from(row.children).indexOf(cell)];
+  return head === undefined ? "" : labelIn(head);
 }

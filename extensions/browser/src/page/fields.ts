@@ -57,8 +57,10 @@ export function followFields(recorder: Recorder): void {
   });
   recorder.on(window, ["change"], changed);
   recorder.on(window, ["submit"], submitted);
-  recorder.on(window, ["focusout"], () => {
+  recorder.on(window, ["focusout"], (event) => {
     listen();
+    const { relatedTarget } = event as FocusEvent;
+    if (relatedTarget instanceof Element) recorder.secrets.covers(relatedTarget, performance.now());
     for (const field of dirty) if (!isControl(field) || field.getRootNode() !== document) write(field);
   });
   recorder.onRoot((root) => {

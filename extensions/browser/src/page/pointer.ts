@@ -70,7 +70,7 @@ function followClicks(recorder: Recorder): void {
   recorder.on(window, ["pointerdown"], (event) => {
     const target = targetOf(event, event as MouseEvent);
     recorder.enter(target);
-    recorder.secrets.beforeClick(target);
+    recorder.secrets.beforeClick(target, performance.now());
   });
   recorder.on(window, ["click", "auxclick"], (event) => {
     const { clientX, clientY, button, detail } = event as MouseEvent;

@@ -7,7 +7,7 @@ import { isCodeCell } from "./code_cells.ts";
 import { closestDeep, hostOf, parentOf } from "./deep.ts";
 import { isLabelled, namesAround, namesOf } from "./field_names.ts";
 import { isKeypad } from "./keypad.ts";
-import { FIELD, isComponent, isField, saysSecret, secretElements } from "./telling.ts";
+import { FIELD, isComponent, isField, saysSecret, secretElements, takesKeys } from "./telling.ts";
 
 const NOT_TYPED = new Set("button checkbox radio submit reset image range color file".split(" "));
 /** What tells of a field that it is a secret one, and hardly ever changes on anything else. */
@@ -93,11 +93,12 @@ export class Secrets {
   }
 
   /** Looks for passwords before a click may turn one into plain text, or put another field in its place. */
-  beforeClick(target: Element): void {
+  beforeClick(target: Element, now: number): void {
     this.#settle();
     const root = target.getRootNode();
     this.watch(root);
     this.#scan(root, SCAN_MS);
+    this.covers(target, now);
   }
 
   /** Gives the field that an element is or lies in. */
@@ -106,7 +107,7 @@ export class Secrets {
     return closestDeep(element, FIELD);
   }
 
-  /** Says whether an element is, or lies in, a secret field. */
+  /** Says whether an element is, or lies in, a secret field; known from then on, though the page may rename it when it has the focus. */
   covers(element: Element, now: number): boolean {
     for (let field = this.fieldOf(element); field !== null; ) {
       if (this.#isSecret(field, now)) return true;
@@ -212,11 +213,12 @@ export class Secrets {
     this.#changed(this.#observer.takeRecords());
   }
 
-  /** Remembers what was a password; what else turned into another field is looked at anew. */
+  /** Remembers what was a password or was named as a secret; what else turned into another field is looked at anew. */
   #changed(records: readonly MutationRecord[]): void {
     for (const { target, attributeName, oldValue } of records) {
       if (!(target instanceof Element)) continue;
       if (attributeName === "type" && oldValue?.toLowerCase() === "password") this.#remember(target);
+      else if (isField(target) && this.#isSecretName(oldValue ?? "")) secretElements.add(target);
       this.#harmlessUntil.delete(target);
     }
   }
@@ -253,11 +255,14 @@ export class Secrets {
 
   /** A component takes keys itself, and shows what it likes; only a small one is a field and not a part of a page. */
   #isSecretComponent(element: Element, now: number): boolean {
-    if (!isComponent(element)) return false;
+    if (!isComponent(element) && !takesKeys(element)) return false;
     if (secretElements.has(element)) return true;
     if ((this.#harmlessUntil.get(element) ?? 0) > now) return false;
     this.#harmlessUntil.set(element, now + TRUSTED_MS);
-    const says = saysSecret(element) || namesOf(element).some((name) => this.#isSecretName(name));
+    const says =
+      saysSecret(element) ||
+      namesOf(element).some((name) => this.#isSecretName(name)) ||
+      MASK.test(heldIn(element));
     if (!says || element.getElementsByTagName("*").length > MAX_IN_FIELD) return false;
     secretElements.add(element);
     return true;

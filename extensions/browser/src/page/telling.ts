@@ -6,11 +6,12 @@ import { classesSecret, completesSecret, namesSecret } from "../shared/secret_na
 export const FIELD =
   "input,textarea,select,[contenteditable]:not([contenteditable=false i])," +
   "[role=textbox],[role=searchbox],[role=combobox],[role=spinbutton]";
+const PLAIN = new Set(["div", "span"]);
 const FIELD_TAGS = new Set(["input", "textarea", "select"]);
 /** Attributes that name a field for people, and those by which frameworks and tests know it. */
 const ATTRIBUTES = (
   "name id aria-label aria-description aria-placeholder placeholder data-placeholder title label data-label " +
-  "formcontrolname ng-model x-model data-testid data-test data-cy data-qa data-name data-field"
+  "data-tooltip data-original-title formcontrolname ng-model x-model data-testid data-test data-cy data-qa data-name data-field"
 ).split(" ");
 /** Boxes for one character each are how one-time codes are asked for. */
 const CODE_BOX_LENGTH = 1;
@@ -26,6 +27,11 @@ export function isField(element: Element): boolean {
 /** Says whether an element is of the page's own making: it may be a field that the browser knows nothing of. */
 export function isComponent(element: Element): boolean {
   return element.localName.includes("-");
+}
+
+/** Says whether an element is none that the browser knows, but may have the focus: the page may take keys there itself. */
+export function takesKeys(element: Element): boolean {
+  return element.hasAttribute("tabindex") && PLAIN.has(element.localName) && !element.hasAttribute("role");
 }
 
 /** Gives what an element's own attributes call it. */

@@ -25,6 +25,25 @@ export function ownText(element: Element): string {
   return isShown(element) ? textOfShown(element) : "";
 }
 
+/** As `ownText`, also of what is a picture itself, or is only drawn by the page's style. */
+export function textOrPicture(element: Element): string {
+  if (!isShown(element)) return "";
+  return phrase(insteadOf(element) ?? "") || textOfShown(element) || drawnText(element);
+}
+
+/** Gives what the page's style writes before and after an element's content: texts, and its attributes. */
+export function drawnText(element: Element): string {
+  const written = ["::before", "::after"].map((part) => writtenBy(getComputedStyle(element, part), element));
+  return phrase(written.join(" "));
+}
+
+function writtenBy({ content }: CSSStyleDeclaration, element: Element): string {
+  // Chromium gives the text of the attribute, Firefox names it.
+  const attribute = /^attr\(([\w-]+)\)$/.exec(content)?.[1];
+  if (attribute !== undefined) return element.getAttribute(attribute) ?? "";
+  return content.startsWith('"') ? content.slice(1, -1) : "";
+}
+
 /** As `ownText`, of an element that is known to be shown: to ask the browser costs more than to read. */
 export function textOfShown(element: Element): string {
   if (isPassedOver(element)) return "";

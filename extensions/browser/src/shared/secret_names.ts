@@ -21,7 +21,8 @@ function partsOf(...parts: readonly string[]): RegExp {
 /** Whole words of a name, with the borders that names have: case, hyphens, underscores, digits. */
 const WORDS = new Set(
   fold(
-    "pass pw pwd pin tan otp totp mfa cvv cvc csc cvn iban ssn secret token seed mnemonic passwd " +
+    "pass pw pwd psw pswd pword pwrd passwd pasword passwrd pin tan otp totp mfa vcode cvv cvc csc cvn iban ssn jwt " +
+      "secret token seed mnemonic " +
       "geheim geheimnis mdp clave nip senha senhas parola parolei parolaniz parool pesel " +
       "hasło hasła heslo hesla geslo gesla пин пін",
   ).split(" "),
@@ -33,9 +34,13 @@ const PARTS = partsOf(
   "wachtwoord|lösenord|kodeord|adgangskode|passord|salasana|jelszó|jelszav|lozink|şifre|slaptažod|lykilorð",
   "pasahitz|mậtkhẩu|katasandi|katalaluan|seedphrase|memorableword|maidenname",
   "security(?:answer|question)|recovery(?:code|phrase|key)|backup(?:code|key)|apikey|privatekey|accesskey|secretkey",
-  "encryptionkey|clientsecret|geheimzahl|geheimnummer|wiederherstellungs(?:code|schlüssel)",
+  "encryptionkey|sshkey|(?:app|api|shared|client|consumer|webhook)secret|connectionstring|geheimzahl|geheimnummer|wiederherstellungs(?:code|schlüssel)",
 
-  "onetime|einmal(?:code|pass|kenn)|verificationcode|authcode|authenticatorcode|securitycode|twofactor|2fa|smscode",
+  "(?:access|auth|api|refresh|bearer|id|session|csrf|bot|user)token$",
+  "(?:user|login|new|old|my|admin|db|root|smtp|repeat|confirm)(?:pass|pw)$|(?:card|user|new|old|atm|sim)pin$",
+
+  "onetime|einmal(?:code|pass|kenn)|verif(?:y|ication)code|auth(?:entication|orization|enticator)?code|securitycode",
+  "twofactor|2fa|smscode|otp(?:code|input|field)|(?:enter|email|sms|phone)otp$|(?:unlock|door|alarm|gate|vault)code",
   "(?:sicherheits|best(?:ä|ae)tigungs|zugangs|freischalt|aktivierungs|verifizierungs)code|(?:sms|push|photo)tan$",
   "activationcode|digitcode|stellige[nrs]?(?:code|pin|zahl)|code(?:that)?we(?:sent|emailed|texted)",
   "code(?:fromyour|aus(?:der|ihrer|deiner))(?:app|auth|sms|phone)|(?:log|sign)incode|access(?:code|pin)",
@@ -48,7 +53,7 @@ const PARTS = partsOf(
   "(?:doğrulama|güvenlik|onay|erişim)kod|cod(?:ul)?(?:de)?(?:verificare|securitate|acces)|mãxác|mãbảomật",
   "(?:sigurnosni|verifikacijski)kod|varnostnakoda",
 
-  "cardnum|cardno$|ccnum|ccno$|creditcard|cardcvc|cardcvv|cccsc|cardexp|ccexp|card(?:verification|security)",
+  "cardnum|cardno$|ccnum|ccno$|creditcard|cardcvc|cardcvv|cardcode|(?:^|card|cc)exp(?:iry|iration)?(?:month|year|mm|yy)$|cccsc|cardexp|ccexp|card(?:verification|security)",
   "digitson(?:the|your)?(?:back|card|reverse)|^mm(?:yy|jj|aa)$|kreditkarte|kartennummer|pr(?:ü|ue)fziffer|cryptogramme",
   "numérodecarte|cartebancaire|cartedecrédit|númerode(?:la)?tarjeta|tarjetadecr|númerodocartão|cartãodecr",
   "numero(?:di|della)?carta|cartadicredito|kaartnummer|numerkarty|číslokarty|kortnummer|kreditt?kort",
