@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.bridge_stub import collector, study
+from benchmarks.browser_hands import ChromiumHands
 from benchmarks.browsers import CHROMIUM_ID, chromium
 from benchmarks.canary_page import serve_page
 from benchmarks.web_house import WebHouse
 from tests.extension.desk import desk
 from tests.extension.plain_chromium import Tab, plain_chromium
+from tests.extension.stub_tabs import chromium_tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -189,3 +194,42 @@ async def click_captured(tab: Tab) -> None:
 
 async def ask(window: Tab, method: str, params: str) -> None:
     await window.evaluate(f"chrome.runtime.sendMessage({{ask: 'request', method: '{method}', params: {params}}})")
+
+
+ECHOED = """<!doctype html><html lang=en><title>Sign in</title><main><h1 id=head>Welcome</h1>
+<form aria-label="Sign in" onsubmit="event.preventDefault(); echo(pw.value)">
+<label>Password <input id=pw type=password></label></form><p role=status id=said>nothing</p>
+<label for=town id=label>Town</label> <input id=town> <button id=b style="width:9em;height:3em">button</button></main>
+<script>
+function echo(word) {
+  pw.value = "";
+  for (const each of [head, said, label, b]) each.textContent = `it is ${word}`;
+  document.title = `Home of ${word}`;
+  history.pushState(null, "", `/users/${word}/home?${word}=1`);
+}
+</script></html>"""
+
+
+@pytest.mark.parametrize("level", ["content", "shape"])
+async def test_password_that_a_page_shows_again_is_not_kept(tmp_path: Path, level: str) -> None:
+    with serve_page(ECHOED.encode(), {}) as origin:
+        async with collector(tmp_path) as bridge:
+            bridge.state["studies"] = [study([origin], level)]
+            async with chromium_tab(tmp_path, bridge, origin, "/login") as (_, tab):
+                hands = ChromiumHands(tab)
+                await tab.locator("html > div[popover=manual]").wait_for(state="attached")
+                await hands.click("#pw")
+                await hands.type("tulipgarden")
+                await hands.press("Enter")
+                await bridge.wait(lambda _: bridge.bodies("page.navigate"))
+                for field in ("#b", "#town"):
+                    await hands.click(field)
+                await hands.type("in tulipgarden Ulm")
+                await tab.goto("about:blank")
+                await bridge.wait(lambda _: bridge.bodies("page.close"))
+    [navigated] = bridge.bodies("page.navigate")
+    assert navigated["route"] == f"{origin}/{'users/:id/home' if level == 'content' else 'aaaaa/:id/aaaa'}"
+    assert len(bridge.bodies("pointer.click")) == 2
+    assert [body["value"] for body in bridge.bodies("field.change")] == [""]
+    assert bridge.bodies("page.outline")
+    assert not {"tulipgarden", "aaaaaaaaaaa"} & set(re.findall(r"\w+", json.dumps(bridge.events)))

@@ -38,7 +38,9 @@ export function followFields(recorder: Recorder): void {
   };
   const changed = (event: Event): void => {
     const target = targetOf(event);
-    if (isControl(target)) write(target);
+    if (!isControl(target)) return;
+    if (recorder.secrets.covers(target, event.timeStamp)) recorder.secrets.echoes.left(target);
+    write(target);
   };
   const submitted = (event: Event): void => {
     const form = event.target;
@@ -51,7 +53,10 @@ export function followFields(recorder: Recorder): void {
     const target = targetOf(event);
     recorder.enter(target);
     const field = recorder.secrets.fieldOf(target);
-    if (field === null || !recorder.mayLook(field)) return false;
+    if (field === null || !recorder.mayLook(field)) {
+      if (field !== null && recorder.secrets.hasTurned(field)) recorder.secrets.echoes.typed(field);
+      return false;
+    }
     dirty.add(field);
     return field.getRootNode() === document;
   });

@@ -266,7 +266,7 @@ export class Recorder {
     if (!isOfPage && !this.#allowance.takes(performance.now())) return;
     const lost = this.#allowance.lost();
     if (lost > 0) this.#add({ kind: "capture.gap", count: lost, reason: "queue-full" }, at);
-    this.#add(lower(body, level), at);
+    this.#add(lower(this.secrets.echoes.without(body), level), at);
   }
 
   #add(body: WireBody, at: number): void {

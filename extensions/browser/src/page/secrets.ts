@@ -5,6 +5,7 @@ import { namesSecret } from "../shared/secret_names.ts";
 import { Arrivals } from "./arrivals.ts";
 import { isCodeCell } from "./code_cells.ts";
 import { closestDeep, hostOf, parentOf } from "./deep.ts";
+import { Echoes } from "./echoes.ts";
 import { isLabelled, namesAround, namesOf } from "./field_names.ts";
 import { isKeypad } from "./keypad.ts";
 import { FIELD, isComponent, isField, saysSecret, secretElements, takesKeys } from "./telling.ts";
@@ -51,6 +52,8 @@ interface Tree {
 
 /** Knows which fields of this page are secret. */
 export class Secrets {
+  /** What was typed into them, where the page shows it again. */
+  readonly echoes = new Echoes();
   readonly #harmlessUntil = new WeakMap<Element, number>();
   /** Until when no secret component is known at an element or above: most of what is pointed at has parents in common. */
   readonly #clearUntil = new WeakMap<Element, number>();
@@ -154,6 +157,7 @@ export class Secrets {
   #remember(element: Element): void {
     if (secretElements.has(element)) return;
     secretElements.add(element);
+    this.echoes.follow(element);
     if (element instanceof HTMLInputElement) this.#treeOf(element.getRootNode())?.passwords.add(element);
     for (const name of namesOf(element)) if (name.length > 1) this.#names.add(name);
     const { parentElement } = element;
@@ -232,6 +236,7 @@ export class Secrets {
     if ((this.#harmlessUntil.get(field) ?? 0) > now) return false;
     if (this.#looksSecret(field)) {
       secretElements.add(field);
+      this.echoes.follow(field);
       return true;
     }
     this.#harmlessUntil.set(field, now + TRUSTED_MS);

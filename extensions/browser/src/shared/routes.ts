@@ -1,6 +1,7 @@
 /** Route templates: which place in a program, never whom or what it was about. The gate makes its own of them again. */
 
-const ID = ":id";
+/** What stands for a segment that is not the name of a place. */
+export const ID = ":id";
 /** Longer segments are titles and tokens. */
 const MAX_SEGMENT = 32;
 const MAX_ROUTE = 512;
