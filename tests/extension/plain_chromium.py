@@ -76,10 +76,18 @@ class Tab:
         """Wait until the page bears the sign."""
         await self.until(SIGN)
 
+    async def until_welcomed(self) -> None:
+        """Wait until the extension has opened its window, as it does when it is installed: it comes to the front."""
+        async with asyncio.timeout(START_S):
+            while not any(each["url"].endswith("/welcome.html") for each in await self._targets()):
+                await asyncio.sleep(LOOK_S)
+
+    async def _targets(self) -> list[dict[str, Any]]:
+        return list((await self.call("Target.getTargets", browser=True))["targetInfos"])
+
     async def end_worker(self) -> None:
         """End the extension's worker, as the browser does when it is idle."""
-        told = await self.call("Target.getTargets", browser=True)
-        for each in told["targetInfos"]:
+        for each in await self._targets():
             if each["type"] == "service_worker" and CHROMIUM_ID in each["url"]:
                 await self.call("Target.closeTarget", browser=True, targetId=each["targetId"])
 
