@@ -11,6 +11,8 @@ const MAX_NAME = 200;
 const MAX_BESIDE = 40;
 /** A cell in a row in a wrapper: from a field its label is so many steps up at most. */
 const MAX_STEPS = 5;
+/** Siblings without a text that lie between a field and its label. */
+const MAX_SIBLINGS = 20;
 /** Groups and components are looked for so many steps up. */
 const MAX_AROUND = 6;
 /** Labels of one component. */
@@ -94,29 +96,40 @@ function textBefore(field: Element): string {
     const before = textFrom(at.previousSibling, "previousSibling");
     if (before !== "") return before;
     at = parentOf(at);
-    if (at === null || at.matches(APART) || at.querySelectorAll(FIELDS).length > 1) break;
+    if (at === null || at.matches(APART) || !isOnlyField(at, field)) break;
     const around = (at.getAttribute("title") ?? "") || drawnText(at);
     if (around !== "") return around;
   }
   return "";
 }
 
+/** Says whether nothing else can be entered in an element. */
+function isOnlyField(around: Element, field: Element): boolean {
+  // The first is found at once, where to count all may be to walk through a page.
+  const first = around.querySelector(FIELDS);
+  return (first === null || first === field) && around.querySelectorAll(FIELDS).length <= 1;
+}
+
 function textFrom(first: Node | null, way: "previousSibling" | "nextSibling"): string {
-  for (let node = first; node !== null; node = node[way]) {
+  let node = first;
+  for (let seen = 0; node !== null && seen < MAX_SIBLINGS; seen += 1) {
     if (node instanceof Element && node.matches(FIELDS)) return "";
     const text = node instanceof Element ? textOrPicture(node) : node instanceof Text ? node.data.trim() : "";
-    if (text === "") continue;
-    return node instanceof Element ? labelIn(node) : asLabel(text);
+    if (text !== "") return asLabel(text, node);
+    node = node[way];
   }
   return "";
 }
 
-function labelIn(element: Element): string {
-  return element.querySelector(FIELDS) === null ? asLabel(textOrPicture(element)) : "";
+/** Gives a text if it is short, and its element holds no field. */
+function asLabel(text: string, node: Node): string {
+  const isLabel =
+    text.length <= MAX_BESIDE && !(node instanceof Element && node.querySelector(FIELDS) !== null);
+  return isLabel ? text : "";
 }
 
-function asLabel(text: string): string {
-  return text.length <= MAX_BESIDE ? text : "";
+function labelIn(element: Element): string {
+  return asLabel(textOrPicture(element), element);
 }
 
 /** Gives what is seen to the left of a field or above it, wherever it stands in the page. */
