@@ -22,7 +22,7 @@ START = """<!doctype html><html lang=en><title>start</title><body>
 const waits = setInterval(() => {
   if (localStorage.length < 2 || !document.querySelector("html > div[popover=manual]")) return;
   clearInterval(waits);
-  location.href = "/opened";
+  setTimeout(() => location.href = "/opened", 3000);  // what is loaded ahead has the time to speak
 }, 100);
 </script></body></html>"""
 

@@ -233,3 +233,35 @@ async def test_password_that_a_page_shows_again_is_not_kept(tmp_path: Path, leve
     assert [body["value"] for body in bridge.bodies("field.change")] == [""]
     assert bridge.bodies("page.outline")
     assert not {"tulipgarden", "aaaaaaaaaaa"} & set(re.findall(r"\w+", json.dumps(bridge.events)))
+
+
+MOVED = """<!doctype html><html lang=en><title>Moved</title><body><x-field id=own style="display:block"></x-field>
+<div id=rich contenteditable aria-label=Rich style="width:9em;height:3em"></div><button id=b>open</button><script>
+own.attachShadow({mode: "closed"}).innerHTML = "<input aria-label=Own style='width:9em;height:3em'>";
+b.onclick = () => {
+  const beside = open("", "", "width=500,height=300");
+  beside.setInterval(() => beside.document.querySelectorAll("div[popover]").forEach((each) => each.remove()), 20);
+  beside.document.body.append(own, rich);
+};
+</script></html>"""
+
+
+async def test_what_was_moved_into_a_window_without_the_sign_is_not_kept(tmp_path: Path) -> None:
+    with serve_page(MOVED.encode(), {}) as origin:
+        async with collector(tmp_path) as bridge:
+            bridge.state["studies"] = [study([origin], "content")]
+            async with chromium_tab(tmp_path, bridge, origin, "/moved") as (_, tab):
+                await tab.locator("html > div[popover=manual]").wait_for(state="attached")
+                await tab.locator("#own").click(position={"x": 20, "y": 20})
+                await ChromiumHands(tab).type("before")
+                await tab.locator("#rich").click()
+                async with tab.expect_popup() as opened:
+                    await tab.locator("#b").click()
+                beside = await opened.value
+                for part in ("#own", "#rich", "#own"):
+                    await beside.locator(part).click(position={"x": 20, "y": 20})
+                    await ChromiumHands(beside).type("behind")
+                await beside.close()
+                await tab.goto("about:blank")
+                await bridge.wait(lambda _: bridge.bodies("page.close"))
+    assert [body["value"] for body in bridge.bodies("field.change")] == ["before"]

@@ -25,7 +25,7 @@ interface Named {
 
 /** Knows the secrets of one page while it lives; none of them is kept anywhere else. */
 export class Echoes {
-  /** What each field held when it was last typed into. */
+  /** What each field held when it was last looked at, or typed into. */
   readonly #typed = new Map<Field, string>();
   /** What fields held that have been left or sent since. */
   readonly #left = new Set<string>();
@@ -59,7 +59,11 @@ export class Echoes {
 
   #secrets(): string[] {
     const secrets = new Set(this.#left);
-    for (const [field, typed] of this.#typed) secrets.add(typed).add(secretIn(field));
+    for (const [field, typed] of this.#typed) {
+      const held = secretIn(field) || typed;
+      this.#typed.set(field, held);
+      secrets.add(held);
+    }
     secrets.delete("");
     return [...secrets];
   }

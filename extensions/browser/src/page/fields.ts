@@ -114,8 +114,7 @@ function isControl(element: Element): element is Control {
 
 function enteredInto(control: Control): Entered | null {
   if (control instanceof HTMLSelectElement) {
-    const value = Array.from(control.selectedOptions, (option) => option.label).join(", ");
-    return { content: "choice", value, checked: null };
+    return { content: "choice", value: chosenIn(control), checked: null };
   }
   const { type, value } = control;
   if (type === "hidden" || type === "password") return null;
@@ -125,6 +124,16 @@ function enteredInto(control: Control): Entered | null {
   if (type === "file") return { content: "file", value: "", checked: null };
   const byType = value === "" ? "empty" : BY_TYPE[type];
   return { content: byType ?? contentClass(value), value, checked: null };
+}
+
+/** Gives what is chosen, one after the other, as far as it is kept: a list may have a hundred thousand. */
+function chosenIn(list: HTMLSelectElement): string {
+  let value = "";
+  for (const { label } of list.selectedOptions) {
+    value += value === "" ? label : `, ${label}`;
+    if (value.length > MAX_VALUE) break;
+  }
+  return value;
 }
 
 function enteredAsText(element: Element): Entered {

@@ -236,6 +236,8 @@ export class Recorder {
 
   /** Says whether an element may be looked at: neither private nor a secret field, nor in one. */
   mayLook(element: Element): boolean {
+    // What was moved into another window is no longer under this page's sign.
+    if (element.ownerDocument !== document) return false;
     const now = performance.now();
     if (this.secrets.coversOwn(element, now) || frameIsPrivate()) return false;
     return !isPrivate(element) && !this.secrets.covers(element, now);

@@ -63,7 +63,7 @@ class Gathering {
     for (let node = element.firstChild; node !== null; node = node.nextSibling) {
       this.#visited += 1;
       if (this.#visited > MAX_VISITED || this.text.length > MAX_GATHERED) break;
-      if (node instanceof Text) this.text += node.data;
+      if (node instanceof Text) this.text += node.data.slice(0, MAX_GATHERED);
       else if (node instanceof Element) this.#add(node);
     }
     return this;
@@ -75,7 +75,7 @@ class Gathering {
     this.text += apart;
     const instead = insteadOf(element);
     if (instead === null) this.below(element);
-    else this.text += instead;
+    else this.text += instead.slice(0, MAX_GATHERED);
     this.text += apart;
   }
 }

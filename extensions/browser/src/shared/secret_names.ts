@@ -104,12 +104,15 @@ export function namesSecret(name: string): boolean {
   return PARTS.test(joined) || (!ASCII.test(joined) && PARTS_BEYOND_LATIN.test(joined));
 }
 
+/** Characters of an attribute in which such are looked for: a page may write millions. */
+const MAX_LOOKED_AT = 500;
+
 /** Says whether a field's classes are those of one for a secret. */
 export function classesSecret(classes: string): boolean {
-  return CLASSES.test(classes.slice(0, 500));
+  return CLASSES.test(classes.slice(0, MAX_LOOKED_AT));
 }
 
 /** Says whether a field's `autocomplete` asks the browser for a secret. */
 export function completesSecret(autocomplete: string): boolean {
-  return AUTOCOMPLETE.test(autocomplete);
+  return AUTOCOMPLETE.test(autocomplete.slice(0, MAX_LOOKED_AT));
 }
