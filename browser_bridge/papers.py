@@ -100,7 +100,10 @@ class Papers:
     def pairing(self, now_ms: int) -> Secret | None:
         """Give the code that is open now."""
         pairing = _read(self.folder / "pairing.json", _Pairing)
-        return None if pairing is None or now_ms >= pairing.until_ms else Secret(pairing.code.encode())
+        # A clock that was set back does not make it good for longer.
+        if pairing is None or not 0 < pairing.until_ms - now_ms <= PAIR_S * 1000:
+            return None
+        return Secret(pairing.code.encode())
 
     def close_pairing(self) -> None:
         """Use the code up."""

@@ -307,3 +307,4 @@ def test_pairing_code_ends_after_five_minutes(tmp_path: Path) -> None:
     papers.open_pairing(1000)
     assert papers.pairing(300_999) is not None
     assert papers.pairing(301_000) is None
+    assert papers.pairing(999) is None  # the clock was set back

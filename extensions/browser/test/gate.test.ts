@@ -59,6 +59,7 @@ test("each thing that is missing is a no, with its reason", () => {
   assert.equal(code(ask({ origin: null })), "no-site");
   assert.equal(code(ask({ state: null })), "no-bridge");
   assert.equal(code(ask({ heardAt: NOW - GRACE_MS - 1 })), "no-bridge");
+  assert.equal(code(ask({ heardAt: NOW + GRACE_MS + 1 })), "no-bridge");
   assert.equal(code(ask({}, [study()], "paused")), "paused");
   assert.equal(code(ask({}, [study()], "off")), "off");
   assert.equal(code(ask({}, [])), "not-in-a-study");

@@ -11,6 +11,8 @@ const PING_MS = 20_000;
 const SILENCE_MS = 45_000;
 const HANDSHAKE_MS = 10_000;
 const REQUEST_MS = 15_000;
+/** The host may start the bridge, for which it gives itself ten seconds; one that says nothing is ended. */
+const HOST_MS = 20_000;
 const MAX_BATCH = 500;
 /** Characters of JSON in a batch: well below the bridge's 1 MiB of bytes, at up to three bytes each. */
 const MAX_CHARACTERS = 300_000;
@@ -55,6 +57,7 @@ export class Bridge {
   #known = new Set<string>();
   #asked = new Map<number, Asked>();
   #nextId = 1;
+  /** By the clock that nobody sets. */
   #heardAt = 0;
   #ping: ReturnType<typeof setInterval> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -168,15 +171,14 @@ export class Bridge {
   async #invited(): Promise<Invitation | null> {
     const { profile, origin } = await this.identity();
     try {
-      const asked = { type: "connect", profile, origin };
-      const answer = await chrome.runtime.sendNativeMessage(NATIVE_HOST, asked);
-      if (answer?.type === "bridge" && answer.protocol === PROTOCOL) {
+      const answer = await askHost({ type: "connect", profile, origin });
+      if (answer.type === "bridge" && answer.protocol === PROTOCOL) {
         return { port: Number(answer.port), secret: String(answer.secret) };
       }
-      const wrong = answer?.type === "bridge";
+      const wrong = answer.type === "bridge";
       this.trouble = wrong
         ? { code: "bridge-protocol", message: "" }
-        : { code: String(answer?.code ?? "no-host"), message: String(answer?.message ?? "") };
+        : { code: String(answer.code ?? "no-host"), message: String(answer.message ?? "") };
     } catch (error) {
       this.trouble = { code: "no-host", message: error instanceof Error ? error.message : "" };
     }
@@ -245,7 +247,7 @@ export class Bridge {
     this.#known = new Set();
     this.#wait = FIRST_WAIT_MS;
     this.trouble = null;
-    this.#heardAt = Date.now();
+    this.#heardAt = performance.now();
     clearInterval(this.#ping);
     this.#ping = setInterval(() => this.#keepAlive(), PING_MS);
     await this.listener.onState(state);
@@ -254,12 +256,12 @@ export class Bridge {
   }
 
   #keepAlive(): void {
-    if (Date.now() - this.#heardAt > SILENCE_MS) this.#close("silent");
+    if (performance.now() - this.#heardAt > SILENCE_MS) this.#close("silent");
     else this.#send({ type: "ping" });
   }
 
   async #hear(message: Record<string, unknown>): Promise<void> {
-    this.#heardAt = Date.now();
+    this.#heardAt = performance.now();
     this.listener.onHeard();
     if (message.type === "ack" && typeof message.seq === "number") {
       const { seq } = message;
@@ -304,6 +306,24 @@ export class Bridge {
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => void this.ensure(), FIRST_WAIT_MS);
   }
+}
+
+/** Asks the native messaging host one question. Error: if it can't be started, ends without a word, or is silent. */
+function askHost(question: object): Promise<Record<string, unknown>> {
+  return new Promise((resolve, reject) => {
+    const port = chrome.runtime.connectNative(NATIVE_HOST);
+    const timer = setTimeout(() => end(() => resolve({ type: "error", code: "no-bridge" })), HOST_MS);
+    const end = (say: () => void): void => {
+      clearTimeout(timer);
+      port.disconnect();
+      say();
+    };
+    port.onMessage.addListener((answer: Record<string, unknown>) => end(() => resolve(answer)));
+    port.onDisconnect.addListener(() =>
+      end(() => reject(new Error(chrome.runtime.lastError?.message ?? ""))),
+    );
+    port.postMessage(question);
+  });
 }
 
 function parsed(data: unknown): Record<string, unknown> {

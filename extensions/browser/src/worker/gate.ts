@@ -50,7 +50,8 @@ export function decide(question: Question): Decision {
   const { origin, state, now } = question;
   if (question.incognito) return refuse("incognito");
   if (origin === null) return refuse("no-site");
-  if (state === null || now - question.heardAt > GRACE_MS) return refuse("no-bridge");
+  // Heard in time to come: the clock was set back since, and no one knows how long ago it was.
+  if (state === null || Math.abs(now - question.heardAt) > GRACE_MS) return refuse("no-bridge");
   if (state.capture !== "capturing") return refuse(state.capture === "paused" ? "paused" : "off");
   const named = state.studies.filter((study) => isLive(study, now) && namesFor(study, origin).length > 0);
   if (named.length === 0) return refuse("not-in-a-study");

@@ -191,7 +191,7 @@ class Worker {
 
   #onHeard(): void {
     const now = Date.now();
-    if (this.#state !== null && now - this.#heardAt > MINUTE_MS / 6) {
+    if (this.#state !== null && Math.abs(now - this.#heardAt) > MINUTE_MS / 6) {
       void settings.keepHeard({ state: this.#state, at: now });
     }
     this.#heardAt = now;
