@@ -1,6 +1,5 @@
 /** Looks for elements of a kind in a tree. A large one is walked once, and then only what has come into it since. */
-
-import { allIn } from "./own.ts";
+import { allBelow, allIn, fits } from "./own.ts";
 
 /** A tree that takes longer to walk than this is followed, in milliseconds; any other costs less to walk again. */
 const LONG_WALK_MS = 1;
@@ -29,7 +28,7 @@ export class Arrivals {
     readonly attribute: string,
   ) {}
 
-  /** Gives what matches and was not given yet. */
+  /** Gives what fits and was not given yet. */
   take(): Found {
     const began = performance.now();
     this.#note(this.#observer.takeRecords());
@@ -47,8 +46,8 @@ export class Arrivals {
   }
 
   #matchesIn(element: Element): Element[] {
-    const within = Array.from(element.querySelectorAll(this.selector));
-    return element.matches(this.selector) ? [element, ...within] : within;
+    const within = Array.from(allBelow(element, this.selector));
+    return fits(element, this.selector) ? [element, ...within] : within;
   }
 
   #follow(until: number): void {

@@ -1,7 +1,8 @@
 /** Rows of narrow fields for one character each, or four: how a page asks for a code, a PIN, the number of a card. */
 
 import { isLabelled, namesOf } from "./field_names.ts";
-import { FIELD } from "./telling.ts";
+import { allBelow } from "./own.ts";
+import { FIELD, textIn } from "./telling.ts";
 
 /** Cells of one code. */
 const FEWEST = 4;
@@ -26,7 +27,7 @@ export function isCodeCell(field: Element): boolean {
   if ((!isCell && !isPart(field)) || field.closest(IN_TABLE) !== null) return false;
   let at = field.parentElement;
   for (let step = 0; at !== null && step < MAX_STEPS; step += 1) {
-    const fields = Array.from(at.querySelectorAll(FIELD));
+    const fields = Array.from(allBelow(at, FIELD));
     if (fields.length > MOST) return false;
     if (fields.length >= FEWEST)
       return areParts(fields, field) || (isCell && isRow(fields) && !isNamed(field));
@@ -68,8 +69,4 @@ function isNarrow(field: Element): boolean {
 
 function isNamed(field: Element): boolean {
   return isLabelled(field) && !namesOf(field).some((name) => COUNTS.test(name.trim()));
-}
-
-function textIn(field: Element): string {
-  return field instanceof HTMLInputElement ? field.value : (field.textContent ?? "");
 }

@@ -1,6 +1,5 @@
 /** The way through shadow trees: an extension sees open and closed ones alike, the page's own events do not tell. */
-
-import { assignedSlotOf, own, parentElementOf, parentNodeOf } from "./own.ts";
+import { assignedSlotOf, localNameOf, own, parentElementOf, parentNodeOf, rootOf } from "./own.ts";
 
 interface FirefoxElement {
   openOrClosedShadowRoot?: ShadowRoot | null;
@@ -21,7 +20,7 @@ let dom: typeof chrome.dom | undefined;
 
 /** Gives the shadow tree that an element carries, open or closed. */
 export function shadowOf(element: Element): ShadowRoot | null {
-  const { localName } = element;
+  const localName = localNameOf(element);
   if (!HOSTS.has(localName) && !localName.includes("-")) return null;
   if (element.shadowRoot !== null) return element.shadowRoot;
   dom ??= globalThis.chrome?.dom;
@@ -73,7 +72,7 @@ export function closestDeep(element: Element, selector: string): Element | null 
 
 /** Gives what carries the shadow tree that an element stands in. */
 export function hostOf(element: Element): Element | null {
-  const root = Node.prototype.getRootNode.call(element);
+  const root = rootOf(element);
   return root instanceof ShadowRoot ? root.host : null;
 }
 

@@ -5,7 +5,7 @@ import type { WireElement } from "../shared/wire.ts";
 import { knownTag, type Role } from "../shared/words.ts";
 import { parentOf } from "./deep.ts";
 import { nameOf, roleOf } from "./names.ts";
-import { own } from "./own.ts";
+import { attributeOf, fits, localNameOf, own } from "./own.ts";
 import { isMarkedPrivate, isPrivate } from "./privates.ts";
 import { isField } from "./telling.ts";
 import { ownText } from "./text.ts";
@@ -46,7 +46,7 @@ type Steady = Omit<WireElement, "box">;
 export function raised(element: Element): Element {
   let at: Element | null = element;
   for (let step = 0; at !== null && step <= MAX_RAISE; step += 1) {
-    if (at.matches(ACTED_ON)) return at;
+    if (fits(at, ACTED_ON)) return at;
     at = parentOf(at);
   }
   return element;
@@ -89,7 +89,7 @@ function contextOf(element: Element): Context {
 
 /** A row is known by its header, else by the first of its cells that says something. */
 function rowName(row: Element, element: Element): string {
-  const label = row.getAttribute("aria-label");
+  const label = attributeOf(row, "aria-label");
   if (label !== null && label.trim() !== "") return phrase(label);
   const header = row.querySelector("th,[role=rowheader]");
   if (header !== null && !isPrivate(header) && !header.contains(element)) return ownText(header);
@@ -105,7 +105,7 @@ function headingBefore(element: Element): Context {
   for (let step = 0; at !== null && step < MAX_CLIMB; step += 1) {
     let before: Element | null = at.previousElementSibling;
     for (let seen = 0; before !== null && seen < MAX_BEFORE; seen += 1) {
-      if (HEADING.test(before.tagName) || before.getAttribute("role") === "heading") {
+      if (HEADING.test(before.tagName) || attributeOf(before, "role") === "heading") {
         const name = isPrivate(before) ? "" : ownText(before);
         return name === "" ? { context: "", context_role: "" } : { context: name, context_role: "heading" };
       }
@@ -123,7 +123,7 @@ function pathOf(element: Element): string {
   let length = 0;
   let at: Element | null = element;
   for (let step = 0; at !== null && step < MAX_CLIMB && at !== body; step += 1) {
-    const name = `${knownTag(at.localName)}:${placeOf(at)}`;
+    const name = `${knownTag(localNameOf(at))}:${placeOf(at)}`;
     const shadowed = at.parentElement === null && at.parentNode instanceof ShadowRoot;
     length += name.length + (shadowed ? 9 : 1);
     if (length > MAX_PATH - 8) break;
@@ -142,7 +142,7 @@ function placeOf(element: Element): number {
   let place = 1;
   let before = element.previousElementSibling;
   for (let seen = 0; before !== null && seen < MAX_COUNTED; seen += 1) {
-    if (before.localName === element.localName) place += 1;
+    if (localNameOf(before) === localNameOf(element)) place += 1;
     before = before.previousElementSibling;
   }
   return place;

@@ -2,7 +2,7 @@
 
 import { parentOf, shadowOf } from "./deep.ts";
 import { describersOf, labelsOf, referencesOf } from "./labels.ts";
-import { own } from "./own.ts";
+import { attributeOf, firstBelow, fits, localNameOf, own } from "./own.ts";
 import { attributesOf, isComponent } from "./telling.ts";
 import { drawnText, ownText, textOrPicture } from "./text.ts";
 
@@ -46,12 +46,12 @@ export function namesOf(field: Element): string[] {
 export function namesAround(field: Element): string[] {
   const labelled = isLabelled(field);
   const names = labelled ? [] : [...textsBeside(field), headerOf(field)];
-  const named = labelled || (field.getAttribute("placeholder") ?? field.getAttribute("title") ?? "") !== "";
+  const named = labelled || (attributeOf(field, "placeholder") ?? attributeOf(field, "title") ?? "") !== "";
   let at = parentOf(field);
   for (let step = 0; at !== null && step < MAX_AROUND; step += 1) {
     if (isComponent(at)) names.push(...attributesOf(at), ...labelsIn(at));
-    else if (at.matches(GROUP)) names.push(at.getAttribute("aria-label") ?? "", ...legendsOf(at));
-    else if (!named && at.matches(ROOM)) names.push(at.getAttribute("aria-label") ?? "", ...titlesOf(at));
+    else if (fits(at, GROUP)) names.push(attributeOf(at, "aria-label") ?? "", ...legendsOf(at));
+    else if (!named && fits(at, ROOM)) names.push(attributeOf(at, "aria-label") ?? "", ...titlesOf(at));
     at = parentOf(at);
   }
   return told(names);
@@ -64,16 +64,16 @@ function told(names: readonly string[]): string[] {
 /** Says whether a field has a label, as against words that stand somewhere near it. */
 export function isLabelled(field: Element): boolean {
   const labels = [...referencesOf(field), ...labelsOf(field)].map(ownText);
-  return [field.getAttribute("aria-label") ?? "", ...labels].some((label) => label.trim() !== "");
+  return [attributeOf(field, "aria-label") ?? "", ...labels].some((label) => label.trim() !== "");
 }
 
 function legendsOf(group: Element): string[] {
-  const legend = Array.from(group.children).find((child) => child.localName === "legend");
+  const legend = Array.from(group.children).find((child) => localNameOf(child) === "legend");
   return [...referencesOf(group), ...(legend ? [legend] : [])].map(ownText);
 }
 
 function titlesOf(room: Element): string[] {
-  const heading = room.querySelector(HEADING);
+  const heading = firstBelow(room, HEADING);
   return [...referencesOf(room), ...(heading ? [heading] : [])].map(ownText);
 }
 
@@ -96,8 +96,8 @@ function textBefore(field: Element): string {
     const before = textFrom(at.previousSibling, "previousSibling");
     if (before !== "") return before;
     at = parentOf(at);
-    if (at === null || at.matches(APART) || !isOnlyField(at, field)) break;
-    const around = (at.getAttribute("title") ?? "") || drawnText(at);
+    if (at === null || fits(at, APART) || !isOnlyField(at, field)) break;
+    const around = (attributeOf(at, "title") ?? "") || drawnText(at);
     if (around !== "") return around;
   }
   return "";
@@ -113,7 +113,7 @@ function isOnlyField(around: Element, field: Element): boolean {
 function textFrom(first: Node | null, way: "previousSibling" | "nextSibling"): string {
   let node = first;
   for (let seen = 0; node !== null && seen < MAX_SIBLINGS; seen += 1) {
-    if (node instanceof Element && node.matches(FIELDS)) return "";
+    if (node instanceof Element && fits(node, FIELDS)) return "";
     const text = node instanceof Element ? textOrPicture(node) : node instanceof Text ? node.data.trim() : "";
     if (text !== "") return asLabel(text, node);
     node = node[way];
@@ -124,7 +124,7 @@ function textFrom(first: Node | null, way: "previousSibling" | "nextSibling"): s
 /** Gives a text if it is short, and its element holds no field. */
 function asLabel(text: string, node: Node): string {
   const isLabel =
-    text.length <= MAX_BESIDE && !(node instanceof Element && node.querySelector(FIELDS) !== null);
+    text.length <= MAX_BESIDE && !(node instanceof Element && firstBelow(node, FIELDS) !== null);
   return isLabel ? text : "";
 }
 

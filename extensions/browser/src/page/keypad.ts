@@ -1,6 +1,7 @@
 /** Keypads and keyboards that a page draws for a PIN or a password: which of their keys was pressed is the secret. */
 
 import { parentOf } from "./deep.ts";
+import { attributeOf } from "./own.ts";
 
 /** From a key to its pad: so many steps at most. */
 const MAX_STEPS = 5;
@@ -81,7 +82,7 @@ function signsIn(pad: Element, kind: RegExp, most: number): Set<string> | null {
 
 /** Gives the number or the letter that stands on an element, and nothing else; null if there is none. */
 function signOn(element: Element): string | null {
-  const label = element.getAttribute("aria-label");
+  const label = attributeOf(element, "aria-label");
   if (label !== null) return signIn(label);
   let at = element;
   for (let step = 0; at.firstElementChild !== null && step < MAX_INNER; step += 1) at = at.firstElementChild;

@@ -27,15 +27,14 @@ function followRhythm(recorder: Recorder): void {
   let field: Element | null = null;
   let last = 0;
   const write = (): void => {
-    if (field !== null && keys !== "" && field.isConnected && recorder.mayKeep(field)) {
-      recorder.emit(
-        { kind: "key.rhythm", element: recorder.about("key.rhythm", field), keys, intervals },
-        last,
-      );
-    }
+    const run = { field, keys, intervals };
     keys = "";
     intervals = [];
     field = null;
+    if (run.field === null || run.keys === "" || !run.field.isConnected || !recorder.mayKeep(run.field))
+      return;
+    const element = recorder.about("key.rhythm", run.field);
+    recorder.emit({ kind: "key.rhythm", element, keys: run.keys, intervals: run.intervals }, last);
   };
   const isOver = (now: number): boolean => now - last >= PAUSE_MS;
   recorder.follow({ write, isOpen: () => keys !== "", isOver });

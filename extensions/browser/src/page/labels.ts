@@ -1,7 +1,7 @@
 /** The labels of fields. The browser's own `labels` walks the whole page for each field; this looks once a second. */
 
 import { Arrivals } from "./arrivals.ts";
-import { own } from "./own.ts";
+import { attributeOf, own, rootOf } from "./own.ts";
 
 /** An index of labels is used for so long, in milliseconds. */
 const FRESH_MS = 1000;
@@ -46,7 +46,7 @@ function namedBy(field: Element, id: string, isLabelled: boolean): Element[] {
 }
 
 function isFor(label: Element, field: Element, id: string): boolean {
-  return label.getAttribute("for") === id && label.getRootNode() === field.getRootNode();
+  return attributeOf(label, "for") === id && label.getRootNode() === field.getRootNode();
 }
 
 /** Elements that one field refers to. */
@@ -71,11 +71,11 @@ export function describersOf(element: Element): Element[] {
 }
 
 function referredTo(element: Element, attribute: string, property: keyof Referring): Element[] {
-  const ids = element.getAttribute(attribute);
+  const ids = attributeOf(element, attribute);
   if (ids === null) return [];
   const set = ids === "" ? (element as Referring)[property] : null;
   if (set) return set.slice(0, MAX_REFERENCES);
-  const root = element.getRootNode();
+  const root = rootOf(element);
   if (!(root instanceof Document || root instanceof ShadowRoot)) return [];
   const find = root === document ? own("getElementById") : root.getElementById;
   return ids
@@ -96,13 +96,13 @@ function indexOf(root: Document | ShadowRoot, now: number): Map<string, Element[
   const { all, elements } = index.arrivals.take();
   if (all) index.byId.clear();
   for (const label of elements) {
-    const id = label.getAttribute("for") ?? "";
+    const id = attributeOf(label, "for") ?? "";
     const others = index.byId.get(id) ?? [];
     if (all) {
       if (others.push(label) === 1) index.byId.set(id, others);
       continue;
     }
-    const still = others.filter((other) => other !== label && other.getAttribute("for") === id);
+    const still = others.filter((other) => other !== label && attributeOf(other, "for") === id);
     index.byId.set(id, [...still, label].sort(byPlace));
   }
   index.until = now + FRESH_MS;

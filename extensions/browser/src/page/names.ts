@@ -6,6 +6,7 @@ import { phrase } from "../shared/levels.ts";
 import { knownRole, type Role } from "../shared/words.ts";
 import { closestDeep } from "./deep.ts";
 import { labelsOf, referencesOf } from "./labels.ts";
+import { attributeOf, has, hasAny, isEditable, localNameOf } from "./own.ts";
 import { isPrivate } from "./privates.ts";
 import { FIELD } from "./telling.ts";
 import { ownText } from "./text.ts";
@@ -33,9 +34,9 @@ const BUTTONS = new Set("button submit reset image".split(" "));
 
 /** Gives the ARIA role in use, empty if none. */
 export function roleOf(element: Element): Role {
-  if (element.hasAttribute("role")) return ariaRole(element);
-  if (element instanceof HTMLElement && element.isContentEditable) return "textbox";
-  const { localName } = element;
+  if (has(element, "role")) return ariaRole(element);
+  if (element instanceof HTMLElement && isEditable(element)) return "textbox";
+  const localName = localNameOf(element);
   if (VARIED.has(localName)) return ariaRole(element);
   let role = byTag.get(localName);
   if (role === undefined) {
@@ -46,6 +47,9 @@ export function roleOf(element: Element): Role {
 }
 
 function ariaRole(element: Element): Role {
+  // The library asks the form itself, which may answer with its fields.
+  if (element instanceof HTMLFormElement)
+    return knownRole(attributeOf(element, "role")?.trim().split(/\s+/, 1)[0] || "form");
   return knownRole(getRole(element) ?? "");
 }
 
@@ -66,18 +70,18 @@ export function nameOf(
 
 /** The name that the page's author wrote, in the order of the accname rules. */
 function givenName(element: Element, role: string): string {
-  if (!element.hasAttributes() && !NAMED_WITHIN.has(element.localName)) return "";
-  const named = labelledBy(element) || (element.getAttribute("aria-label") ?? "");
+  if (!hasAny(element) && !NAMED_WITHIN.has(localNameOf(element))) return "";
+  const named = labelledBy(element) || (attributeOf(element, "aria-label") ?? "");
   if (named.trim() !== "") return phrase(named);
   const own = nativeName(element);
   if (own.trim() !== "") return phrase(own);
-  const last = element.getAttribute("title") ?? "";
+  const last = attributeOf(element, "title") ?? "";
   return FROM_CONTENT.has(role) && element.firstChild !== null ? "" : phrase(last);
 }
 
 function labelledBy(element: Element): string {
   return referencesOf(element)
-    .map((other) => (isEntered(other) ? "" : (other.getAttribute("aria-label") ?? ownText(other))))
+    .map((other) => (isEntered(other) ? "" : (attributeOf(other, "aria-label") ?? ownText(other))))
     .join(" ");
 }
 
@@ -95,10 +99,10 @@ function nativeName(element: Element): string {
   if (element instanceof HTMLTableElement) return childText(element, "CAPTION");
   if (element.tagName === "FIGURE") return childText(element, "FIGCAPTION");
   if (element instanceof HTMLOptionElement || element instanceof HTMLOptGroupElement) return element.label;
-  if (!LABELLED.has(element.localName)) return "";
+  if (!LABELLED.has(localNameOf(element))) return "";
   const labels = labelsOf(element).filter((label) => !isEntered(label));
   const text = labels.map(ownText).join(" ");
-  return text.trim() !== "" ? text : (element.getAttribute("placeholder") ?? "");
+  return text.trim() !== "" ? text : (attributeOf(element, "placeholder") ?? "");
 }
 
 function childText(element: Element, tag: string): string {

@@ -4,7 +4,7 @@ import type { WireNode } from "../shared/wire.ts";
 import type { State } from "../shared/words.ts";
 import { parentOf, shadowOf } from "./deep.ts";
 import { nameOf, roleOf } from "./names.ts";
-import { own } from "./own.ts";
+import { attributeOf, hasAny, localNameOf, own } from "./own.ts";
 import { isMarkedPrivate, isPrivate } from "./privates.ts";
 import type { Secrets } from "./secrets.ts";
 import { textOfShown } from "./text.ts";
@@ -160,23 +160,23 @@ function noText(): string {
 
 function isLeftOut(element: Element): boolean {
   const marked =
-    element.hasAttributes() && (element.getAttribute("aria-hidden") === "true" || isMarkedPrivate(element));
+    hasAny(element) && (attributeOf(element, "aria-hidden") === "true" || isMarkedPrivate(element));
   return marked || !isShown(element);
 }
 
 function statesOf(element: Element, focused: boolean): State[] {
   const states: State[] = focused ? ["focused"] : [];
-  const native = STATEFUL.has(element.localName);
-  if (!native && !element.hasAttributes()) return states;
+  const native = STATEFUL.has(localNameOf(element));
+  if (!native && !hasAny(element)) return states;
   const { checked, disabled, selected, required, readOnly } = native ? (element as Stateful) : NO_STATES;
-  const expanded = element.getAttribute("aria-expanded");
-  const is = (name: string): boolean => element.getAttribute(`aria-${name}`) === "true";
+  const expanded = attributeOf(element, "aria-expanded");
+  const is = (name: string): boolean => attributeOf(element, `aria-${name}`) === "true";
   if (checked || is("checked")) states.push("checked");
   if (disabled || is("disabled")) states.push("disabled");
   if (expanded !== null) states.push(expanded === "true" ? "expanded" : "collapsed");
   if (selected || is("selected")) states.push("selected");
   if (is("pressed")) states.push("pressed");
-  if ((element.getAttribute("aria-current") ?? "false") !== "false") states.push("current");
+  if ((attributeOf(element, "aria-current") ?? "false") !== "false") states.push("current");
   if (required || is("required")) states.push("required");
   if (is("invalid")) states.push("invalid");
   if (readOnly || is("readonly")) states.push("readonly");

@@ -29,6 +29,48 @@ export const parentElementOf = getterOf<Element>(Node.prototype, "parentElement"
 export const parentNodeOf = getterOf<ParentNode>(Node.prototype, "parentNode");
 export const assignedSlotOf = getterOf<HTMLSlotElement>(Element.prototype, "assignedSlot");
 
+const localName = getterOf<string>(Element.prototype, "localName");
+const editable = getterOf<boolean>(HTMLElement.prototype, "isContentEditable");
+const { getAttribute, hasAttribute, hasAttributes, matches, querySelector, querySelectorAll } =
+  Element.prototype;
+const { getRootNode } = Node.prototype;
+
+export function localNameOf(element: Element): string {
+  return localName(element) ?? "";
+}
+
+export function isEditable(element: HTMLElement): boolean {
+  return editable(element) ?? false;
+}
+
+export function attributeOf(element: Element, name: string): string | null {
+  return getAttribute.call(element, name);
+}
+
+export function has(element: Element, name: string): boolean {
+  return hasAttribute.call(element, name);
+}
+
+export function hasAny(element: Element): boolean {
+  return hasAttributes.call(element);
+}
+
+export function fits(element: Element, selector: string): boolean {
+  return matches.call(element, selector);
+}
+
+export function firstBelow(element: Element, selector: string): Element | null {
+  return querySelector.call(element, selector);
+}
+
+export function allBelow<Kind extends Element>(element: Element, selector: string): NodeListOf<Kind> {
+  return querySelectorAll.call(element, selector) as NodeListOf<Kind>;
+}
+
+export function rootOf(element: Element): Node {
+  return getRootNode.call(element);
+}
+
 function getterOf<Kind>(prototype: object, name: string): (element: Element) => Kind | null {
   const get = Object.getOwnPropertyDescriptor(prototype, name)?.get;
   return (element) => (get?.call(element) as Kind | null | undefined) ?? null;

@@ -38,9 +38,10 @@ function followTrail(recorder: Recorder): void {
     return on;
   };
   const write = (): void => {
-    const points = openOf(recorder, samples);
+    const all = samples;
     samples = [];
     before = null;
+    const points = openOf(recorder, all);
     const end = points.at(-1);
     if (end !== undefined)
       recorder.emit({ kind: "pointer.trail", points: asSteps(simplify(points, TOLERANCE)) }, end.t);

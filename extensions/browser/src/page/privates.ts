@@ -3,7 +3,7 @@
 import { namesSecret } from "../shared/secret_names.ts";
 import { Noted } from "./call.ts";
 import { closestDeep, parentOf, slotOf } from "./deep.ts";
-import { parentElementOf } from "./own.ts";
+import { fits, hasAny, parentElementOf } from "./own.ts";
 import { attributesOf } from "./telling.ts";
 
 /** Ours, and the marks by which pages ask rrweb, PostHog, Sentry, OpenReplay, Clarity and others to hide a region. */
@@ -87,7 +87,7 @@ export function holdsPrivate(element: Element): boolean {
 
 /** Says whether an element itself is marked; for walks that come from above. Every mark is an attribute. */
 export function isMarkedPrivate(element: Element): boolean {
-  return element.hasAttributes() && element.matches(PRIVATE);
+  return hasAny(element) && fits(element, PRIVATE);
 }
 
 /** Says whether this document is a frame in a private region, or for a secret. What can't be seen across origins is not. */

@@ -5,7 +5,7 @@ import type { Kind, Levels, WireBody, WireElement, WireEvent } from "../shared/w
 import { Allowance } from "./allowance.ts";
 import { callBegins, Noted } from "./call.ts";
 import { Describer } from "./element.ts";
-import { own } from "./own.ts";
+import { own, rootOf } from "./own.ts";
 import { frameIsPrivate, isPrivate } from "./privates.ts";
 import type { Secrets } from "./secrets.ts";
 import type { Sign } from "./sign.ts";
@@ -54,6 +54,15 @@ export interface UnderWay {
   isOpen(): boolean;
   /** Says whether it rested for so long that it is over. */
   isOver(now: number): boolean;
+}
+
+/** Does what may stumble over a tree that a page made to make others stumble: that event is lost, and no other. */
+function attempt(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // What can't be described is not captured.
+  }
 }
 
 /** What may be written down, asked once in a call: the page can't change while it lasts. */
@@ -139,7 +148,7 @@ export class Recorder {
     const isForUs = this.#judgeOf(type);
     const call = (event: Event): void => {
       if (!isForUs(event)) return;
-      for (const listener of listeners) listener(event);
+      for (const listener of listeners) attempt(() => listener(event));
     };
     this.#hear(target, type, call, ON);
     return listeners;
@@ -186,7 +195,7 @@ export class Recorder {
 
   /** Notes which shadow trees an element stands in. */
   enter(element: Element): void {
-    let root = element.getRootNode();
+    let root = rootOf(element);
     while (root instanceof ShadowRoot && !this.#roots.has(root)) {
       this.#roots.add(root);
       this.secrets.watch(root);
@@ -214,7 +223,7 @@ export class Recorder {
   /** Writes down what is over, before a batch leaves. */
   settleOver(): void {
     const now = performance.now();
-    for (const each of this.#underWay) if (each.isOver(now)) each.write();
+    for (const each of this.#underWay) if (each.isOver(now)) attempt(() => each.write());
     if (this.#underWay.some((each) => each.isOpen())) this.begun();
   }
 
@@ -225,13 +234,13 @@ export class Recorder {
 
   /** Writes down all that is left. */
   leave(): void {
-    for (const write of this.#leaving) write();
+    for (const write of this.#leaving) attempt(write);
     this.settle();
   }
 
   /** Writes down what is under way. */
   settle(): void {
-    for (const write of this.#pending) write();
+    for (const write of this.#pending) attempt(write);
   }
 
   /** Says whether an element may be looked at: neither private nor a secret field, nor in one. */
@@ -315,7 +324,7 @@ export function formNumber(form: HTMLFormElement | null): number {
   const now = performance.now();
   const known = numbers.get(form);
   if (known !== undefined && known.until > now) return known.number;
-  const number = form.getRootNode() === document ? placeAmongForms(form) : 0;
+  const number = rootOf(form) === document ? placeAmongForms(form) : 0;
   numbers.set(form, { until: now + FRESH_FORM_MS, number });
   return number;
 }

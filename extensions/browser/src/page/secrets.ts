@@ -8,7 +8,17 @@ import { closestDeep, hostOf, parentOf } from "./deep.ts";
 import { Echoes } from "./echoes.ts";
 import { isLabelled, namesAround, namesOf } from "./field_names.ts";
 import { isKeypad } from "./keypad.ts";
-import { FIELD, isComponent, isField, saysSecret, secretElements, takesKeys } from "./telling.ts";
+import { allBelow, attributeOf, rootOf } from "./own.ts";
+import {
+  FIELD,
+  isComponent,
+  isField,
+  isTyped,
+  saysSecret,
+  secretElements,
+  takesKeys,
+  textIn,
+} from "./telling.ts";
 
 const NOT_TYPED = new Set("button checkbox radio submit reset image range color file".split(" "));
 /** What tells of a field that it is a secret one, and hardly ever changes on anything else. */
@@ -98,7 +108,7 @@ export class Secrets {
   /** Looks for passwords before a click may turn one into plain text, or put another field in its place. */
   beforeClick(target: Element, now: number): void {
     this.#settle();
-    const root = target.getRootNode();
+    const root = rootOf(target);
     this.watch(root);
     this.#scan(root, SCAN_MS);
     this.covers(target, now);
@@ -174,7 +184,7 @@ export class Secrets {
     if (this.#places.has(parentElement)) return true;
     const place = this.#placesAmong.get(parentElement);
     if (place === undefined || place !== placeAmong(parentElement, field)) return false;
-    return !isLabelled(field) && ["name", "placeholder", "title"].every((name) => !field.getAttribute(name));
+    return !isLabelled(field) && ["name", "placeholder", "title"].every((name) => !attributeOf(field, name));
   }
 
   /** Looks for passwords in a tree, unless that was done within so many milliseconds; what is none has none. */
@@ -207,7 +217,7 @@ export class Secrets {
     const root = field.getRootNode();
     this.#scan(root, TRUSTED_MS);
     const form = isTyped(field) ? field.form : field.closest("form");
-    const beside = form === null ? [] : passwordsOf(form);
+    const beside = form === null ? [] : allBelow<HTMLInputElement>(form, PASSWORD);
     const passwords = [...beside, ...(this.#treeOf(root)?.passwords ?? [])];
     return passwords.some((each) => each !== field && each.value === held);
   }
@@ -316,23 +326,14 @@ function isOfCode({ inputMode, type, pattern, maxLength }: HTMLInputElement): bo
 
 /** Gives the place of a field among those of an element, and how many they are. */
 function placeAmong(parent: Element, field: Element): string {
-  const fields = Array.from(parent.querySelectorAll(FIELD));
+  const fields = Array.from(allBelow(parent, FIELD));
   return `${fields.indexOf(field)}/${fields.length}`;
-}
-
-function isTyped(field: Element): field is HTMLInputElement | HTMLTextAreaElement {
-  return field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement;
 }
 
 /** Gives what was entered into a field; nothing of one that holds more than a password may. */
 function heldIn(field: Element): string {
   if (field instanceof HTMLInputElement) return field.value;
   if (!isTyped(field) && field.getElementsByTagName("*").length > MAX_IN_FIELD) return "";
-  const text = isTyped(field) ? field.value : (field.textContent ?? "");
+  const text = textIn(field);
   return text.length > MAX_TWIN ? "" : text.trim();
-}
-
-/** Gives the passwords in a form, also of one with a field that is called `querySelectorAll`. */
-function passwordsOf(form: HTMLFormElement): HTMLInputElement[] {
-  return Array.from(Element.prototype.querySelectorAll.call(form, PASSWORD) as NodeListOf<HTMLInputElement>);
 }

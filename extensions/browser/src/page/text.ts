@@ -1,6 +1,7 @@
 /** The text of an element as a reader sees it, cut short: never what stands in fields, scripts or private regions. */
 
 import { phrase } from "../shared/levels.ts";
+import { attributeOf, has, hasAny, localNameOf } from "./own.ts";
 import { isMarkedPrivate } from "./privates.ts";
 import { mayShowSecret } from "./telling.ts";
 import { isShown } from "./visible.ts";
@@ -40,7 +41,7 @@ export function drawnText(element: Element): string {
 function writtenBy({ content }: CSSStyleDeclaration, element: Element): string {
   // Chromium gives the text of the attribute, Firefox names it.
   const attribute = /^attr\(([\w-]+)\)$/.exec(content)?.[1];
-  if (attribute !== undefined) return element.getAttribute(attribute) ?? "";
+  if (attribute !== undefined) return attributeOf(element, attribute) ?? "";
   return content.startsWith('"') ? content.slice(1, -1) : "";
 }
 
@@ -71,7 +72,7 @@ class Gathering {
 
   #add(element: Element): void {
     if (isPassedOver(element) || !isShown(element)) return;
-    const apart = INLINE.has(element.localName) ? "" : " ";
+    const apart = INLINE.has(localNameOf(element)) ? "" : " ";
     this.text += apart;
     const instead = insteadOf(element);
     if (instead === null) this.below(element);
@@ -82,7 +83,7 @@ class Gathering {
 
 /** What the author wrote in the place of an element's content; null where the content itself is read. */
 function insteadOf(element: Element): string | null {
-  const label = element.getAttribute("aria-label");
+  const label = attributeOf(element, "aria-label");
   if (label !== null && label.trim() !== "") return label;
   if (element instanceof HTMLImageElement) return element.alt;
   if (!(element instanceof SVGElement)) return null;
@@ -92,11 +93,11 @@ function insteadOf(element: Element): string | null {
 
 function isPassedOver(element: Element): boolean {
   return (
-    PASSED_OVER.has(element.localName) ||
-    (element.hasAttributes() &&
-      (element.getAttribute("aria-hidden") === "true" ||
-        element.hasAttribute("contenteditable") ||
-        TYPED_INTO.has(element.getAttribute("role") ?? "") ||
+    PASSED_OVER.has(localNameOf(element)) ||
+    (hasAny(element) &&
+      (attributeOf(element, "aria-hidden") === "true" ||
+        has(element, "contenteditable") ||
+        TYPED_INTO.has(attributeOf(element, "role") ?? "") ||
         isMarkedPrivate(element))) ||
     mayShowSecret(element)
   );
