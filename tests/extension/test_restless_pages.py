@@ -312,3 +312,48 @@ async def test_what_was_moved_into_a_window_without_the_sign_is_not_kept(tmp_pat
                 await tab.goto("about:blank")
                 await bridge.wait(lambda _: bridge.bodies("page.close"))
     assert [body["value"] for body in bridge.bodies("field.change")] == ["before"]
+
+
+async def leave(tab: Tab, way: str, origin: str) -> None:
+    """Leave a page in one of the ways that there are, without waiting for the next."""
+    if way == "reload":
+        await tab.call("Page.reload")
+    elif way == "back":
+        await tab.back()
+    else:
+        await tab.call("Page.navigate", url=f"{origin}/{way}")
+
+
+async def test_pause_at_the_moment_of_leaving_gives_no_page_a_second_opening_or_close(tmp_path: Path) -> None:
+    with serve_page(HERE.encode(), {"/there": PAGE.format("there")}) as origin:
+        async with collector(tmp_path) as bridge:
+            bridge.state["studies"] = [study([origin], "content")]
+            async with chromium_tab(tmp_path, bridge, origin, "/here"):
+                pass
+            async with plain_chromium(tmp_path, {}) as tab:
+                await tab.goto(f"{origin}/here")
+                for way in ("there", "back", "reload"):
+                    for early_s, late_s in ((0.0, 0.0), (0.0, 0.03), (0.01, 0.1), (-0.01, 0.0), (-0.05, 0.05)):
+                        await tab.until_captured()
+                        await tab.click(*POINT)
+                        if early_s >= 0:
+                            await leave(tab, way, origin)
+                        await asyncio.sleep(abs(early_s))
+                        await bridge.push(capture="paused")
+                        if early_s < 0:
+                            await leave(tab, way, origin)
+                        await asyncio.sleep(late_s)
+                        await bridge.push(capture="capturing")
+                        if way == "back":
+                            await tab.goto(f"{origin}/there")
+                await bridge.wait(lambda events: events[-1]["body"]["kind"] != "page.close")
+                await tab.goto("about:blank")
+                await bridge.wait(lambda events: events[-1]["body"]["kind"] == "page.close")
+    pages: dict[str, list[str]] = {}
+    for event in bridge.events:
+        pages.setdefault(event["page"], []).append(event["body"]["kind"])
+    assert len(pages) > 8
+    for kinds in pages.values():
+        assert kinds[0] == "page.open"
+        assert kinds.count("page.open") == 1
+        assert "page.close" not in kinds[:-1]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Error
 
-from benchmarks.browsers import Chromium, chromium
+from benchmarks.browsers import CHROMIUM_ID, Chromium, chromium
 from benchmarks.canary_page import serve_page
 from benchmarks.web_house import WebHouse
 from tests.extension.desk import TICKETS, Desk
@@ -110,6 +110,57 @@ async def test_an_update_of_the_extension_goes_on_in_open_tabs_without_loss_or_d
             await at.hands.click("#b1")
             names += ["zero", "one"]
         await at.until_clicked(names)
+
+
+async def test_switched_off_and_on_it_goes_on_in_open_tabs(tmp_path: Path) -> None:
+    async with (
+        joined(tmp_path) as (house, origin),
+        chromium(house.user, [origin], environment=house.browser_environment) as browser,
+    ):
+        await browser.consent([origin])
+        at = await captured_tab(house, browser, origin)
+        await at.hands.click("#b0")
+        await at.until_clicked(["zero"])
+        switch = await browser.context.new_page()
+        await switch.goto("chrome://extensions")
+        await switch.evaluate("id => chrome.management.setEnabled(id, false)", CHROMIUM_ID)
+        await at.until_captured(False)
+        await at.hands.click("#b1")
+        await switch.evaluate("id => chrome.management.setEnabled(id, true)", CHROMIUM_ID)
+        await at.until_captured()
+        await at.hands.click("#b2")
+        await at.until_clicked(["zero", "two"])
+
+
+async def test_after_a_person_cleared_its_data_the_extension_writes_down_what_comes(tmp_path: Path) -> None:
+    async with joined(tmp_path) as (house, origin):
+        host = house.user / ".config" / "chromium" / "NativeMessagingHosts" / HOST
+        async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
+            await browser.consent([origin])
+            at = await captured_tab(house, browser, origin)
+            await at.hands.click("#b0")
+            await at.until_clicked(["zero"])
+            host.rename(host.with_suffix(".away"))
+            await house.stop_bridge()
+            debugger = await browser.context.new_cdp_session(at.tab)
+            await debugger.send("Storage.clearDataForOrigin", {"origin": browser.base, "storageTypes": "all"})
+            before = await waiting(browser)
+            await at.hands.click("#b1")
+
+            async def taken() -> bool:
+                return await waiting(browser) > before
+
+            await at.until(taken, "the click was not taken")
+        host.with_suffix(".away").rename(host)
+        async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
+            at = await captured_tab(house, browser, origin)
+            await at.hands.click("#b2")
+            await at.until_clicked(["zero", "one", "two"])
+
+
+async def waiting(browser: Chromium) -> int:
+    """Give how many events wait, by the worker's own word: to look at its database would make one."""
+    return int((await browser.ask({"ask": "overview", "tab": None}))["value"]["waiting"])
 
 
 async def update(browser: Chromium, version: str) -> None:

@@ -45,7 +45,13 @@ export class IndexedDisk implements Disk {
         request.result.createObjectStore("notes", { keyPath: "page" });
         request.result.createObjectStore("meta");
       };
-      request.onsuccess = () => resolve(request.result);
+      request.onsuccess = () => {
+        // The browser closes one whose data a person clears; what comes then goes into a new one.
+        request.result.onclose = () => {
+          this.#database = null;
+        };
+        resolve(request.result);
+      };
       request.onerror = () => reject(request.error);
     });
     return this.#database;

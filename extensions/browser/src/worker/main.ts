@@ -248,3 +248,5 @@ chrome.runtime.onInstalled.addListener(({ reason }) => {
 
 void chrome.alarms.create(TICK, { periodInMinutes: TICK_MINUTES });
 void worker.ready.then(() => worker.show());
+// No event tells that a person switched the extension on again.
+void settings.isFirst().then((first) => (first ? worker.syncGrants().then(() => worker.tick()) : undefined));

@@ -51,6 +51,13 @@ export async function keepInvitation(value: Invitation): Promise<void> {
   await chrome.storage.session.set({ invitation: value });
 }
 
+/** Says whether this is the first worker since the extension began to run: the browser started, or it was switched on. */
+export async function isFirst(): Promise<boolean> {
+  const { begun } = await chrome.storage.session.get<{ begun?: boolean }>("begun");
+  await chrome.storage.session.set({ begun: true });
+  return begun !== true;
+}
+
 /** Gives what a pairing by code left; it outlives the browser, because no native host would bring another. */
 export async function pairing(): Promise<Invitation | null> {
   const kept = await chrome.storage.local.get<{ pairing?: Invitation }>("pairing");
