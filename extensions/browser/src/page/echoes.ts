@@ -4,6 +4,7 @@ import type { NameSource } from "../shared/events.ts";
 import { MAX_NAME, phrase } from "../shared/levels.ts";
 import { ID } from "../shared/routes.ts";
 import type { WireBody, WireElement } from "../shared/wire.ts";
+import { isTyped } from "./telling.ts";
 
 /** A shorter secret stands in a text by chance. */
 const MIN_SECRET = 4;
@@ -67,10 +68,6 @@ export class Echoes {
     secrets.delete("");
     return [...secrets];
   }
-}
-
-function isTyped(field: Element): field is Field {
-  return field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement;
 }
 
 /** Gives what a field holds, as a text of the page would show it; nothing if that is no secret that can be told. */
