@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 from playwright.async_api import Page
 
 from benchmarks.bridge_stub import Collector
+from benchmarks.browser_hands import SIGN, Hands
 from benchmarks.browsers import CHROMIUM_ID, FIREFOX_ID, Chromium, chromium
 from benchmarks.firefox import Firefox, FirefoxHands, firefox
+
+WAIT_S = 20.0
 
 
 @contextlib.asynccontextmanager
@@ -33,3 +37,15 @@ async def firefox_tab(
     async with firefox(home) as browser:
         await browser.consent([origin])
         yield browser, await browser.open(origin + path)
+
+
+async def until(tab: Hands, holds: str) -> None:
+    """Wait until something holds in a tab. TimeoutError: if it does not in time."""
+    async with asyncio.timeout(WAIT_S):
+        while not await tab.evaluate(holds):
+            await asyncio.sleep(0.1)
+
+
+async def until_captured(tab: Hands) -> None:
+    """Wait until the tab bears the sign. TimeoutError: if it does not in time."""
+    await until(tab, SIGN)

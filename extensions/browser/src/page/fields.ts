@@ -94,14 +94,15 @@ function writeChange(recorder: Recorder, field: Element): void {
   const entered = isControl(field) ? enteredInto(field) : enteredAsText(field);
   if (entered === null || looksLikeCard(entered.value)) return;
   recorder.settle();
-  recorder.emit({
+  const body = {
     kind: "field.change",
     element: recorder.about("field.change", field),
     length: lengthBucket(entered.content === "file" || entered.checked !== null ? "" : entered.value),
     ...entered,
     value: cut(entered.value),
     form: isControl(field) ? formNumber(field.form) : 0,
-  });
+  } as const;
+  recorder.emit(body, performance.now(), field);
 }
 
 function isControl(element: Element): element is Control {

@@ -34,7 +34,8 @@ function followRhythm(recorder: Recorder): void {
     if (run.field === null || run.keys === "" || !run.field.isConnected || !recorder.mayKeep(run.field))
       return;
     const element = recorder.about("key.rhythm", run.field);
-    recorder.emit({ kind: "key.rhythm", element, keys: run.keys, intervals: run.intervals }, last);
+    const body = { kind: "key.rhythm", element, keys: run.keys, intervals: run.intervals } as const;
+    recorder.emit(body, last, run.field);
   };
   const isOver = (now: number): boolean => now - last >= PAUSE_MS;
   recorder.follow({ write, isOpen: () => keys !== "", isOver });

@@ -44,6 +44,7 @@ class Page {
       () => this.#stop(),
       () => this.#shown,
       () => this.#isShown(LOOK_MS),
+      (field) => this.#recorder?.mayKeep(field) === true,
       () => this.#recorder?.settleOver(),
     );
     this.#listen();

@@ -20,6 +20,8 @@ interface Batch {
 export class Outbox {
   #port: chrome.runtime.Port | null = null;
   #open: WireEvent[] = [];
+  /** Into which fields it was entered what waits. */
+  readonly #into = new Map<WireEvent, Element>();
   #waiting: Batch[] = [];
   #next = 1;
   #leaves: ReturnType<typeof setTimeout> | undefined;
@@ -32,6 +34,8 @@ export class Outbox {
     readonly isShown: () => boolean,
     /** Asked before a batch leaves: no batch leaves while the sign can't be seen. */
     readonly mayLeave: () => boolean,
+    /** Asked before a batch leaves of every field that it tells of. */
+    readonly mayTell: (field: Element) => boolean,
     /** Called when it is time for a batch, to write down what belongs to it. */
     readonly onDue: () => void,
   ) {}
@@ -68,9 +72,10 @@ export class Outbox {
     }
   }
 
-  /** Takes an event; it leaves with the next batch. */
-  add(event: WireEvent): void {
+  /** Takes an event; it leaves with the next batch, unless what it was entered `into` became secret. */
+  add(event: WireEvent, into: Element | null): void {
     this.#open.push(event);
+    if (into !== null) this.#into.set(event, into);
     this.wake();
   }
 
@@ -82,9 +87,11 @@ export class Outbox {
   /** Sends what is there, now. */
   flush(): void {
     if (this.#open.length === 0 || !this.mayLeave()) return;
-    const batch = { n: this.#next, events: this.#open };
-    this.#next += 1;
+    const batch = { n: this.#next, events: this.#told() };
     this.#open = [];
+    this.#into.clear();
+    if (batch.events.length === 0) return;
+    this.#next += 1;
     this.#waiting.push(batch);
     this.#bound();
     this.send({ type: "events", ...batch });
@@ -93,6 +100,7 @@ export class Outbox {
   /** Drops all that has not left. */
   clear(): void {
     this.#open = [];
+    this.#into.clear();
     this.#waiting = [];
   }
 
@@ -103,6 +111,14 @@ export class Outbox {
 
   get isEmpty(): boolean {
     return this.#open.length === 0 && this.#waiting.length === 0;
+  }
+
+  #told(): WireEvent[] {
+    if (this.#into.size === 0) return this.#open;
+    return this.#open.filter((event) => {
+      const field = this.#into.get(event);
+      return field === undefined || this.mayTell(field);
+    });
   }
 
   #due(): void {

@@ -40,7 +40,8 @@ function isByHand(event: Event): boolean {
 }
 
 export interface Sink {
-  add(event: WireEvent): void;
+  /** Takes an event; one of what was entered `into` a field leaves only if the field may still be told of by then. */
+  add(event: WireEvent, into: Element | null): void;
   /** Asks to be woken with the next batch, though there may be none. */
   wake(): void;
   flush(): void;
@@ -269,24 +270,25 @@ export class Recorder {
     return this.#describer.describe(element, performance.now());
   }
 
-  /** Keeps an event, reduced to its level. */
-  emit(body: WireBody, at: number = performance.now()): void {
+  /** Keeps an event, reduced to its level; `into` is the field of what was entered. */
+  emit(body: WireBody, at: number = performance.now(), into: Element | null = null): void {
     const level = body.kind === "capture.gap" ? "content" : this.#levels[body.kind];
     if (level === undefined || this.#stop.signal.aborted || !this.isShown()) return;
     const isOfPage = body.kind === "page.open" || body.kind === "page.close";
     if (!isOfPage && !this.#allowance.takes(performance.now())) return;
     const lost = this.#allowance.lost();
     if (lost > 0) this.#add({ kind: "capture.gap", count: lost, reason: "queue-full" }, at);
-    this.#add(lower(this.secrets.echoes.without(body), level), at);
+    this.#add(lower(this.secrets.echoes.without(body), level), at, into);
   }
 
-  #add(body: WireBody, at: number): void {
-    this.sink.add({
+  #add(body: WireBody, at: number, into: Element | null = null): void {
+    const event = {
       page: this.page,
       wall_ms: Math.round(Date.now() - Math.max(0, performance.now() - at)),
       mono_ms: Math.round(performance.timeOrigin + at),
       body,
-    });
+    };
+    this.sink.add(event, into);
   }
 
   /** Asks to be told what is acted on, before the action itself is written down. */

@@ -214,7 +214,8 @@ export class Secrets {
   #isTwin(field: Element): boolean {
     const held = heldIn(field);
     if (held.length < MIN_TWIN) return false;
-    const root = field.getRootNode();
+    // What is gone from the page may have made room for a password.
+    const root = field.isConnected ? field.getRootNode() : document;
     this.#scan(root, TRUSTED_MS);
     const form = isTyped(field) ? field.form : field.closest("form");
     const beside = form === null ? [] : allBelow<HTMLInputElement>(form, PASSWORD);
