@@ -232,6 +232,15 @@ class Firefox:
                 await asyncio.sleep(0.1)
         await hands.close()
 
+    async def in_browser(self, script: str) -> None:
+        """Run a script in the browser's own window, as the browser itself."""
+        tree = await self.bidi.call("browsingContext.getTree", **{"moz:scope": "chrome"})
+        window = {"context": tree["contexts"][0]["context"]}
+        wrapped = f"(async () => {{ {script} }})()"
+        answer = await self.bidi.call("script.evaluate", expression=wrapped, target=window, awaitPromise=True)
+        if answer["type"] == "exception":
+            raise BidiError(answer["exceptionDetails"]["text"])
+
     async def storage(self) -> str:
         """Give everything that the extension keeps, as JSON."""
         hands = await self.open(f"{self.base}/options.html")

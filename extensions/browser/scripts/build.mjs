@@ -42,6 +42,7 @@ async function buildFor(browser) {
   });
   for (const page of PAGES) await cp(new URL(`src/ui/${page}.html`, ROOT), new URL(`${page}.html`, target));
   await cp(new URL("src/ui/ui.css", ROOT), new URL("ui.css", target));
+  if (browser === "firefox") await cp(new URL("src/page/sign.css", ROOT), new URL("sign.css", target));
   await cp(new URL("icons", ROOT), new URL("icons", target), {
     recursive: true,
     filter: (path) => !path.endsWith(".svg"),

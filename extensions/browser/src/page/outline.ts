@@ -56,7 +56,11 @@ export class Outlines {
   #region: Element | null = null;
   #drawn = Number.NEGATIVE_INFINITY;
 
-  constructor(readonly secrets: Secrets) {}
+  /** `sign` is the sign on the page: it is none of the page's own. */
+  constructor(
+    readonly secrets: Secrets,
+    readonly sign: Element | null,
+  ) {}
 
   /** Draws around an element, or the page's beginning; nothing if one was drawn a moment ago. */
   around(element: Element | null, now: number): WireNode[] {
@@ -69,7 +73,7 @@ export class Outlines {
     if (age < FRESH_MS && (region === this.#region || age < HURRY_MS)) return [];
     this.#region = region;
     this.#drawn = now;
-    return new Draw(ways, this.secrets, now).draw(region, 0);
+    return new Draw(ways, this.secrets, this.sign, now).draw(region, 0);
   }
 }
 
@@ -95,12 +99,13 @@ class Draw {
   constructor(
     readonly ways: ReadonlyMap<Element, Element>,
     readonly secrets: Secrets,
+    readonly sign: Element | null,
     readonly now: number,
   ) {}
 
   /** Gives the nodes of an element and of what is below it, in the order of the page. */
   draw(element: Element, depth: number): WireNode[] {
-    if (this.#isFull() || isLeftOut(element)) return [];
+    if (this.#isFull() || element === this.sign || isLeftOut(element)) return [];
     this.#visited += 1;
     if (this.secrets.isSecretField(element, this.now)) return [];
     const role = roleOf(element);

@@ -2,6 +2,7 @@
 
 import type { SignTexts } from "../shared/wire.ts";
 import { Cover } from "./cover.ts";
+import { shadowOf } from "./deep.ts";
 import { own } from "./own.ts";
 import { TopLayer } from "./top_layer.ts";
 
@@ -17,13 +18,16 @@ const TRANSITION_MS = 1000;
 const TRANSITION = ":is(:active-view-transition)";
 /** What a page does to all its colours, the sign's too in Firefox, which can be read then. */
 const LEGIBLE = /^(none|((grayscale|hue-rotate|sepia)\([^)]*\)|invert\((1|100%)\)| )+)$/;
+/** Of the sign's button, in a tree that the page can't look into. */
+const MARK = "data-overt-sign";
 const CORNERS = ["right-bottom", "left-bottom", "left-top", "right-top"] as const;
 
 /** The host's style, all of it important: no style sheet of the page wins over it. Set in one go, for all else costs more. */
 const HOST_STYLE = [
   "all: initial",
   "position: fixed",
-  "display: block",
+  // Firefox ends this script without a word when the extension is disabled: the sign hangs on what goes with it.
+  __BROWSER__ === "firefox" ? "display: var(--overt-sign, none)" : "display: block",
   "visibility: visible",
   "opacity: 1",
   "pointer-events: auto",
@@ -47,6 +51,9 @@ const STYLE = `
     border: 1px solid light-dark(#c4314b, #ff8fa0);
   }
   button:focus-visible { outline: 2px solid light-dark(#1a56db, #9ec1ff); outline-offset: 2px; }
+  @media (resolution < 0.8dppx) { button { zoom: 1.5; } }
+  @media (resolution < 0.6dppx) { button { zoom: 2; } }
+  @media (resolution < 0.4dppx) { button { zoom: 3; } }
   i { width: 9px; height: 9px; border-radius: 50%; background: light-dark(#c4314b, #ff6b81); flex: none; }
   @media (forced-colors: active) { button { border-color: CanvasText; } i { background: CanvasText; } }
 `;
@@ -85,6 +92,7 @@ export class Sign {
       this.#corner = (this.#corner + 1) % CORNERS.length;
       this.#place();
     });
+    this.#button.setAttribute(MARK, "");
     root.append(style, this.#button);
     this.#changes = new MutationObserver(() => {
       if (this.#wanted && !this.#isAsPutUp()) onChange();
@@ -102,6 +110,7 @@ export class Sign {
   /** Puts the sign up. */
   show(): void {
     this.#wanted = true;
+    removeLeftOver();
     this.#raise();
     this.#changes.observe(this.#host, { attributes: true });
   }
@@ -135,6 +144,7 @@ export class Sign {
     if (own("visibilityState") === "hidden") return this.#isAsPutUp();
     if (own("documentElement").matches(TRANSITION)) return this.#mayTransit() && this.#seen;
     this.#transitsUntil = null;
+    this.#layer.begin();
     const doubts = !this.#cover.tells || this.#returns > 0;
     if (doubts) this.#layer.search();
     this.#layer.settle(doubts, () => this.#raise());
@@ -224,6 +234,12 @@ export class Sign {
     this.#host.style.cssText = [...HOST_STYLE, ...sides].map((each) => `${each} !important`).join(";");
     this.#style = this.#host.getAttribute("style") ?? "";
   }
+}
+
+/** Takes away the signs of scripts that the browser ended before they could. */
+function removeLeftOver(): void {
+  for (const each of Array.from(own("documentElement").children))
+    if (each.hasAttribute("popover") && shadowOf(each)?.querySelector(`[${MARK}]`)) each.remove();
 }
 
 function isLegible(): boolean {

@@ -48,6 +48,8 @@ export class TopLayer {
   readonly #onBefore = (event: Event): void => this.#opens(event as ToggleEvent);
   readonly #onOpen = ({ target }: Event): void => this.#isOpen(target as Element);
   #search: Iterator<void> | null = null;
+  /** What is open in the document itself, found once in a look: to find it is to walk through all of it. */
+  #inDocument: Element[] | null = null;
   /** How many were opened of late. */
   #opened = 0;
   #openedAt = 0;
@@ -67,6 +69,11 @@ export class TopLayer {
   stop(): void {
     this.#listening.abort();
     this.#reopened.disconnect();
+  }
+
+  /** Begins a look: what was found at the last one may be closed by now. */
+  begin(): void {
+    this.#inDocument = null;
   }
 
   /** Goes on with the search for what is open in shadow trees. */
@@ -104,6 +111,7 @@ export class TopLayer {
 
   /** Notes that the element was put above all others. */
   raised(): void {
+    this.begin();
     const others = this.#others();
     this.#below = new WeakSet(others);
     this.#heard = new WeakSet();
@@ -153,7 +161,8 @@ export class TopLayer {
     for (const element of this.#inShadow) {
       if (!element.isConnected || !element.matches(TOP_LAYER)) this.#inShadow.delete(element);
     }
-    const found = new Set([...openIn(document, own("fullscreenElement")), ...this.#inShadow]);
+    this.#inDocument ??= openIn(document, own("fullscreenElement"));
+    const found = new Set([...this.#inDocument, ...this.#inShadow]);
     found.delete(this.element);
     return [...found];
   }

@@ -95,7 +95,7 @@ function followFocus(recorder: Recorder): void {
 
 /** An outline shows what the person saw when they acted: it is drawn before the page hears of the action. */
 function followOutline(recorder: Recorder): void {
-  const outlines = new Outlines(recorder.secrets);
+  const outlines = new Outlines(recorder.secrets, recorder.sign?.host ?? null);
   let text = "";
   let seen = false;
   const draw = (around: Element | null): void => {

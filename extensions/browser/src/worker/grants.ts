@@ -5,8 +5,11 @@ import type { Answers } from "./gate.ts";
 
 const SCRIPT = "page";
 const FILE = "page.js";
+const SHEET = "sign.css";
 /** Patterns with a port match nothing in Firefox: there the port is held against the study's by us alone. */
 const WITH_PORT = __BROWSER__ === "chromium";
+/** Without its sheet the sign is not shown in Firefox, which takes it away when the extension goes. */
+const SHEETS = __BROWSER__ === "firefox" ? { css: [SHEET], cssOrigin: "user" } : {};
 
 /** Gives the pattern to ask the browser for. */
 export function permissionFor(origin: string): string | null {
@@ -36,13 +39,16 @@ export async function syncScripts(answers: Answers): Promise<string[]> {
   }
   const wanted = [...new Set(matches)];
   const [before] = await chrome.scripting.getRegisteredContentScripts({ ids: [SCRIPT] });
-  if (JSON.stringify(before?.matches ?? []) === JSON.stringify(wanted)) return wanted;
+  const isAsBefore = JSON.stringify(before?.matches ?? []) === JSON.stringify(wanted);
+  const hasSheets = (before?.css ?? []).join() === (SHEETS.css ?? []).join();
+  if (isAsBefore && (before === undefined || hasSheets)) return wanted;
   if (before !== undefined) await chrome.scripting.unregisterContentScripts({ ids: [SCRIPT] });
   if (wanted.length > 0) {
     await chrome.scripting.registerContentScripts([
       {
         id: SCRIPT,
         js: [FILE],
+        ...SHEETS,
         matches: wanted,
         allFrames: true,
         matchOriginAsFallback: true,
@@ -59,11 +65,16 @@ export async function injectInto(patterns: readonly string[]): Promise<void> {
   if (patterns.length === 0) return;
   for (const tab of await chrome.tabs.query({ url: [...patterns] })) {
     if (tab.id === undefined || tab.incognito || tab.discarded) continue;
-    // A tab that closes in between, or shows the browser's own page, is none of ours.
-    await chrome.scripting
-      .executeScript({ target: { tabId: tab.id, allFrames: true }, files: [FILE], injectImmediately: true })
-      .catch(() => undefined);
+    await inject(tab.id).catch(() => undefined);
   }
+}
+
+/** Fails for a tab that closes in between, or shows the browser's own page: it is none of ours. */
+async function inject(tabId: number): Promise<void> {
+  const { css } = SHEETS;
+  if (css !== undefined) await chrome.scripting.insertCSS({ target: { tabId }, files: css, origin: "USER" });
+  const target = { tabId, allFrames: true };
+  await chrome.scripting.executeScript({ target, files: [FILE], injectImmediately: true });
 }
 
 /** Gives back the browser's permission for an origin, unless another agreed origin needs the same pattern. */
