@@ -279,7 +279,7 @@ export class Secrets {
       saysSecret(element) ||
       namesOf(element).some((name) => this.#isSecretName(name)) ||
       MASK.test(heldIn(element));
-    if (!says || element.getElementsByTagName("*").length > MAX_IN_FIELD) return false;
+    if (!says || isLarge(element)) return false;
     secretElements.add(element);
     return true;
   }
@@ -331,10 +331,15 @@ function placeAmong(parent: Element, field: Element): string {
   return `${fields.indexOf(field)}/${fields.length}`;
 }
 
+/** Says whether more stands in an element than in a field; the browser need not count it all. */
+function isLarge(element: Element): boolean {
+  return element.getElementsByTagName("*").item(MAX_IN_FIELD) !== null;
+}
+
 /** Gives what was entered into a field; nothing of one that holds more than a password may. */
 function heldIn(field: Element): string {
   if (field instanceof HTMLInputElement) return field.value;
-  if (!isTyped(field) && field.getElementsByTagName("*").length > MAX_IN_FIELD) return "";
+  if (!isTyped(field) && isLarge(field)) return "";
   const text = textIn(field);
   return text.length > MAX_TWIN ? "" : text.trim();
 }
