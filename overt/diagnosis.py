@@ -214,7 +214,7 @@ async def _store(device: Device) -> Finding:
     return _wrong("store", words, "store-damaged", "`overt verify` says what; everything else stays readable.", STORE)
 
 
-# --- the plugins
+# --- the bridge and the plugins
 
 
 def _bridge(home: Path) -> Iterator[Finding]:

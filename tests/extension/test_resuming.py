@@ -20,7 +20,6 @@ from tests.extension.desk import TICKETS, Desk
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 START_S = 30.0
-HOST = "org.overt.bridge.json"
 
 
 async def clicks_waiting(browser: Chromium) -> int:
@@ -51,17 +50,25 @@ async def captured_tab(house: WebHouse, browser: Chromium, origin: str) -> Desk:
     return made
 
 
+def introduced(house: WebHouse) -> Path:
+    """Give the file by which Chromium finds the bridge."""
+    return house.user / ".config" / "chromium" / "NativeMessagingHosts" / "org.overt.bridge.json"
+
+
+async def end_bridge(house: WebHouse) -> None:
+    """Leave no bridge, and nobody who could start one."""
+    introduced(house).rename(introduced(house).with_suffix(".away"))
+    await house.stop_bridge()
+
+
 async def test_what_waits_for_the_bridge_outlives_the_browser_and_comes_once(tmp_path: Path) -> None:
     async with joined(tmp_path) as (house, origin):
-        host = house.user / ".config" / "chromium" / "NativeMessagingHosts" / HOST
         async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
             await browser.consent([origin])
             at = await captured_tab(house, browser, origin)
             await at.hands.click("#b0")
             await at.until_clicked(["zero"])
-            # Now there is no bridge, and nobody who could start one.
-            host.rename(host.with_suffix(".away"))
-            await house.stop_bridge()
+            await end_bridge(house)
             await at.hands.click("#b1")
             await at.hands.click("#b2")
 
@@ -69,7 +76,7 @@ async def test_what_waits_for_the_bridge_outlives_the_browser_and_comes_once(tmp
                 return await clicks_waiting(browser) == 2
 
             await at.until(both_wait, "two clicks that wait")
-        host.with_suffix(".away").rename(host)
+        introduced(house).with_suffix(".away").rename(introduced(house))
         async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
             at = await captured_tab(house, browser, origin)
             await at.hands.click("#b0")
@@ -134,14 +141,12 @@ async def test_switched_off_and_on_it_goes_on_in_open_tabs(tmp_path: Path) -> No
 
 async def test_after_a_person_cleared_its_data_the_extension_writes_down_what_comes(tmp_path: Path) -> None:
     async with joined(tmp_path) as (house, origin):
-        host = house.user / ".config" / "chromium" / "NativeMessagingHosts" / HOST
         async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
             await browser.consent([origin])
             at = await captured_tab(house, browser, origin)
             await at.hands.click("#b0")
             await at.until_clicked(["zero"])
-            host.rename(host.with_suffix(".away"))
-            await house.stop_bridge()
+            await end_bridge(house)
             debugger = await browser.context.new_cdp_session(at.tab)
             await debugger.send("Storage.clearDataForOrigin", {"origin": browser.base, "storageTypes": "indexeddb"})
             await at.hands.click("#b1")
@@ -150,7 +155,7 @@ async def test_after_a_person_cleared_its_data_the_extension_writes_down_what_co
                 return await has_database(browser) and await clicks_waiting(browser) == 1
 
             await at.until(written, "the click was not written down")
-        host.with_suffix(".away").rename(host)
+        introduced(house).with_suffix(".away").rename(introduced(house))
         async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
             at = await captured_tab(house, browser, origin)
             await at.hands.click("#b2")

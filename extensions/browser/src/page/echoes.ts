@@ -1,9 +1,8 @@
 /** What was typed into secret fields, where the page shows it again: in a text, a name, a title or an address. */
 
-import type { NameSource } from "../shared/events.ts";
-import { MAX_NAME, phrase } from "../shared/levels.ts";
+import { MAX_NAME, phrase, withTexts } from "../shared/levels.ts";
 import { ID } from "../shared/routes.ts";
-import type { WireBody, WireElement } from "../shared/wire.ts";
+import type { WireBody } from "../shared/wire.ts";
 import { isTyped } from "./telling.ts";
 
 /** A shorter secret stands in a text by chance. */
@@ -18,11 +17,6 @@ const MAX_KNOWN = 50;
 const WORD = /[\p{L}\p{N}]/u;
 
 type Field = HTMLInputElement | HTMLTextAreaElement;
-
-interface Named {
-  name: string;
-  name_from: NameSource;
-}
 
 /** Knows the secrets of one page while it lives; none of them is kept anywhere else. */
 export class Echoes {
@@ -104,30 +98,12 @@ function isCutIn(text: string, secret: string): boolean {
 
 function purged(body: WireBody, holdsSecret: (text: string) => boolean): WireBody {
   const clean = (text: string): string => (text !== "" && holdsSecret(text) ? "" : text);
-  const named = <Kind extends Named>(node: Kind): Kind =>
-    clean(node.name) === node.name ? node : { ...node, name: "", name_from: "none" };
-  const about = (element: WireElement): WireElement => ({
-    ...named(element),
-    context: clean(element.context),
+  return withTexts(body, {
+    text: clean,
+    value: clean,
+    named: (node) => (clean(node.name) === node.name ? node : { ...node, name: "", name_from: "none" }),
+    route: (route) => cleanRoute(route, holdsSecret),
   });
-  switch (body.kind) {
-    case "page.open":
-    case "page.navigate":
-      return { ...body, title: clean(body.title), route: cleanRoute(body.route, holdsSecret) };
-    case "field.change":
-      return { ...body, element: about(body.element), value: clean(body.value) };
-    case "pointer.click":
-    case "key.rhythm":
-    case "form.submit":
-      return { ...body, element: about(body.element) };
-    case "scroll":
-    case "clipboard":
-      return { ...body, element: body.element === null ? null : about(body.element) };
-    case "page.outline":
-      return { ...body, nodes: body.nodes.map(named) };
-    default:
-      return body;
-  }
 }
 
 /** A segment of a path that holds a secret is no name of a place, and a name in a query none of a parameter. */

@@ -47,33 +47,52 @@ export function phrase(text: string, most: number = MAX_NAME): string {
 /** Reduces an event to a level. What is lowered already comes out as it went in. */
 export function lower(body: WireBody, level: Level): WireBody {
   if (level === "content") return body;
-  return level === "shape" ? toShape(body) : toRhythm(body);
+  return level === "shape" ? withTexts(body, SHAPES) : toRhythm(body);
 }
 
-function toShape(body: WireBody): WireBody {
+/** What becomes of each kind of text of the page in an event. */
+export interface Texts {
+  text(text: string): string;
+  /** What was entered. */
+  value(value: string): string;
+  named<Kind extends Named>(node: Kind): Kind;
+  route(route: string): string;
+}
+
+type Named = Pick<WireElement, "name" | "name_from">;
+
+/** Gives an event with other texts; all that an event may tell of a page's texts stands here. */
+export function withTexts(body: WireBody, by: Texts): WireBody {
+  const about = (element: WireElement): WireElement => ({
+    ...by.named(element),
+    context: by.text(element.context),
+  });
   switch (body.kind) {
     case "page.open":
     case "page.navigate":
-      return { ...body, route: shapeOfRoute(body.route), title: shape(body.title) };
+      return { ...body, route: by.route(body.route), title: by.text(body.title) };
     case "field.change":
-      return { ...body, element: shaped(body.element), value: "" };
+      return { ...body, element: about(body.element), value: by.value(body.value) };
     case "pointer.click":
     case "key.rhythm":
     case "form.submit":
-      return { ...body, element: shaped(body.element) };
+      return { ...body, element: about(body.element) };
     case "scroll":
     case "clipboard":
-      return { ...body, element: body.element === null ? null : shaped(body.element) };
+      return { ...body, element: body.element === null ? null : about(body.element) };
     case "page.outline":
-      return { ...body, nodes: body.nodes.map((node) => ({ ...node, name: shape(node.name) })) };
+      return { ...body, nodes: body.nodes.map((node) => by.named(node)) };
     default:
       return body;
   }
 }
 
-function shaped(element: WireElement): WireElement {
-  return { ...element, name: shape(element.name), context: shape(element.context) };
-}
+const SHAPES: Texts = {
+  text: shape,
+  value: () => "",
+  named: (node) => ({ ...node, name: shape(node.name) }),
+  route: shapeOfRoute,
+};
 
 function shapeOfRoute(route: string): string {
   const [, origin = "", path = ""] = /^(https?:\/\/[^/?#]*)([^?#]*)/.exec(route) ?? [];
