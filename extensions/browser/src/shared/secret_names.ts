@@ -14,8 +14,27 @@ function fold(text: string): string {
     .normalize("NFKC");
 }
 
-function partsOf(...parts: readonly string[]): RegExp {
-  return new RegExp(fold(parts.join("|")), "u");
+/** Parts by their first characters: to walk along a name costs less than a pattern of so many. */
+type Parts = ReadonlyMap<string, readonly string[]>;
+const FIRST = 2;
+
+/** Reads lists of parts, `{a,b}` for either, `^` for the beginning of a name and `$` for its end. */
+function partsOf(...lists: readonly string[]): Parts {
+  const parts = new Map<string, string[]>();
+  for (const part of fold(lists.join(" ")).split(" ").flatMap(eitherOf)) {
+    const start = part.slice(0, FIRST);
+    const others = parts.get(start);
+    if (others === undefined) parts.set(start, [part]);
+    else others.push(part);
+  }
+  return parts;
+}
+
+function eitherOf(part: string): string[] {
+  const [open, close] = [part.indexOf("{"), part.indexOf("}")];
+  if (open < 0) return [part];
+  const choices = part.slice(open + 1, close).split(",");
+  return choices.flatMap((choice) => eitherOf(part.slice(0, open) + choice + part.slice(close + 1)));
 }
 
 /** Whole words of a name, with the borders that names have: case, hyphens, underscores, digits. */
@@ -28,53 +47,48 @@ const WORDS = new Set(
   ).split(" "),
 );
 
-/** Parts of a name with its borders taken out: passwords and phrases, codes, cards, numbers that stand for a person. */
+/** Parts of a name with its borders taken out: passwords, codes, cards, persons; at last in scripts other than Latin. */
 const PARTS = partsOf(
-  "passw(?:or)?d|passphrase|passcode|kennwort|passwort|motdepasse|contrasen|palavrapasse|palavrachave|parolachiave",
-  "wachtwoord|lösenord|kodeord|adgangskode|passord|salasana|jelszó|jelszav|lozink|şifre|slaptažod|lykilorð",
-  "pasahitz|mậtkhẩu|katasandi|katalaluan|seedphrase|memorableword|maidenname",
-  "security(?:answer|question)|recovery(?:code|phrase|key)|backup(?:code|key)|apikey|privatekey|accesskey|secretkey",
-  "encryptionkey|sshkey|(?:app|api|shared|client|consumer|webhook)secret|connectionstring|geheimzahl|geheimnummer|wiederherstellungs(?:code|schlüssel)",
-
-  "(?:access|auth|api|refresh|bearer|id|session|csrf|bot|user)token$",
-  "(?:user|login|new|old|my|admin|db|root|smtp|repeat|confirm)(?:pass|pw)$|(?:card|user|new|old|atm|sim)pin$",
-
-  "onetime|einmal(?:code|pass|kenn)|verif(?:y|ication)code|auth(?:entication|orization|enticator)?code|securitycode",
-  "twofactor|2fa|smscode|otp(?:code|input|field)|(?:enter|email|sms|phone)otp$|(?:unlock|door|alarm|gate|vault)code",
-  "(?:sicherheits|best(?:ä|ae)tigungs|zugangs|freischalt|aktivierungs|verifizierungs)code|(?:sms|push|photo)tan$",
-  "activationcode|digitcode|stellige[nrs]?(?:code|pin|zahl)|code(?:that)?we(?:sent|emailed|texted)",
-  "code(?:fromyour|aus(?:der|ihrer|deiner))(?:app|auth|sms|phone)|(?:log|sign)incode|access(?:code|pin)",
-  "code(?:confidentiel|de?(?:vérification|sécurité|confirmation|validation|accès))|codeàusageunique",
-  "código(?:de)?(?:verifica|segur|acce|acess|confirma|autentica)|codicedi(?:sicurezza|verifica|accesso|conferma)",
-  "(?:verificatie|beveiligings|toegangs|bevestigings|eenmalige|inlog)code|kode(?:verifikasi|keamanan|akses)",
-  "kod(?:weryfikac|autoryzac|dostępu|zabezpiecz|sms|pin|jednorazow|potwierdz)|(?:ověřovací|bezpečnostn[íý])kód",
-  "(?:engangs|säkerhets|sikkerheds|sikkerhets|verifierings|verifikations|bekräftelse|bekreftelses)kod",
-  "kertakäyttö|vahvistuskoodi|turvakoodi|tunnusluku|(?:ellenőrző|megerősítő|biztonsági)kód",
-  "(?:doğrulama|güvenlik|onay|erişim)kod|cod(?:ul)?(?:de)?(?:verificare|securitate|acces)|mãxác|mãbảomật",
-  "(?:sigurnosni|verifikacijski)kod|varnostnakoda",
-
-  "cardnum|cardno$|ccnum|ccno$|creditcard|cardcvc|cardcvv|cardcode|(?:^|card|cc)exp(?:iry|iration)?(?:month|year|mm|yy)$|cccsc|cardexp|ccexp|card(?:verification|security)",
-  "digitson(?:the|your)?(?:back|card|reverse)|^mm(?:yy|jj|aa)$|kreditkarte|kartennummer|pr(?:ü|ue)fziffer|cryptogramme",
-  "numérodecarte|cartebancaire|cartedecrédit|númerode(?:la)?tarjeta|tarjetadecr|númerodocartão|cartãodecr",
-  "numero(?:di|della)?carta|cartadicredito|kaartnummer|numerkarty|číslokarty|kortnummer|kreditt?kort",
-  "kort(?:ti|in)numero|kártyaszám|kartnumara|număr(?:ul)?card|nomorkartu|brojkartice",
-
-  "socialsecurity|steueridentifikation|steuernummer|sozialversicherungsnummer|numérodesécuritésociale|codicefiscale",
-  "burgerservicenummer|personnummer|henkilötunnus",
-);
-
-/** As much in other scripts, some of which put no borders between words. */
-const PARTS_BEYOND_LATIN = partsOf(
-  "парол|код(?:подтвержд|доступа|безопасности|изсмс|изприложения|підтвердж|безпеки|доступу)|пінкод|пинкод|одноразов",
-  "проверочныйкод|секретн|кодовоеслово|номер(?:карты|картки)|код(?:запотвърждение|засигурност)",
-  "κωδικ(?:ός|ού)(?:πρόσβασης|επαλήθευσης|ασφαλείας|μιαςχρήσης)|^κωδικός$|συνθηματικ|αριθμόςκάρτας",
-  "סיסמ|קוד(?:אימות|אישור|גישה|חדפעמי|סודי)|מספרכרטיס",
-  "كلم[ةه](?:ال)?(?:مرور|سر)|رمز(?:ال)?(?:مرور|تحقق|تأكيد|دخول|أمان|سري)|رقم(?:ال)?سري|رقم(?:ال)?بطاقة",
-  "گذرواژه|رمز(?:عبور|یکبارمصرف|پویا|دوم)|کلمهعبور|شمارهکارت|کدت[أا]یید",
-  "पासवर्ड|कूटशब्द|ओटीपी|सत्यापनकोड|कार्डनंबर|পাসওয়ার্ড|รหัสผ่าน|รหัสยืนยัน|รหัสลับ|รหัสความปลอดภัย|หมายเลขบัตร",
-  "密码|密碼|口令|验证码|驗證碼|动态码|校验码|安全码|安全碼|卡号|卡號|身份证号",
-  "パスワード|パスコード|暗証|認証コード|認証番号|確認コード|セキュリティコード|ワンタイム|カード番号|合言葉",
-  "비밀번호|암호|인증번호|인증코드|보안코드|카드번호|주민등록번호|일회용",
+  "passw{or,}d passphrase passcode kennwort passwort motdepasse contrasen palavrapasse palavrachave",
+  "parolachiave wachtwoord lösenord kodeord adgangskode passord salasana jelszó jelszav lozink şifre slaptažod",
+  "lykilorð pasahitz mậtkhẩu katasandi katalaluan seedphrase memorableword maidenname security{answer,question}",
+  "recovery{code,phrase,key} backup{code,key} apikey privatekey accesskey secretkey encryptionkey sshkey",
+  "{app,api,shared,client,consumer,webhook}secret connectionstring geheimzahl geheimnummer",
+  "wiederherstellungs{code,schlüssel} onetime einmal{code,pass,kenn} verif{y,ication}code",
+  "auth{entication,orization,enticator,}code securitycode twofactor 2fa smscode otp{code,input,field}",
+  "{unlock,door,alarm,gate,vault}code best{ä,ae}tigungscode",
+  "{sicherheits,zugangs,freischalt,aktivierungs,verifizierungs}code activationcode digitcode",
+  "stellige{n,r,s,}{code,pin,zahl} code{that,}we{sent,emailed,texted}",
+  "code{fromyour,ausder,ausihrer,ausdeiner}{app,auth,sms,phone} {log,sign}incode access{code,pin}",
+  "codeconfidentiel code{de,d}{vérification,sécurité,confirmation,validation,accès} codeàusageunique",
+  "código{de,}{verifica,segur,acce,acess,confirma,autentica} codicedi{sicurezza,verifica,accesso,conferma}",
+  "{verificatie,beveiligings,toegangs,bevestigings,eenmalige,inlog}code kode{verifikasi,keamanan,akses}",
+  "kod{weryfikac,autoryzac,dostępu,zabezpiecz,sms,pin,jednorazow,potwierdz}",
+  "{ověřovací,bezpečnostní,bezpečnostný}kód",
+  "{engangs,säkerhets,sikkerheds,sikkerhets,verifierings,verifikations,bekräftelse,bekreftelses}kod kertakäyttö",
+  "vahvistuskoodi turvakoodi tunnusluku {ellenőrző,megerősítő,biztonsági}kód",
+  "{doğrulama,güvenlik,onay,erişim}kod cod{ul,}{de,}{verificare,securitate,acces} mãxác mãbảomật",
+  "{sigurnosni,verifikacijski}kod varnostnakoda cardnum ccnum creditcard cardcvc cardcvv cardcode cccsc cardexp",
+  "ccexp card{verification,security} digitson{the,your,}{back,card,reverse} kreditkarte kartennummer",
+  "pr{ü,ue}fziffer cryptogramme numérodecarte cartebancaire cartedecrédit númerode{la,}tarjeta tarjetadecr",
+  "númerodocartão cartãodecr numero{di,della,}carta cartadicredito kaartnummer numerkarty číslokarty kortnummer",
+  "kredit{t,}kort kort{ti,in}numero kártyaszám kartnumara număr{ul,}card nomorkartu brojkartice socialsecurity",
+  "steueridentifikation steuernummer sozialversicherungsnummer numérodesécuritésociale codicefiscale",
+  "burgerservicenummer personnummer henkilötunnus",
+  "{access,auth,api,refresh,bearer,id,session,csrf,bot,user}token$",
+  "{user,login,new,old,my,admin,db,root,smtp,repeat,confirm}{pass,pw}$ {card,user,new,old,atm,sim}pin$",
+  "{enter,email,sms,phone}otp$ {sms,push,photo}tan$ cardno$ ccno$ {card,cc}exp{iry,iration,}{month,year,mm,yy}$",
+  "^exp{iry,iration,}{month,year,mm,yy}$ ^mm{yy,jj,aa}$ ^κωδικός$",
+  "парол код{подтвержд,доступа,безопасности,изсмс,изприложения,підтвердж,безпеки,доступу} пінкод пинкод одноразов",
+  "проверочныйкод секретн кодовоеслово номер{карты,картки} код{запотвърждение,засигурност}",
+  "κωδικ{ός,ού}{πρόσβασης,επαλήθευσης,ασφαλείας,μιαςχρήσης} συνθηματικ αριθμόςκάρτας",
+  "סיסמ קוד{אימות,אישור,גישה,חדפעמי,סודי} מספרכרטיס",
+  "كلم{ة,ه}{ال,}{مرور,سر} رمز{ال,}{مرور,تحقق,تأكيد,دخول,أمان,سري} رقم{ال,}سري رقم{ال,}بطاقة",
+  "گذرواژه رمز{عبور,یکبارمصرف,پویا,دوم} کلمهعبور شمارهکارت کدت{أ,ا}یید",
+  "पासवर्ड कूटशब्द ओटीपी सत्यापनकोड कार्डनंबर পাসওয়ার্ড รหัสผ่าน รหัสยืนยัน รหัสลับ รหัสความปลอดภัย หมายเลขบัตร",
+  "密码 密碼 口令 验证码 驗證碼 动态码 校验码 安全码 安全碼 卡号 卡號 身份证号",
+  "パスワード パスコード 暗証 認証コード 認証番号 確認コード セキュリティコード ワンタイム カード番号 合言葉",
+  "비밀번호 암호 인증번호 인증코드 보안코드 카드번호 주민등록번호 일회용",
 );
 
 /** The values of `autocomplete` that mean a secret. */
@@ -94,14 +108,22 @@ function wordsOf(name: string): string[] {
   return fold(name.normalize("NFC").replace(/(\p{Ll})(\p{Lu})/gu, "$1 $2")).split(/[^\p{L}\p{M}\d]+/u);
 }
 
+function holdsPart(name: string, parts: Parts): boolean {
+  const whole = `^${name}$`;
+  for (let at = 0; at < whole.length; at += 1) {
+    const starting = parts.get(whole.slice(at, at + FIRST));
+    if (starting?.some((part) => whole.startsWith(part, at))) return true;
+  }
+  return false;
+}
+
 /** Says whether a field's name, id, label or placeholder names a secret. */
 export function namesSecret(name: string): boolean {
   if (name === "") return false;
   const cut = name.slice(0, 200);
   const words = wordsOf(cut).filter((word) => word !== "");
   if (words.some((word) => WORDS.has(word.replace(/\d+$/, "")))) return true;
-  const joined = words.join("");
-  return PARTS.test(joined) || (!ASCII.test(joined) && PARTS_BEYOND_LATIN.test(joined));
+  return holdsPart(words.join(""), PARTS);
 }
 
 /** Characters of an attribute in which such are looked for: a page may write millions. */
