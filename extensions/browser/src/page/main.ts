@@ -44,7 +44,7 @@ class Page {
       () => this.#stop(),
       () => this.#shown,
       () => this.#isShown(LOOK_MS),
-      (field) => this.#recorder?.mayKeep(field) === true,
+      (field) => this.#recorder?.mayTell(field) === true,
       () => this.#recorder?.settleOver(),
     );
     this.#listen();

@@ -114,10 +114,11 @@ export class Outbox {
   }
 
   #told(): WireEvent[] {
-    if (this.#into.size === 0) return this.#open;
+    const told = new Map<Element, boolean>();
+    for (const field of this.#into.values()) if (!told.has(field)) told.set(field, this.mayTell(field));
     return this.#open.filter((event) => {
       const field = this.#into.get(event);
-      return field === undefined || this.mayTell(field);
+      return field === undefined || told.get(field) === true;
     });
   }
 

@@ -247,10 +247,19 @@ export class Recorder {
   /** Says whether an element may be looked at: neither private nor a secret field, nor in one. */
   mayLook(element: Element): boolean {
     // What was moved into another window is no longer under this page's sign.
-    if (element.ownerDocument !== document) return false;
+    return element.ownerDocument === document && this.#isOpen(element);
+  }
+
+  #isOpen(element: Element): boolean {
     const now = performance.now();
     if (this.secrets.coversOwn(element, now) || frameIsPrivate()) return false;
     return !isPrivate(element) && !this.secrets.covers(element, now);
+  }
+
+  /** Says whether what was entered into a field may leave the page: it may have become secret since, or be gone. */
+  mayTell(field: Element): boolean {
+    this.secrets.doubt(field);
+    return this.#isOpen(field);
   }
 
   /** As `mayLook`, asked anew: since a field was looked at, the page may have turned it into a secret one. */
