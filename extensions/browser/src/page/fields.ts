@@ -102,7 +102,8 @@ function writeChange(recorder: Recorder, field: Element): void {
     value: cut(entered.value),
     form: isControl(field) ? formNumber(field.form) : 0,
   } as const;
-  recorder.emit(body, performance.now(), field);
+  // What is only ticked is no secret that a mask may come over.
+  recorder.emit(body, performance.now(), entered.checked === null ? field : null);
 }
 
 function isControl(element: Element): element is Control {

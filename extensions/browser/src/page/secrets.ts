@@ -111,7 +111,7 @@ export class Secrets {
     const root = rootOf(target);
     this.watch(root);
     this.#scan(root, SCAN_MS);
-    this.covers(target, now);
+    if (isField(target)) this.#isSecret(target, now);
   }
 
   /** Gives the field that an element is or lies in. */
@@ -120,7 +120,7 @@ export class Secrets {
     return closestDeep(element, FIELD);
   }
 
-  /** Says whether an element is, or lies in, a secret field; known from then on, though the page may rename it when it has the focus. */
+  /** Says whether an element is, or lies in, a secret field; one that is stays so, though the page may rename it. */
   covers(element: Element, now: number): boolean {
     for (let field = this.fieldOf(element); field !== null; ) {
       if (this.#isSecret(field, now)) return true;
