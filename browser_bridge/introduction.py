@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import stat
 import sys
 from pathlib import Path
 
 import msgspec
 
 from browser_bridge.gatekeeper import CHROMIUM_ID, FIREFOX_ID
+from browser_bridge.papers import is_own
 
 HOST_NAME = "org.overt.bridge"
 DESCRIPTION = "overt: introduces the browser extension to the bridge on this machine"
@@ -127,13 +126,9 @@ def _files(plan: Introduction) -> tuple[tuple[Path, str, int], ...]:
 
 
 def _is(path: Path, text: str, mode: int) -> bool:
-    if path.read_bytes() != text.encode():
-        return False
-    if sys.platform == "win32":
-        return True
     info = path.lstat()
-    alone = stat.S_ISREG(info.st_mode) and info.st_uid == os.geteuid() and not info.st_mode & 0o022
-    return alone and info.st_mode & mode == mode
+    has_mode = sys.platform == "win32" or info.st_mode & mode == mode
+    return is_own(info) and has_mode and path.read_bytes() == text.encode()
 
 
 def take_back(plan: Introduction) -> None:

@@ -168,10 +168,15 @@ def _bytes(path: Path) -> bytes | None:
         os.close(handle)
 
 
-def _own(path: Path, info: os.stat_result, kind: int) -> None:
+def is_own(info: os.stat_result, kind: int = stat.S_IFREG) -> bool:
+    """Say whether something is of a kind, the person's, and nobody else's to write; Windows has no such modes."""
     if sys.platform == "win32":
-        return
-    if stat.S_IFMT(info.st_mode) != kind or info.st_uid != os.geteuid() or info.st_mode & _BY_OTHERS:
+        return True
+    return stat.S_IFMT(info.st_mode) == kind and info.st_uid == os.geteuid() and not info.st_mode & _BY_OTHERS
+
+
+def _own(path: Path, info: os.stat_result, kind: int) -> None:
+    if not is_own(info, kind):
         raise _foreign(path)
 
 

@@ -50,6 +50,15 @@ async def captured_tab(house: WebHouse, browser: Chromium, origin: str) -> Desk:
     return made
 
 
+async def clicked_once(house: WebHouse, browser: Chromium, origin: str) -> Desk:
+    """Say yes, and click on a page until that is kept."""
+    await browser.consent([origin])
+    at = await captured_tab(house, browser, origin)
+    await at.hands.click("#b0")
+    await at.until_clicked(["zero"])
+    return at
+
+
 def introduced(house: WebHouse) -> Path:
     """Give the file by which Chromium finds the bridge."""
     return house.user / ".config" / "chromium" / "NativeMessagingHosts" / "org.overt.bridge.json"
@@ -61,13 +70,15 @@ async def end_bridge(house: WebHouse) -> None:
     await house.stop_bridge()
 
 
+def allow_bridge(house: WebHouse) -> None:
+    """Let the browser start one again."""
+    introduced(house).with_suffix(".away").rename(introduced(house))
+
+
 async def test_what_waits_for_the_bridge_outlives_the_browser_and_comes_once(tmp_path: Path) -> None:
     async with joined(tmp_path) as (house, origin):
         async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
-            await browser.consent([origin])
-            at = await captured_tab(house, browser, origin)
-            await at.hands.click("#b0")
-            await at.until_clicked(["zero"])
+            at = await clicked_once(house, browser, origin)
             await end_bridge(house)
             await at.hands.click("#b1")
             await at.hands.click("#b2")
@@ -76,7 +87,7 @@ async def test_what_waits_for_the_bridge_outlives_the_browser_and_comes_once(tmp
                 return await clicks_waiting(browser) == 2
 
             await at.until(both_wait, "two clicks that wait")
-        introduced(house).with_suffix(".away").rename(introduced(house))
+        allow_bridge(house)
         async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
             at = await captured_tab(house, browser, origin)
             await at.hands.click("#b0")
@@ -124,10 +135,7 @@ async def test_switched_off_and_on_it_goes_on_in_open_tabs(tmp_path: Path) -> No
         joined(tmp_path) as (house, origin),
         chromium(house.user, [origin], environment=house.browser_environment) as browser,
     ):
-        await browser.consent([origin])
-        at = await captured_tab(house, browser, origin)
-        await at.hands.click("#b0")
-        await at.until_clicked(["zero"])
+        at = await clicked_once(house, browser, origin)
         switch = await browser.context.new_page()
         await switch.goto("chrome://extensions")
         await switch.evaluate("id => chrome.management.setEnabled(id, false)", CHROMIUM_ID)
@@ -142,10 +150,7 @@ async def test_switched_off_and_on_it_goes_on_in_open_tabs(tmp_path: Path) -> No
 async def test_after_a_person_cleared_its_data_the_extension_writes_down_what_comes(tmp_path: Path) -> None:
     async with joined(tmp_path) as (house, origin):
         async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
-            await browser.consent([origin])
-            at = await captured_tab(house, browser, origin)
-            await at.hands.click("#b0")
-            await at.until_clicked(["zero"])
+            at = await clicked_once(house, browser, origin)
             await end_bridge(house)
             debugger = await browser.context.new_cdp_session(at.tab)
             await debugger.send("Storage.clearDataForOrigin", {"origin": browser.base, "storageTypes": "indexeddb"})
@@ -155,7 +160,7 @@ async def test_after_a_person_cleared_its_data_the_extension_writes_down_what_co
                 return await has_database(browser) and await clicks_waiting(browser) == 1
 
             await at.until(written, "the click was not written down")
-        introduced(house).with_suffix(".away").rename(introduced(house))
+        allow_bridge(house)
         async with chromium(house.user, [origin], environment=house.browser_environment) as browser:
             at = await captured_tab(house, browser, origin)
             await at.hands.click("#b2")

@@ -1,4 +1,5 @@
 /** Looks for elements of a kind in a tree. A large one is walked once, and then only what has come into it since. */
+
 import { allBelow, allIn, fits } from "./own.ts";
 
 /** A tree that takes longer to walk than this is followed, in milliseconds; any other costs less to walk again. */
@@ -28,7 +29,7 @@ export class Arrivals {
     readonly attribute: string,
   ) {}
 
-  /** Gives what fits and was not given yet. */
+  /** Gives what matches and was not given yet. */
   take(): Found {
     const began = performance.now();
     this.#note(this.#observer.takeRecords());

@@ -1,4 +1,5 @@
 /** The way through shadow trees: an extension sees open and closed ones alike, the page's own events do not tell. */
+
 import { assignedSlotOf, localNameOf, own, parentElementOf, parentNodeOf, rootOf } from "./own.ts";
 
 interface FirefoxElement {

@@ -163,11 +163,16 @@ export class Secrets {
     return isField(element) ? this.#isSecret(element, now) : this.#isSecretComponent(element, now);
   }
 
+  /** Keeps an element as secret from now on, and what is typed there in mind. */
+  #mark(element: Element): void {
+    secretElements.add(element);
+    this.echoes.follow(element);
+  }
+
   /** Keeps a password as secret from now on, and by what another field may be known as the same. */
   #remember(element: Element): void {
     if (secretElements.has(element)) return;
-    secretElements.add(element);
-    this.echoes.follow(element);
+    this.#mark(element);
     if (element instanceof HTMLInputElement) this.#treeOf(element.getRootNode())?.passwords.add(element);
     for (const name of namesOf(element)) if (name.length > 1) this.#names.add(name);
     const { parentElement } = element;
@@ -211,8 +216,7 @@ export class Secrets {
   }
 
   /** Says whether a field holds what a password in its tree holds: it is the same one, shown or pasted. */
-  #isTwin(field: Element): boolean {
-    const held = heldIn(field);
+  #isTwin(field: Element, held: string): boolean {
     if (held.length < MIN_TWIN) return false;
     // What is gone from the page may have made room for a password.
     const root = field.isConnected ? field.getRootNode() : document;
@@ -233,7 +237,7 @@ export class Secrets {
     for (const { target, attributeName, oldValue } of records) {
       if (!(target instanceof Element)) continue;
       if (attributeName === "type" && oldValue?.toLowerCase() === "password") this.#remember(target);
-      else if (isField(target) && this.#isSecretName(oldValue ?? "")) secretElements.add(target);
+      else if (isField(target) && this.#isSecretName(oldValue ?? "")) this.#mark(target);
       this.#harmlessUntil.delete(target);
     }
   }
@@ -246,8 +250,7 @@ export class Secrets {
     }
     if ((this.#harmlessUntil.get(field) ?? 0) > now) return false;
     if (this.#looksSecret(field)) {
-      secretElements.add(field);
-      this.echoes.follow(field);
+      this.#mark(field);
       return true;
     }
     this.#harmlessUntil.set(field, now + TRUSTED_MS);
@@ -257,11 +260,13 @@ export class Secrets {
   #looksSecret(field: Element): boolean {
     if (field instanceof HTMLInputElement && NOT_TYPED.has(field.type)) return this.#listedBy(field);
     this.watch(field.getRootNode());
+    const held = heldIn(field);
     return (
       saysSecret(field) ||
+      MASK.test(held) ||
       hidesText(field) ||
       this.#isInPlace(field) ||
-      this.#isTwin(field) ||
+      this.#isTwin(field, held) ||
       isCodeCell(field) ||
       namesOf(field).some((name) => this.#names.has(name) || this.#isSecretName(name)) ||
       namesAround(field).some((name) => this.#isSecretName(name)) ||
@@ -280,7 +285,7 @@ export class Secrets {
       namesOf(element).some((name) => this.#isSecretName(name)) ||
       MASK.test(heldIn(element));
     if (!says || isLarge(element)) return false;
-    secretElements.add(element);
+    this.#mark(element);
     return true;
   }
 
@@ -310,7 +315,6 @@ export class Secrets {
 
 /** Says whether the person can't read what they enter. */
 function hidesText(field: Element): boolean {
-  if (MASK.test(heldIn(field))) return true;
   const style = getComputedStyle(field);
   const masked = style.getPropertyValue("-webkit-text-security");
   if ((masked !== "" && masked !== "none") || DOTTED.test(style.fontFamily)) return true;
