@@ -3,7 +3,7 @@
 import { allBelow, allIn, fits } from "./own.ts";
 
 /** A tree that takes longer to walk than this is followed, in milliseconds; any other costs less to walk again. */
-const LONG_WALK_MS = 1;
+const LONG_WALK_MS = 0.3;
 /** So much is noted of what comes; with more the tree is walked again, and no longer followed until then. */
 const MAX_NOTED = 32;
 /** However little comes, the tree is walked again after so long, in milliseconds. */
