@@ -110,7 +110,8 @@ async def _sync(
         if not device.has_store:
             raise
         locked = error
-    bar = Progress(TextColumn("sending"), BarColumn(), MofNCompleteColumn(), console=console(), disable=quiet)
+    columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn())
+    bar = Progress(*columns, console=console(), disable=quiet, transient=True)
     with bar:
         task = bar.add_task("sending", total=None)
 
