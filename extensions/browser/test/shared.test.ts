@@ -106,11 +106,19 @@ test("names of secret fields are known in several languages and spellings", () =
     "Kata sandi|Пароль|Код подтверждения|Номер карты|Код з смс одноразовий|Κωδικός πρόσβασης|ΚΩΔΙΚΟΣ ΠΡΟΣΒΑΣΗΣ|Κωδικός|סיסמה|" +
     "קוד אימות|كلمة المرور|كلمة السر|رمز التحقق|گذرواژه|رمز عبور|पासवर्ड|รหัสผ่าน|请输入密码|短信验证码|银行卡号|パスワードを入力|ﾊﾟｽﾜｰﾄﾞ|" +
     "認証コード|暗証番号|비밀번호를 입력|인증번호|ＰＩＮ|Bestaetigungscode|pushTAN|Recovery phrase|Mother's maiden name|Security answer|" +
-    "Three digits on the back|MM/YY|MM / JJ";
+    "Three digits on the back|MM/YY|MM / JJ|" +
+    "Long number across the front|Last three digits on the signature strip|Valid thru|Kartenprüfnummer|Number shown on your card reader|" +
+    "Passnumber|Codice segreto|Firma electrónica|Assinatura eletrônica|Sicherheitsfragen|Question secrète|秘密の質問の答え|" +
+    "Memorable place|Geburtsname der Mutter|What was the name of your first pet?|Steuer-ID|DNI / NIE|BSN|CPF|Aadhaar number|マイナンバー|" +
+    "National Insurance number|T.C. Kimlik No|Rodné číslo|Signing key|Deploy key|Pre-shared key|Network security key|WLAN-Schlüssel|Clé Wi-Fi|" +
+    "WPA2 key|Setup key|Pairing code|HMAC key|Master key|Bearer|Code d'activation|Código recibido por SMS|Κωδικός επιβεβαίωσης|PUK|" +
+    "Safe combination|Code word asked on the phone|Losungswort|Number from your authenticator|Two-step verification|Visitor password";
   for (const name of languages.split("|")) assert.ok(namesSecret(name), name);
   const plainElsewhere =
     "Code postal|Código postal|Codice postale|Kod pocztowy|Posta kodu|Ταχυδρομικός κωδικός|Почтовый индекс|מיקוד|الرمز البريدي|" +
-    "邮政编码|郵便番号|우편번호|รหัสไปรษณีย์|पिन कोड|DD/MM/YYYY|MM/YYYY|Código de cliente|Kundennummer|Numéro de commande|has long text|the slot";
+    "邮政编码|郵便番号|우편번호|รหัสไปรษณีย์|पिन कोड|DD/MM/YYYY|MM/YYYY|Código de cliente|Kundennummer|Numéro de commande|has long text|the slot|" +
+    "Token ring segment|Secret Santa budget|Seed catalogue|Random seed|Tan lines|Liczba dni|Nombre del niño|Boarding pass number|Pass mark|Shared keyboard|First carrier|Código de receta|Token limit|Pin count|Footpath|" +
+    "Class name|Souvenir|Nationality|Schlüsselübergabe am|Clé de répartition|Key account manager|Primary key column|Combination therapy";
   for (const name of plainElsewhere.split("|")) assert.ok(!namesSecret(name), name);
   const plain =
     "email fullname subject spinner opinion shipping tangent company message passenger compass title step1 " +

@@ -14,6 +14,10 @@ function fold(text: string): string {
     .normalize("NFKC");
 }
 
+/** Names that begin as some of these words do, and are of other things. */
+const PLAIN =
+  /key(?:board|note|pad|word)|\b(?:token[ _-]?ring|token (?:count|limit|name|type)|secret santa|random seed|seed (?:bank|catalog(?:ue)?|funding|round)|tan (?:colou?r|lines)|(?:boarding|bus|day|parking|season|ski|visitor) pass|pass (?:mark|rate)|pin (?:count|header|pitch))\b/gi;
+
 /** Parts by their first characters: to walk along a name costs less than a pattern of so many. */
 type Parts = ReadonlyMap<string, readonly string[]>;
 const FIRST = 2;
@@ -43,6 +47,7 @@ const WORDS = new Set(
     "pass pw pwd psw pswd pword pwrd passwd pasword passwrd pin tan otp totp mfa vcode cvv cvc csc cvn iban ssn jwt " +
       "secret token seed mnemonic " +
       "geheim geheimnis mdp clave nip senha senhas parola parolei parolaniz parool pesel " +
+      "passnumber puk psk nif bsn cpf curp aadhaar itin снилс αμκα егн " +
       "hasło hasła heslo hesla geslo gesla пин пін",
   ).split(" "),
 );
@@ -50,45 +55,58 @@ const WORDS = new Set(
 /** Parts of a name with its borders taken out: passwords, codes, cards, persons; at last in scripts other than Latin. */
 const PARTS = partsOf(
   "passw{or,}d passphrase passcode kennwort passwort motdepasse contrasen palavrapasse palavrachave",
+  "codeword safeword losungswort",
   "parolachiave wachtwoord lösenord kodeord adgangskode passord salasana jelszó jelszav lozink şifre slaptažod",
-  "lykilorð pasahitz mậtkhẩu katasandi katalaluan seedphrase memorableword maidenname security{answer,question}",
+  "lykilorð pasahitz mậtkhẩu katasandi katalaluan seedphrase memorable{word,place,date,name,info,answer}",
+  "maidenname mädchenname geburtsnamedermutter nomdejeunefilledevotre apellidodesoltera nubiledellamadre",
+  "security{answer,question} sicherheits{frage,antwort} {question,réponse,mot,pregunta,respuesta}secr codesecret$ códigosecreto",
+  "{domanda,risposta,codice}segr pergunta{desegur,secr} {preguntade,questionde,domandadi}{segur,sécur,sicur} first{pet,car,school}$",
+  "childhood{friend,nick} ersteshaustier premieranimal primeramascota",
   "recovery{code,phrase,key} backup{code,key} apikey privatekey accesskey secretkey encryptionkey sshkey",
+  "{signing,master,deploy,setup,hmac,pairing,decryption,shared,networksecurity,wifi,wlan,wpa,wpa2,wpa3,serviceaccount}key",
+  "{clé,clef}{wifi,wpa,wep,réseau,privée,api,secr} {chiave,chave}{wifi,wpa,direte,dasegur,priva,segr,secr,api} ^bearer$",
+  "{wlan,netzwerk,netzwerksicherheits,api}schlüssel {privater,geheimer,privaten,geheimen}schlüssel schlüsselphrase",
   "{app,api,shared,client,consumer,webhook}secret connectionstring geheimzahl geheimnummer",
   "wiederherstellungs{code,schlüssel} onetime einmal{code,pass,kenn} verif{y,ication}code",
   "auth{entication,orization,enticator,}code securitycode twofactor 2fa smscode otp{code,input,field}",
-  "{unlock,door,alarm,gate,vault}code best{ä,ae}tigungscode",
+  "{unlock,door,alarm,gate,vault,locker,pairing}code {safe,lock,locker,vault}combination combinationof{the,your}{safe,lock,vault}",
+  "authenticator {two,2}step{verif,auth,login} zweifaktor {on,in,by}{your,the}{cardreader,securitydevice} best{ä,ae}tigungscode",
   "{sicherheits,zugangs,freischalt,aktivierungs,verifizierungs}code activationcode digitcode",
   "stellige{n,r,s,}{code,pin,zahl} code{that,}we{sent,emailed,texted}",
   "code{fromyour,ausder,ausihrer,ausdeiner}{app,auth,sms,phone} {log,sign}incode access{code,pin}",
-  "codeconfidentiel code{de,d}{vérification,sécurité,confirmation,validation,accès} codeàusageunique",
-  "código{de,}{verifica,segur,acce,acess,confirma,autentica} codicedi{sicurezza,verifica,accesso,conferma}",
-  "{verificatie,beveiligings,toegangs,bevestigings,eenmalige,inlog}code kode{verifikasi,keamanan,akses}",
-  "kod{weryfikac,autoryzac,dostępu,zabezpiecz,sms,pin,jednorazow,potwierdz}",
+  "codeconfidentiel code{de,d}{vérification,sécurité,confirmation,validation,accès,activation} code{reçu,par,}sms codeàusageunique",
+  "código{de,}{verifica,segur,acce,acess,confirma,autentica,activa,ativa,recib,receb,enviad,sms} firmaelectr assinaturaeletr",
+  "codice{di,}{sicurezza,verifica,accesso,conferma,attiva,ricevuto,sms}",
+  "{verificatie,beveiligings,toegangs,bevestigings,eenmalige,inlog,activatie}code kode{verifikasi,keamanan,akses}",
+  "kod{aktywac,weryfikac,autoryzac,dostępu,zabezpiecz,sms,pin,jednorazow,potwierdz}",
   "{ověřovací,bezpečnostní,bezpečnostný}kód",
-  "{engangs,säkerhets,sikkerheds,sikkerhets,verifierings,verifikations,bekräftelse,bekreftelses}kod kertakäyttö",
+  "{engangs,säkerhets,sikkerheds,sikkerhets,verifierings,verifikations,bekräftelse,bekreftelses,aktiverings}kod kertakäyttö",
   "vahvistuskoodi turvakoodi tunnusluku {ellenőrző,megerősítő,biztonsági}kód",
-  "{doğrulama,güvenlik,onay,erişim}kod cod{ul,}{de,}{verificare,securitate,acces} mãxác mãbảomật",
+  "{doğrulama,güvenlik,onay,erişim,aktivasyon}kod cod{ul,}{de,}{verificare,securitate,acces} mãxác mãbảomật",
   "{sigurnosni,verifikacijski}kod varnostnakoda cardnum ccnum creditcard cardcvc cardcvv cardcode cccsc cardexp",
-  "ccexp card{verification,security} digitson{the,your,}{back,card,reverse} kreditkarte kartennummer",
+  "ccexp card{verification,security} digitson{the,your,}{back,card,reverse} {last,final}{three,3}digits signaturestrip",
+  "longnumber{on,across} acrossthefront validthru kreditkarte kartennummer kartenpr{ü,ue}f",
   "pr{ü,ue}fziffer cryptogramme numérodecarte cartebancaire cartedecrédit númerode{la,}tarjeta tarjetadecr",
   "númerodocartão cartãodecr numero{di,della,}carta cartadicredito kaartnummer numerkarty číslokarty kortnummer",
   "kredit{t,}kort kort{ti,in}numero kártyaszám kartnumara număr{ul,}card nomorkartu brojkartice socialsecurity",
   "steueridentifikation steuernummer sozialversicherungsnummer numérodesécuritésociale codicefiscale",
-  "burgerservicenummer personnummer henkilötunnus",
+  "burgerservicenummer personnummer henkilötunnus steuerid ahvnummer rijksregisternummer fødselsnummer cprn{ummer,r}",
+  "kennitala isikukood asmenskodas personaskods jmbg rodnéčíslo kimlikno codnumericpersonal nationalinsurancen",
+  "socialinsurancen ^nationalid ^dni$ ^nie$ ^dninie númerode{dni,nie,seguridadsocial,segurançasocial}",
   "{access,auth,api,refresh,bearer,id,session,csrf,bot,user}token$",
   "{user,login,new,old,my,admin,db,root,smtp,repeat,confirm}{pass,pw}$ {card,user,new,old,atm,sim}pin$",
   "{enter,email,sms,phone}otp$ {sms,push,photo}tan$ cardno$ ccno$ {card,cc}exp{iry,iration,}{month,year,mm,yy}$",
   "^exp{iry,iration,}{month,year,mm,yy}$ ^mm{yy,jj,aa}$ ^κωδικός$",
-  "парол код{подтвержд,доступа,безопасности,изсмс,изприложения,підтвердж,безпеки,доступу} пінкод пинкод одноразов",
+  "парол код{подтвержд,активац,доступа,безопасности,изсмс,изприложения,підтвердж,безпеки,доступу} пінкод пинкод одноразов",
   "проверочныйкод секретн кодовоеслово номер{карты,картки} код{запотвърждение,засигурност}",
-  "κωδικ{ός,ού}{πρόσβασης,επαλήθευσης,ασφαλείας,μιαςχρήσης} συνθηματικ αριθμόςκάρτας",
-  "סיסמ קוד{אימות,אישור,גישה,חדפעמי,סודי} מספרכרטיס",
-  "كلم{ة,ه}{ال,}{مرور,سر} رمز{ال,}{مرور,تحقق,تأكيد,دخول,أمان,سري} رقم{ال,}سري رقم{ال,}بطاقة",
+  "κωδικ{ός,ού}{επιβεβαίωσης,ενεργοποίησης,πρόσβασης,επαλήθευσης,ασφαλείας,μιαςχρήσης} συνθηματικ αριθμόςκάρτας",
+  "סיסמ קוד{אימות,אישור,גישה,חדפעמי,סודי} מספר{כרטיס,זהות} תעודתזהות",
+  "كلم{ة,ه}{ال,}{مرور,سر} رمز{ال,}{مرور,تحقق,تأكيد,دخول,أمان,سري} رقم{ال,}سري رقم{ال,}{بطاقة,هوية}",
   "گذرواژه رمز{عبور,یکبارمصرف,پویا,دوم} کلمهعبور شمارهکارت کدت{أ,ا}یید",
-  "पासवर्ड कूटशब्द ओटीपी सत्यापनकोड कार्डनंबर পাসওয়ার্ড รหัสผ่าน รหัสยืนยัน รหัสลับ รหัสความปลอดภัย หมายเลขบัตร",
-  "密码 密碼 口令 验证码 驗證碼 动态码 校验码 安全码 安全碼 卡号 卡號 身份证号",
-  "パスワード パスコード 暗証 認証コード 認証番号 確認コード セキュリティコード ワンタイム カード番号 合言葉",
-  "비밀번호 암호 인증번호 인증코드 보안코드 카드번호 주민등록번호 일회용",
+  "पासवर्ड कूटशब्द ओटीपी सत्यापनकोड कार्डनंबर आधार পাসওয়ার্ড รหัสผ่าน รหัสยืนยัน รหัสลับ รหัสความปลอดภัย หมายเลขบัตร เลขประจำตัวประชาชน",
+  "密码 密碼 口令 验证码 驗證碼 动态码 校验码 安全码 安全碼 卡号 卡號 身份证 身分證 激活码",
+  "パスワード パスコード 暗証 認証コード 認証番号 確認コード セキュリティコード ワンタイム カード番号 合言葉 秘密 マイナンバー 個人番号",
+  "비밀 암호 인증번호 인증코드 보안코드 카드번호 주민등록번호 일회용",
 );
 
 /** The values of `autocomplete` that mean a secret. */
@@ -120,7 +138,7 @@ function holdsPart(name: string, parts: Parts): boolean {
 /** Says whether a field's name, id, label or placeholder names a secret. */
 export function namesSecret(name: string): boolean {
   if (name === "") return false;
-  const cut = name.slice(0, 200);
+  const cut = name.slice(0, 200).replace(PLAIN, " ");
   const words = wordsOf(cut).filter((word) => word !== "");
   if (words.some((word) => WORDS.has(word.replace(/\d+$/, "")))) return true;
   return holdsPart(words.join(""), PARTS);
