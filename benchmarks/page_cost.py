@@ -42,9 +42,6 @@ RRWEB = EXTENSION / "node_modules" / "@rrweb" / "record" / "umd" / "record.min.j
 ACTIONS = 8
 """Rounds of work: three clicks, eight keys, a way of the pointer each."""
 
-LARGE = 50_000
-"""Pages of so many elements need seconds for a click themselves: there half the rounds are done."""
-
 NODES_A_ROW = 9
 CATEGORIES = "devtools.timeline,disabled-by-default-devtools.timeline,toplevel"
 
@@ -91,9 +88,8 @@ async def run(sizes: list[int], actions: int) -> None:
     """Measure every size with both recorders; print progress on standard error and the result on standard output."""
     pages: dict[str, dict[str, Any]] = {}
     for nodes in sizes:
-        rounds = actions if nodes < LARGE else math.ceil(actions / 2)
         turns = [
-            {"overt": await measure_overt(nodes, rounds), "rrweb": await measure_rrweb(nodes, rounds)}
+            {"overt": await measure_overt(nodes, actions), "rrweb": await measure_rrweb(nodes, actions)}
             for _ in range(TURNS if nodes == RATED else 1)
         ]
         pages[str(nodes)] = {name: middle([turn[name] for turn in turns]) for name in ("overt", "rrweb")}
