@@ -1,10 +1,10 @@
 /** What lies in the browser's top layer, above all that has an index; what is opened last lies above the rest. */
 
 import { shadowOf } from "./deep.ts";
-import { allIn, own } from "./own.ts";
+import { allIn, fits, own } from "./own.ts";
 
 const TOP_LAYER = ":modal,:popover-open,:fullscreen";
-/** The same but for what fills the screen, in words that make the browser look at few elements. */
+/** The same but for what fills the screen. */
 const OPENED = "dialog:modal,[popover]:popover-open";
 /** So many are opened at once, and so many in each second after that; what opens more only wants to be above. */
 const MAX_OPENED = 20;
@@ -23,10 +23,12 @@ const SPREAD: Keyframe = {
   scale: "none",
   transform: "scale(10000)",
 };
-/** The search for shadow trees goes on for so long at each look, in milliseconds. */
-const SEARCH_MS = 10;
+/** The search for shadow trees goes on for so long at each look, in milliseconds, and so often after it. */
+const SEARCH_MS = 4;
+const SEARCHES_AFTER = 2;
+const SEARCH_REST_MS = 250;
 /** Between two looks at the clock. */
-const SEARCH_STEP = 50;
+const SEARCH_STEP = 20;
 
 export class TopLayer {
   /** What an element was put above. */
@@ -48,6 +50,7 @@ export class TopLayer {
   readonly #onBefore = (event: Event): void => this.#opens(event as ToggleEvent);
   readonly #onOpen = ({ target }: Event): void => this.#isOpen(target as Element);
   #search: Iterator<void> | null = null;
+  #searches: ReturnType<typeof setTimeout> | undefined;
   /** What is open in the document itself, found once in a look: to find it is to walk through all of it. */
   #inDocument: Element[] | null = null;
   /** How many were opened of late. */
@@ -67,6 +70,7 @@ export class TopLayer {
   }
 
   stop(): void {
+    clearTimeout(this.#searches);
     this.#listening.abort();
     this.#reopened.disconnect();
   }
@@ -77,7 +81,8 @@ export class TopLayer {
   }
 
   /** Goes on with the search for what is open in shadow trees. */
-  search(): void {
+  search(goesOn = SEARCHES_AFTER): void {
+    clearTimeout(this.#searches);
     const end = performance.now() + SEARCH_MS;
     this.#search ??= this.#searchAll();
     do {
@@ -86,6 +91,7 @@ export class TopLayer {
         return;
       }
     } while (performance.now() < end);
+    if (goesOn > 0) this.#searches = setTimeout(() => this.search(goesOn - 1), SEARCH_REST_MS);
   }
 
   /** Looks into the shadow trees that lie at a point, within what was found there. */
@@ -235,7 +241,12 @@ export class TopLayer {
   }
 }
 
+/** The browser finds these two by an attribute and by a tag, where for their state it would walk through all elements. */
 function openIn(tree: Document | ShadowRoot, full: Element | null): Element[] {
-  const opened = allIn(tree, OPENED);
+  const dialogs =
+    tree === document
+      ? Array.from(own("getElementsByTagName").call(document, "dialog"))
+      : allIn(tree, "dialog");
+  const opened = [...dialogs, ...allIn(tree, "[popover]")].filter((each) => fits(each, OPENED));
   return full === null ? opened : [...opened, full];
 }
