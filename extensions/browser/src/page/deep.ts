@@ -13,8 +13,13 @@ type Point = Pick<MouseEvent, "clientX" | "clientY">;
 const HOSTS = new Set(
   "article aside blockquote body div footer h1 h2 h3 h4 h5 h6 header main nav p section span".split(" "),
 );
-/** Deeper nesting of shadow trees is no page's. */
-const MAX_DEPTH = 32;
+/** Deeper nesting of shadow trees is no page's ... */
+export const MAX_DEPTH = 32;
+/** ... and the way down through more than a few takes no longer, in milliseconds. */
+const FEW = 12;
+const MAX_WAY_MS = 20;
+/** Where a way down ended for that: what lies below is not known. */
+const unknownBelow = new WeakSet<Element>();
 
 /** Asked for once: the browser looks anew at each mention of it. */
 let dom: typeof chrome.dom | undefined;
@@ -44,14 +49,30 @@ export function targetOf(event: Event, point?: Point): Element {
 
 /** Goes into shadow trees as far as the point, or the focus, lies in one. */
 function innermost(host: Element, point?: Point): Element {
+  const end = performance.now() + MAX_WAY_MS;
   let element = host;
-  for (let depth = 0; depth < MAX_DEPTH; depth += 1) {
+  for (let depth = 0; depth < FEW || (depth < MAX_DEPTH && performance.now() < end); depth += 1) {
     const root = shadowOf(element);
     const inner = root && (point ? root.elementFromPoint(point.clientX, point.clientY) : root.activeElement);
-    if (!inner || inner === element || inner.getRootNode() !== root) break;
+    if (!inner || inner === element || inner.getRootNode() !== root) {
+      unknownBelow.delete(element);
+      return element;
+    }
     element = inner;
   }
+  unknownBelow.add(element);
   return element;
+}
+
+/** Says whether an element lies in more trees than are looked through, or what it carries was not looked through. */
+export function isTooDeep(element: Element): boolean {
+  if (unknownBelow.has(element)) return true;
+  let host = hostOf(element);
+  for (let depth = 1; host !== null; depth += 1) {
+    if (depth === MAX_DEPTH) return true;
+    host = hostOf(host);
+  }
+  return false;
 }
 
 /** Gives the element above, out of a shadow tree into its host. */

@@ -4,6 +4,7 @@ import { lower } from "../shared/levels.ts";
 import type { Kind, Levels, WireBody, WireElement, WireEvent } from "../shared/wire.ts";
 import { Allowance } from "./allowance.ts";
 import { callBegins, Noted } from "./call.ts";
+import { isTooDeep, MAX_DEPTH } from "./deep.ts";
 import { Describer } from "./element.ts";
 import { own, rootOf } from "./own.ts";
 import { frameIsPrivate, isPrivate } from "./privates.ts";
@@ -197,7 +198,8 @@ export class Recorder {
   /** Notes which shadow trees an element stands in. */
   enter(element: Element): void {
     let root = rootOf(element);
-    while (root instanceof ShadowRoot && !this.#roots.has(root)) {
+    for (let depth = 0; depth < MAX_DEPTH; depth += 1) {
+      if (!(root instanceof ShadowRoot) || this.#roots.has(root)) return;
       this.#roots.add(root);
       this.secrets.watch(root);
       for (const listener of this.#onRoot) listener(root);
@@ -247,7 +249,7 @@ export class Recorder {
   /** Says whether an element may be looked at: neither private nor a secret field, nor in one. */
   mayLook(element: Element): boolean {
     // What was moved into another window is no longer under this page's sign.
-    return element.ownerDocument === document && this.#isOpen(element);
+    return element.ownerDocument === document && !isTooDeep(element) && this.#isOpen(element);
   }
 
   #isOpen(element: Element): boolean {

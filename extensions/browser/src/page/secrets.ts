@@ -4,7 +4,7 @@ import { globMatcher } from "../shared/globs.ts";
 import { namesSecret } from "../shared/secret_names.ts";
 import { Arrivals } from "./arrivals.ts";
 import { isCodeCell } from "./code_cells.ts";
-import { closestDeep, hostOf, parentOf } from "./deep.ts";
+import { closestDeep, hostOf, isTooDeep, parentOf } from "./deep.ts";
 import { Echoes } from "./echoes.ts";
 import { isLabelled, namesAround, namesOf } from "./field_names.ts";
 import { isKeypad } from "./keypad.ts";
@@ -111,7 +111,7 @@ export class Secrets {
     const root = rootOf(target);
     this.watch(root);
     this.#scan(root, SCAN_MS);
-    if (isField(target)) this.#isSecret(target, now);
+    if (isField(target) && !isTooDeep(target)) this.#isSecret(target, now);
   }
 
   /** Gives the field that an element is or lies in. */

@@ -1,0 +1,86 @@
+"""Pages with more than can be looked at in time: what can't be judged is not captured, the rest is."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.bridge_stub import Collector, collector, study
+from benchmarks.browser_hands import ChromiumHands, Hands
+from benchmarks.canary_page import serve_page
+from tests.extension.stub_tabs import chromium_tab, firefox_tab, until_captured
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+SECRET = "hunter2x"
+PAGE = """<!doctype html><html lang=en><title>Large</title><body><button id=end>end</button>
+<input id=town aria-label=Town>{0}</body></html>"""
+END = "#end"
+
+
+@contextlib.asynccontextmanager
+async def in_chromium(home: Path, bridge: Collector, origin: str) -> AsyncIterator[Hands]:
+    async with chromium_tab(home, bridge, origin, "/large") as (_, tab):
+        yield ChromiumHands(tab)
+
+
+@contextlib.asynccontextmanager
+async def in_firefox(home: Path, bridge: Collector, origin: str) -> AsyncIterator[Hands]:
+    async with firefox_tab(home, bridge, origin, "/large") as (_, tab):
+        yield tab
+
+
+Start = Callable[[Path, Collector, str], contextlib.AbstractAsyncContextManager[Hands]]
+BROWSERS = pytest.mark.parametrize("start", [in_chromium, in_firefox])
+
+
+@contextlib.asynccontextmanager
+async def captured(start: Start, home: Path, inner: str) -> AsyncIterator[tuple[Hands, Collector]]:
+    with serve_page(PAGE.format(inner).encode(), {}) as origin:
+        async with collector(home) as bridge:
+            bridge.state["studies"] = [study([origin], "content")]
+            async with start(home, bridge, origin) as hands:
+                await until_captured(hands)
+                await bridge.wait(lambda events: len(events) > 0)
+                yield hands, bridge
+
+
+def clicked(bridge: Collector) -> list[str]:
+    return [body["element"]["name"] for body in bridge.bodies("pointer.click")]
+
+
+async def end(hands: Hands, bridge: Collector) -> None:
+    """Wait until all that was done is told."""
+    await hands.click(END)
+    await bridge.wait(lambda _: clicked(bridge)[-1:] == ["end"])
+
+
+NESTED = """<script>
+function nested(depth, name, within) {
+  for (let at = 0; at < depth; at += 1)
+    within = within.appendChild(document.createElement("div")).attachShadow({mode: "closed"});
+  within.innerHTML = `<button style="width:9em;height:3em">${name}</button><input type=password>`;
+  return within;
+}
+for (const [depth, name] of [[20, "deep"], [60, "too deep"]]) {
+  const place = document.body.appendChild(document.createElement("p"));
+  place.id = name.replace(" ", "");
+  place.style = "width: 9em; height: 3em";
+  window[`in${place.id}`] = nested(depth, name, place);
+}
+</script>"""
+
+
+@BROWSERS
+async def test_trees_nested_deeper_than_any_page_needs_give_no_event(tmp_path: Path, start: Start) -> None:
+    async with captured(start, tmp_path, NESTED) as (hands, bridge):
+        for place in ("deep", "toodeep"):
+            await hands.click(f"#{place}")
+            await hands.evaluate(f"void window.in{place}.querySelector('input').focus()")
+            await hands.type(SECRET)
+        await end(hands, bridge)
+        assert clicked(bridge) == ["deep", "end"]
+        assert not bridge.bodies("key.rhythm")
