@@ -58,6 +58,44 @@ async def end(hands: Hands, bridge: Collector) -> None:
     await bridge.wait(lambda _: clicked(bridge)[-1:] == ["end"])
 
 
+LONG = """<textarea id=vast aria-label=Vast></textarea>
+<div id=rich contenteditable aria-label=Rich style="height:3em;overflow:auto"></div><script>
+vast.value = "word ".repeat(200_001);
+for (let at = 0; at < 3000; at += 1) rich.append(document.createTextNode("word "));
+</script>"""
+
+
+@BROWSERS
+async def test_of_a_long_text_the_beginning_is_kept_and_of_a_vast_one_nothing(tmp_path: Path, start: Start) -> None:
+    async with captured(start, tmp_path, LONG) as (hands, bridge):
+        for field in ("#vast", "#rich", "#town"):
+            await hands.click(field)
+            await hands.type("Ulm")
+            await hands.press("Tab")
+        await end(hands, bridge)
+        changes = {body["element"]["name"]: body for body in bridge.bodies("field.change")}
+        assert changes.keys() == {"Rich", "Town"}
+        assert len(changes["Rich"]["value"]) == 4000
+        assert changes["Rich"]["value"].count("word") > 700
+        assert clicked(bridge) == ["Rich", "Town", "end"]
+
+
+LIST = """<select id=list multiple size=4 aria-label=List></select><script>
+for (let at = 0; at < 1500; at += 1) list.add(new Option(`old ${at}`));
+list.addEventListener("change", () => { list.options[0].label = "drawn"; });
+</script>"""
+
+
+@BROWSERS
+async def test_what_is_chosen_in_a_very_long_list_is_read_when_it_is_drawn(tmp_path: Path, start: Start) -> None:
+    async with captured(start, tmp_path, LIST) as (hands, bridge):
+        await hands.evaluate("void list.focus()")
+        await hands.press("ArrowDown")
+        await hands.press("Home")
+        await end(hands, bridge)
+        assert bridge.bodies("field.change")[-1]["value"] == "drawn"
+
+
 NESTED = """<script>
 function nested(depth, name, within) {
   for (let at = 0; at < depth; at += 1)

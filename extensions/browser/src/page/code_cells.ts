@@ -61,7 +61,7 @@ function isRow(fields: readonly Element[]): boolean {
 
 /** Says whether a field has room for one character, and no more than one in it. */
 function isNarrow(field: Element): boolean {
-  const text = textIn(field);
+  const text = textIn(field, MAX_LOOKED_AT);
   if (text.length > MAX_LOOKED_AT || Array.from(text.trim()).length > 1) return false;
   const { width } = field.getBoundingClientRect();
   return width > 0 && width <= MAX_WIDTH;

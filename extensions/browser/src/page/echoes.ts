@@ -3,7 +3,7 @@
 import { MAX_NAME, phrase, withTexts } from "../shared/levels.ts";
 import { ID } from "../shared/routes.ts";
 import type { WireBody } from "../shared/wire.ts";
-import { isTyped } from "./telling.ts";
+import { isTyped, textIn } from "./telling.ts";
 
 /** A shorter secret stands in a text by chance. */
 const MIN_SECRET = 4;
@@ -66,8 +66,9 @@ export class Echoes {
 
 /** Gives what a field holds, as a text of the page would show it; nothing if that is no secret that can be told. */
 function secretIn(field: Element): string {
-  if (!isTyped(field) || field.value.length > MAX_SECRET) return "";
-  const secret = phrase(field.value, MAX_SECRET).toLowerCase();
+  const held = isTyped(field) ? textIn(field, MAX_SECRET) : "";
+  if (held.length > MAX_SECRET) return "";
+  const secret = phrase(held, MAX_SECRET).toLowerCase();
   return secret.length < MIN_SECRET ? "" : secret;
 }
 

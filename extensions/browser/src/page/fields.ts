@@ -5,10 +5,12 @@ import type { FieldContent } from "../shared/events.ts";
 import { targetOf } from "./deep.ts";
 import { holdsPrivate } from "./privates.ts";
 import { formNumber, type Recorder } from "./recorder.ts";
+import { isLongText, textIn } from "./telling.ts";
 import { isShown } from "./visible.ts";
 
-/** Elements in a rich text; more of them are read without their layout. */
+/** Elements in a rich text, and characters; more of them are read without their layout, as far as they are kept. */
 const MAX_LAID_OUT = 500;
+const MAX_TEXT_LAID_OUT = 50_000;
 
 interface Entered {
   content: FieldContent;
@@ -36,11 +38,17 @@ export function followFields(recorder: Recorder): void {
     listen();
     if (recorder.wants("field.change") && field.isConnected) writeChange(recorder, field);
   };
+  const writeDirty = (field: Element): void => {
+    if (dirty.has(field)) write(field);
+  };
   const changed = (event: Event): void => {
     const target = targetOf(event);
     if (!isControl(target)) return;
-    if (recorder.secrets.covers(target, event.timeStamp)) recorder.secrets.echoes.left(target);
-    write(target);
+    dirty.add(target);
+    recorder.whenReady(target, () => {
+      if (recorder.secrets.covers(target, event.timeStamp)) recorder.secrets.echoes.left(target);
+      writeDirty(target);
+    });
   };
   const submitted = (event: Event): void => {
     const form = event.target;
@@ -52,6 +60,8 @@ export function followFields(recorder: Recorder): void {
   const listen = recorder.onUntil(window, "input", (event) => {
     const target = targetOf(event);
     recorder.enter(target);
+    // What was chosen in a list is told by the change that follows at once.
+    if (target instanceof HTMLSelectElement) return false;
     const field = recorder.secrets.fieldOf(target);
     if (field === null || !recorder.mayLook(field)) {
       if (field !== null && recorder.secrets.hasTurned(field)) recorder.secrets.echoes.typed(field);
@@ -66,7 +76,10 @@ export function followFields(recorder: Recorder): void {
     listen();
     const { relatedTarget } = event as FocusEvent;
     if (relatedTarget instanceof Element) recorder.secrets.covers(relatedTarget, performance.now());
-    for (const field of dirty) if (!isControl(field) || field.getRootNode() !== document) write(field);
+    for (const field of dirty) {
+      if (isControl(field) && field.getRootNode() === document) continue;
+      recorder.whenReady(field, () => writeDirty(field));
+    }
   });
   recorder.onRoot((root) => {
     recorder.on(root, ["change"], changed);
@@ -140,9 +153,15 @@ function chosenIn(list: HTMLSelectElement): string {
 
 function enteredAsText(element: Element): Entered {
   const hidden = holdsPrivate(element) || !isShown(element);
-  const laidOut = element instanceof HTMLElement && element.getElementsByTagName("*").length <= MAX_LAID_OUT;
-  const text = hidden ? "" : laidOut ? element.innerText : (element.textContent ?? "");
+  const text = hidden ? "" : textOf(element);
   return { content: hidden ? "other" : contentClass(text), value: text, checked: null };
+}
+
+function textOf(element: Element): string {
+  const isLarge = element.getElementsByTagName("*").item(MAX_LAID_OUT) !== null;
+  if (!(element instanceof HTMLElement) || isLarge || isLongText(element, MAX_TEXT_LAID_OUT))
+    return textIn(element, MAX_VALUE);
+  return element.innerText;
 }
 
 function cut(value: string): string {

@@ -39,7 +39,9 @@ function followRhythm(recorder: Recorder): void {
   };
   const isOver = (now: number): boolean => now - last >= PAUSE_MS;
   recorder.follow({ write, isOpen: () => keys !== "", isOver });
-  recorder.on(window, ["focusout"], write);
+  recorder.on(window, ["focusout"], () => {
+    if (field !== null) recorder.whenReady(field, write);
+  });
   // A run of keys goes to one field: that it may be looked at is asked in full now and then, and at its end.
   let asked = { target: null as EventTarget | null, about: null as Element | null, at: 0 };
   const aboutOf = (event: Event): Element | null => {

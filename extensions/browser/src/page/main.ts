@@ -2,6 +2,7 @@
 
 import type { SignTexts, ToPage } from "../shared/wire.ts";
 import { callBegins } from "./call.ts";
+import { whenDrawn } from "./drawn.ts";
 import { followFields } from "./fields.ts";
 import { followKeys } from "./keys.ts";
 import { Outbox } from "./outbox.ts";
@@ -148,12 +149,6 @@ class Page {
     this.#opened = false;
     this.#outbox.clear();
   }
-}
-
-/** Waits until the page was drawn: to ask it for places before makes it lay itself out for us. */
-function whenDrawn(work: () => void): void {
-  if (own("visibilityState") === "hidden") work();
-  else requestAnimationFrame(() => setTimeout(work, 0));
 }
 
 /** Waits for something to put the sign into. */

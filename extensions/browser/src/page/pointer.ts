@@ -3,6 +3,7 @@
 import { asSteps, type Point, simplify } from "../shared/trail.ts";
 import { targetOf } from "./deep.ts";
 import { raised } from "./element.ts";
+import { localNameOf } from "./own.ts";
 import type { Recorder } from "./recorder.ts";
 
 /** Twenty points a second tell the way; between them a hand hardly turns. In milliseconds. */
@@ -74,24 +75,31 @@ function followClicks(recorder: Recorder): void {
     recorder.secrets.beforeClick(target, performance.now());
   });
   recorder.on(window, ["click", "auxclick"], (event) => {
-    const { clientX, clientY, button, detail } = event as MouseEvent;
-    const target = targetOf(event, detail > 0 ? (event as MouseEvent) : undefined);
+    const target = targetOf(event, (event as MouseEvent).detail > 0 ? (event as MouseEvent) : undefined);
     recorder.enter(target);
-    if (!recorder.mayLook(target)) return;
-    const meant = raised(target);
-    recorder.settle();
-    recorder.acted(meant);
-    const element = recorder.about("pointer.click", meant);
-    const byKey = detail === 0;
-    recorder.emit({
-      kind: "pointer.click",
-      element,
-      x: byKey ? 0 : Math.round(clientX) - element.box[0],
-      y: byKey ? 0 : Math.round(clientY) - element.box[1],
-      button: Math.min(Math.max(button, 0), 4),
-      count: Math.min(detail, 3),
-      modifiers: modifiersOf(event as MouseEvent),
-    });
+    const write = (): void => writeClick(recorder, event as MouseEvent, target);
+    // What was chosen in a list has yet to be drawn.
+    if (localNameOf(target) === "option") recorder.whenReady(target, write);
+    else write();
+  });
+}
+
+function writeClick(recorder: Recorder, event: MouseEvent, target: Element): void {
+  if (!recorder.mayLook(target)) return;
+  const { clientX, clientY, button, detail } = event;
+  const meant = raised(target);
+  recorder.settle();
+  recorder.acted(meant);
+  const element = recorder.about("pointer.click", meant);
+  const byKey = detail === 0;
+  recorder.emit({
+    kind: "pointer.click",
+    element,
+    x: byKey ? 0 : Math.round(clientX) - element.box[0],
+    y: byKey ? 0 : Math.round(clientY) - element.box[1],
+    button: Math.min(Math.max(button, 0), 4),
+    count: Math.min(detail, 3),
+    modifiers: modifiersOf(event),
   });
 }
 
@@ -103,7 +111,8 @@ function modifiersOf(event: MouseEvent): number {
 
 function followScroll(recorder: Recorder): void {
   recorder.on(window, ["scrollend"], ({ target }) => {
-    if (target !== null) writeScroll(recorder, target);
+    if (target instanceof Element) recorder.whenReady(target, () => writeScroll(recorder, target));
+    else if (target !== null) writeScroll(recorder, target);
   });
 }
 

@@ -5,6 +5,7 @@ import type { Kind, Levels, WireBody, WireElement, WireEvent } from "../shared/w
 import { Allowance } from "./allowance.ts";
 import { callBegins, Noted } from "./call.ts";
 import { isTooDeep, MAX_DEPTH } from "./deep.ts";
+import { isLong, whenDrawn } from "./drawn.ts";
 import { Describer } from "./element.ts";
 import { own, rootOf } from "./own.ts";
 import { frameIsPrivate, isPrivate } from "./privates.ts";
@@ -314,6 +315,12 @@ export class Recorder {
   /** Runs `work` later, unless the capture has stopped by then. */
   later(work: () => void, ms: number): void {
     setTimeout(() => this.unlessStopped(work), ms);
+  }
+
+  /** Does something with an element: at once, or if that is a very long one, when the browser has drawn it. */
+  whenReady(element: Element, work: () => void): void {
+    if (isLong(element)) whenDrawn(() => this.unlessStopped(() => attempt(work)));
+    else work();
   }
 
   unlessStopped(work: () => void): void {

@@ -14,6 +14,7 @@ import {
   isComponent,
   isField,
   isTyped,
+  isVast,
   saysSecret,
   secretElements,
   takesKeys,
@@ -249,6 +250,8 @@ export class Secrets {
       return true;
     }
     if ((this.#harmlessUntil.get(field) ?? 0) > now) return false;
+    // What can't be judged now is not looked at.
+    if (isVast(field)) return true;
     if (this.#looksSecret(field)) {
       this.#mark(field);
       return true;
@@ -344,6 +347,6 @@ function isLarge(element: Element): boolean {
 function heldIn(field: Element): string {
   if (field instanceof HTMLInputElement) return field.value;
   if (!isTyped(field) && isLarge(field)) return "";
-  const text = textIn(field);
+  const text = textIn(field, MAX_TWIN);
   return text.length > MAX_TWIN ? "" : text.trim();
 }

@@ -1,7 +1,7 @@
 /** What an element by itself tells of its use: that it is a field, the page's own component, or for a secret. */
 
 import { classesSecret, completesSecret, namesSecret } from "../shared/secret_names.ts";
-import { attributeOf, fits, has, hasAny, localNameOf } from "./own.ts";
+import { attributeOf, fits, has, hasAny, localNameOf, own } from "./own.ts";
 
 /** What a person can enter something into. */
 export const FIELD =
@@ -14,6 +14,10 @@ const ATTRIBUTES = (
   "name id aria-label aria-description aria-placeholder placeholder data-placeholder title label data-label " +
   "data-tooltip data-original-title formcontrolname ng-model x-model data-testid data-test data-cy data-qa data-name data-field"
 ).split(" ");
+/** Texts in a field that are looked at: a page may write a million of them. */
+const MAX_TEXTS = 2000;
+/** A text area that holds more is none that anyone typed, and takes too long to read, in characters. */
+const MAX_IN_AREA = 1_000_000;
 /** Boxes for one character each are how one-time codes are asked for. */
 const CODE_BOX_LENGTH = 1;
 
@@ -35,9 +39,43 @@ export function isTyped(field: Element): field is HTMLInputElement | HTMLTextAre
   return field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement;
 }
 
-/** Gives what stands in a field now; the text of a text area's element is what stood there at first. */
-export function textIn(field: Element): string {
-  return isTyped(field) ? field.value : (field.textContent ?? "");
+/** Says whether more stands in a text area than can be read at once. */
+export function isVast(field: Element): boolean {
+  return field instanceof HTMLTextAreaElement && field.textLength > MAX_IN_AREA;
+}
+
+/**
+ * Gives what stands in a field now, of a rich text so many characters and some more; the text of a text area's element
+ * is what stood there at first.
+ */
+export function textIn(field: Element, most: number): string {
+  if (isTyped(field)) return isVast(field) ? "" : field.value;
+  let text = "";
+  for (const node of textsIn(field)) {
+    text += node.substringData(0, most + 1);
+    if (text.length > most) break;
+  }
+  return text;
+}
+
+/** Says whether a rich text has more texts than are looked at, or more than so many characters in them. */
+export function isLongText(field: Element, most: number): boolean {
+  let [texts, length] = [0, 0];
+  for (const node of textsIn(field)) {
+    texts += 1;
+    length += node.length;
+    if (texts === MAX_TEXTS || length > most) return true;
+  }
+  return false;
+}
+
+function* textsIn(element: Element): Generator<Text> {
+  const texts = own("createTreeWalker").call(document, element, NodeFilter.SHOW_TEXT);
+  for (let seen = 0; seen < MAX_TEXTS; seen += 1) {
+    const node = texts.nextNode();
+    if (node === null) return;
+    yield node as Text;
+  }
 }
 
 /** Says whether an element is none that the browser knows, but may have the focus: the page may take keys there itself. */
