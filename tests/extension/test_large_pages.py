@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from benchmarks.bridge_stub import Collector, collector, study
 from benchmarks.browser_hands import ChromiumHands, Hands
 from benchmarks.canary_page import serve_page
-from tests.extension.stub_tabs import chromium_tab, firefox_tab, until_captured
+from tests.extension.stub_tabs import chromium_tab, firefox_tab, until, until_captured
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -122,3 +123,24 @@ async def test_trees_nested_deeper_than_any_page_needs_give_no_event(tmp_path: P
         await end(hands, bridge)
         assert clicked(bridge) == ["deep", "end"]
         assert not bridge.bodies("key.rhythm")
+
+
+PASSWORDS = """<div id=rows></div><p id=place><input type=password id=word></p>
+<button id=eye>eye</button><script>
+rows.innerHTML = "<p style='display:inline'><input type=password size=1 name=word></p>".repeat(20_000);
+eye.addEventListener("click", () => { place.innerHTML = "<input id=shown>"; });
+</script>"""
+
+
+@BROWSERS
+async def test_of_very_many_passwords_none_is_taken_for_another_field(tmp_path: Path, start: Start) -> None:
+    async with captured(start, tmp_path, PASSWORDS) as (hands, bridge):
+        await hands.click("#eye")
+        await until(hands, "window.shown !== undefined")
+        await hands.click("#shown")
+        await hands.type(SECRET)
+        await hands.press("Tab")
+        await end(hands, bridge)
+        await asyncio.sleep(2.5)
+        assert not bridge.bodies("key.rhythm")
+        assert not bridge.bodies("field.change")

@@ -3,6 +3,7 @@
 import { globMatcher } from "../shared/globs.ts";
 import { namesSecret } from "../shared/secret_names.ts";
 import { Arrivals } from "./arrivals.ts";
+import { callBegins } from "./call.ts";
 import { isCodeCell } from "./code_cells.ts";
 import { closestDeep, hostOf, isTooDeep, parentOf } from "./deep.ts";
 import { Echoes } from "./echoes.ts";
@@ -29,6 +30,10 @@ const PASSWORD = "input[type=password]";
 const TRUSTED_MS = 2000;
 /** Before a click a tree is searched for passwords, unless that was done within so many milliseconds. */
 const SCAN_MS = 3000;
+/** What passwords are called is read at once of a few; of more for so long, and the rest after a while, in milliseconds. */
+const READ_AT_ONCE = 10;
+const READ_MS = 8;
+const READ_REST_MS = 40;
 /** Names that are remembered. */
 const MAX_KNOWN = 500;
 /** Fonts that show a dot for every character, where a page wants no password manager to see its password. */
@@ -71,6 +76,9 @@ export class Secrets {
   /** Names of passwords, and what held a password and nothing else: another field there is the same one, shown. */
   readonly #names = new Set<string>();
   readonly #places = new WeakSet<Element>();
+  /** Passwords whose names were not read yet: until then no other field can be told from them. */
+  readonly #unread = new Set<Element>();
+  #reads: ReturnType<typeof setTimeout> | undefined;
   /** As much for what held other fields beside: at which place, of how many. */
   readonly #placesAmong = new WeakMap<Element, string>();
   readonly #roots = new WeakSet<Node>();
@@ -175,6 +183,31 @@ export class Secrets {
     if (secretElements.has(element)) return;
     this.#mark(element);
     if (element instanceof HTMLInputElement) this.#treeOf(element.getRootNode())?.passwords.add(element);
+    this.#readNames(element);
+  }
+
+  /** Goes on with reading what passwords are called; one that is gone can't be read any more. */
+  #read(): void {
+    this.#reads = undefined;
+    const end = performance.now() + READ_MS;
+    let read = 0;
+    for (const password of this.#unread) {
+      if (!password.isConnected) continue;
+      read += 1;
+      if (read > READ_AT_ONCE && performance.now() > end) {
+        this.#reads = setTimeout(() => {
+          callBegins();
+          this.#read();
+        }, READ_REST_MS);
+        return;
+      }
+      this.#unread.delete(password);
+      this.echoes.follow(password);
+      this.#readNames(password);
+    }
+  }
+
+  #readNames(element: Element): void {
     for (const name of namesOf(element)) if (name.length > 1) this.#names.add(name);
     const { parentElement } = element;
     if (parentElement === null) return;
@@ -200,10 +233,12 @@ export class Secrets {
     if (tree === null || now - tree.searched < freshMs) return;
     tree.searched = now;
     for (const field of tree.arrivals.take().elements) {
-      this.#remember(field);
       // One that was secret before it was a password is known as one from now on.
-      if (field instanceof HTMLInputElement) tree.passwords.add(field);
+      tree.passwords.add(field as HTMLInputElement);
+      if (!secretElements.has(field)) this.#unread.add(field);
+      secretElements.add(field);
     }
+    if (this.#reads === undefined) this.#read();
   }
 
   #treeOf(root: Node): Tree | null {
@@ -251,7 +286,7 @@ export class Secrets {
     }
     if ((this.#harmlessUntil.get(field) ?? 0) > now) return false;
     // What can't be judged now is not looked at.
-    if (isVast(field)) return true;
+    if (this.#unread.size > 0 || isVast(field)) return true;
     if (this.#looksSecret(field)) {
       this.#mark(field);
       return true;
