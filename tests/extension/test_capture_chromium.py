@@ -103,7 +103,7 @@ async def test_a_large_page_is_followed_and_what_comes_later_is_known(tmp_path: 
     async with desk(tmp_path, page=LARGE) as at:
         await at.hands.click("#street")
         await at.hands.click("#more")
-        await asyncio.sleep(3.2)  # so seldom is a page searched
+        await asyncio.sleep(5.2)  # so seldom is a page searched, and a field described anew
         await at.hands.click("#show")
         await at.hands.click("#shown")
         await at.hands.type("hunter22")
