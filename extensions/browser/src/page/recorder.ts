@@ -68,8 +68,8 @@ function attempt(work: () => void): void {
   }
 }
 
-/** What may be written down, asked once in a call: the page can't change while it lasts. */
-const kept = new Noted<boolean>();
+/** What may still be told of, asked anew once in a call: the page can't change while it lasts. */
+const stillOpen = new Noted<boolean>();
 
 export class Recorder {
   readonly page: string = crypto.randomUUID();
@@ -249,8 +249,12 @@ export class Recorder {
 
   /** Says whether an element may be looked at: neither private nor a secret field, nor in one. */
   mayLook(element: Element): boolean {
+    return this.#isWithin(element) && this.#isOpen(element);
+  }
+
+  #isWithin(element: Element): boolean {
     // What was moved into another window is no longer under this page's sign.
-    return element.ownerDocument === document && !isTooDeep(element) && this.#isOpen(element);
+    return element.ownerDocument === document && !isTooDeep(element);
   }
 
   #isOpen(element: Element): boolean {
@@ -261,19 +265,18 @@ export class Recorder {
 
   /** Says whether what was entered into a field may leave the page: it may have become secret since, or be gone. */
   mayTell(field: Element): boolean {
-    this.secrets.doubt(field);
-    return this.#isOpen(field);
-  }
-
-  /** As `mayLook`, asked anew: since a field was looked at, the page may have turned it into a secret one. */
-  mayKeep(element: Element): boolean {
-    let may = kept.get(element);
+    let may = stillOpen.get(field);
     if (may === undefined) {
-      this.secrets.doubt(element);
-      may = this.mayLook(element);
-      kept.set(element, may);
+      this.secrets.doubt(field);
+      may = this.#isOpen(field);
+      stillOpen.set(field, may);
     }
     return may;
+  }
+
+  /** As `mayLook`, asked anew: since an element was looked at, the page may have turned it into a secret field. */
+  mayKeep(element: Element): boolean {
+    return this.#isWithin(element) && this.mayTell(element);
   }
 
   /** Describes an element as far as the level of that kind says anything about it. */
