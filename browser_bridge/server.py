@@ -223,6 +223,7 @@ class BridgeServer:
                     outbox.put({"type": "pong"})
                 case _:  # a handshake is made once
                     break
+            await asyncio.sleep(0)  # what was said already is at hand: without this it would all be heard in one go
         await connection.close(REFUSED)
 
     def _changed(self) -> None:

@@ -91,12 +91,16 @@ class PageDoor(Door):
         grants = self._permissions.grants.values()
         return tuple(self._terms(grant) for grant in grants if grant.signed_manifest is not None)
 
-    async def mark(self, sent: Sent) -> bool:
-        """Note that everything of a profile up to a number was taken, and bring it to disk; false if that failed."""
+    def note(self, sent: Sent) -> None:
+        """Note that everything of a profile up to a number was taken; before anything else may be written."""
         for channel in list(self._sessions.channels.values()):
             if channel.study in self._fed:
                 self._put_cursors(channel, sent)
         self._fed.clear()
+
+    async def mark(self, sent: Sent) -> bool:
+        """Note what was taken, and bring it to disk; false if that failed."""
+        self.note(sent)
         return await self._sessions.commit()
 
     async def today(self, origin: str, since_ms: int) -> tuple[int, int]:

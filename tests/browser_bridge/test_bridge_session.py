@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
+from browser_bridge import guest
 from event_model.errors import StoreUnwritable
 from event_model.events import FILLER, CaptureGap, GapReason
 from event_model.keys import Secret
@@ -15,6 +17,7 @@ from event_model.page_events import FieldChange, PageClose, PageFocus, PageOpen,
 from local_store.store import Store
 from tests.browser_bridge.bridge_world import FOCUS, ORIGIN, PAGE, PROFILE, SITE, Client, World, paired_secret
 
+MANY = 100
 TOKEN = "ghp_Zx81kQmW4vTn7LsYcR2dUb9EaHf3Gj6PoXi5"
 
 
@@ -233,3 +236,79 @@ async def test_two_profiles_at_once_are_kept_apart(world: World) -> None:
     assert sum(isinstance(body, PageFocus) for body in bodies) == 3
     assert PROFILE not in repr(await world.kept())
     assert ORIGIN not in repr(await world.kept())
+
+
+class Turns:
+    """Counts how often everyone had a turn, and notes at which turn something was called."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.noted: list[int] = []
+        self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            self.count += 1
+            await asyncio.sleep(0)
+
+    def noting(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*given: Any) -> Any:
+            self.noted.append(self.count)
+            return work(*given)
+
+        return noted
+
+    async def __aenter__(self) -> Turns:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+
+
+async def test_guest_that_says_much_at_once_takes_turns_with_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world.client() as client, Turns() as turns:
+        await client.events(PAGE)
+        monkeypatch.setattr(guest.Guest, "take", turns.noting(guest.Guest.take))
+        for _ in range(MANY):
+            await client.events(FOCUS, ack=False)
+        while (await client.receive("ack"))["seq"] < client.seq:
+            pass
+        assert len(set(turns.noted)) == MANY
+
+
+async def test_large_batch_is_taken_in_turns(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guest, "TURN_S", 0)
+    async with world.client() as client, Turns() as turns:
+        await client.events(PAGE)
+        monkeypatch.setattr(guest.Guest, "_take", turns.noting(guest.Guest._take))
+        await client.events(*[FOCUS] * MANY)
+        assert len(set(turns.noted)) == MANY
+
+
+async def test_batch_that_was_written_in_its_middle_and_comes_again_is_taken_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = guest.Guest._take
+
+    def break_off(self: guest.Guest, item: Any, sent: Any) -> None:
+        if sent.seq == 4:
+            raise ConnectionClosedError(None, None)
+        take(self, item, sent)
+
+    monkeypatch.setattr(guest, "TURN_S", 0)
+    async with world.socket() as socket:
+        client = Client(socket, world.server.port)
+        await client.shake_hands(world.secret)
+        with monkeypatch.context() as patch:
+            patch.setattr(guest.Guest, "_take", break_off)
+            await client.events(PAGE, FOCUS, FOCUS, FOCUS, FOCUS, ack=False)
+            with pytest.raises(ConnectionClosed):
+                await client.receive("ack")
+    await world.stop()
+    await world.start()
+    async with world.client() as client:
+        await client.events(PAGE, FOCUS, FOCUS, FOCUS, FOCUS, first=1)
+    await world.stop()
+    assert sum(isinstance(body, PageFocus) for body in await world.kept()) == 4
