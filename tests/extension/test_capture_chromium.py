@@ -68,6 +68,17 @@ async def test_a_secret_field_is_known_in_many_languages_and_makes() -> None:
     assert {"typed_country", "typed_barcode", "typed_zip", "typed_passenger"} <= set(result["at_content"])
 
 
+async def test_a_secret_field_is_known_where_pages_are_built_of_kits_and_ordinary_ones_are_told() -> None:
+    canaries = read_canaries(HERE / "clinic.json")
+    result = await run("chromium", (HERE / "clinic.html").read_bytes(), canaries, ["content"])
+    assert result["secret_field_events"] == 0
+    assert result["at_content_never"] == []
+    # Cut to two characters, holding what was typed as a secret, or with a password in it.
+    untold = {"o_dd", "o_mm", "o_yyyy", "o_notes", "d_dsn"}
+    ordinary = {each.name for each in canaries.typed if not each.secret_field} - untold
+    assert ordinary - set(result["at_content"]) == set()
+
+
 DIGITS = """<!doctype html><html lang=en><title>Digits</title><style>button{width:30px;height:24px}</style>
 <div id=pad></div><div id=table><table><tr id=row></tr></table></div><div id=score></div><div id=month></div><script>
 const keys = (from, to) => Array.from({length: to - from + 1}, (_, at) => `<button>${from + at}</button>`).join("");

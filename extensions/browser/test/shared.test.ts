@@ -112,12 +112,13 @@ test("names of secret fields are known in several languages and spellings", () =
     "Memorable place|Geburtsname der Mutter|What was the name of your first pet?|Steuer-ID|DNI / NIE|BSN|CPF|Aadhaar number|マイナンバー|" +
     "National Insurance number|T.C. Kimlik No|Rodné číslo|Signing key|Deploy key|Pre-shared key|Network security key|WLAN-Schlüssel|Clé Wi-Fi|" +
     "WPA2 key|Setup key|Pairing code|HMAC key|Master key|Bearer|Code d'activation|Código recibido por SMS|Κωδικός επιβεβαίωσης|PUK|" +
-    "Safe combination|Code word asked on the phone|Losungswort|Number from your authenticator|Two-step verification|Visitor password";
+    "Safe combination|Code word asked on the phone|Losungswort|Number from your authenticator|Two-step verification|Bot credentials|Your 16-digit number|Kod z wiadomości SMS|Code uit de e-mail|Swipe card|Code from the e-mail|Digits from the text message|Tax file number|NRIC|Room safe code|" +
+    "VPN group key|SNMP community string|პაროლი|கடவுச்சொல்|Nenosiri|Құпиясөз|Visitor password";
   for (const name of languages.split("|")) assert.ok(namesSecret(name), name);
   const plainElsewhere =
     "Code postal|Código postal|Codice postale|Kod pocztowy|Posta kodu|Ταχυδρομικός κωδικός|Почтовый индекс|מיקוד|الرمز البريدي|" +
     "邮政编码|郵便番号|우편번호|รหัสไปรษณีย์|पिन कोड|DD/MM/YYYY|MM/YYYY|Código de cliente|Kundennummer|Numéro de commande|has long text|the slot|" +
-    "Token ring segment|Secret Santa budget|Seed catalogue|Random seed|Tan lines|Liczba dni|Nombre del niño|Boarding pass number|Pass mark|Shared keyboard|First carrier|Código de receta|Token limit|Pin count|Footpath|" +
+    "Token ring segment|Secret Santa budget|Seed catalogue|Random seed|Tan lines|Liczba dni|Nombre del niño|Boarding pass number|Pass mark|Pass-through cost|Shared keyboard|First carrier|Código de receta|Token limit|Pin count|Footpath|" +
     "Class name|Souvenir|Nationality|Schlüsselübergabe am|Clé de répartition|Key account manager|Primary key column|Combination therapy";
   for (const name of plainElsewhere.split("|")) assert.ok(!namesSecret(name), name);
   const plain =

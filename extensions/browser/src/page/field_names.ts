@@ -9,14 +9,41 @@ import { drawnText, ownText, textOrPicture } from "./text.ts";
 const MAX_NAME = 200;
 /** What stands beside a field and is longer than this is no label but a sentence, in characters. */
 const MAX_BESIDE = 40;
+/** A button that shows what was entered stands beside a field, or in a wrapper beside it, as here in languages that components speak. */
+const SHOWS =
+  /show|hide|toggle|reveal|visib|display|anzeig|verberg|blenden|affich|masqu|mostra|ocult|nascond|表示|隐藏|显示/i;
+const BUTTON = "button,[role=button],[role=switch]";
 /** A cell in a row in a wrapper: from a field its label is so many steps up at most. */
 const MAX_STEPS = 5;
+/** As many from a value to what its key stands in. */
+const MAX_KEY_STEPS = 3;
 /** Siblings without a text that lie between a field and its label. */
 const MAX_SIBLINGS = 20;
 /** Groups and components are looked for so many steps up. */
 const MAX_AROUND = 6;
 /** Labels of one component. */
 const MAX_LABELS = 4;
+/** Elements in what is looked through for a text, a key or a button that belongs to a field. */
+const MAX_SMALL = 12;
+/**
+ * Labels that say nothing by themselves: of a "Code" or an "Answer" tells what stands above it, of a "Value" the key in
+ * its row, of "2." the list.
+ */
+const VAGUE =
+  /^(?:[^\p{L}]*(?:codes?|kode|k[oó]d|c[oó]d(?:igo|ice)|コード|код|numm?er|n[uú]mero|номер|番号|value|wert|valeur|val[oe]re?|значение|値|answer|antwort|antwoord|réponse|respuesta|risposta|resposta|ответ|答え|回答|key|chiave|chave|clé|response|text|field|input|(?:word|wort|mot|palabra|parola|digit|character|letter)[^\p{L}]*\d+)?[^\p{L}]*|editor content.*)$/isu;
+/** Rules for a new password speak of both. */
+const CAPITALS =
+  /upper.?case|capital|großbuchst|majuscule|mayúscul|maiuscol|maiúscul|hoofdletter|wielk|заглавн|прописн|大文字|大写/i;
+const DIGITS = /digit|number|ziffer|zahl|chiffre|nombre|número|numero|cifr|cijfer|cyfr|цифр|数字/i;
+/** An icon of a lock, by its class or by the ligature that draws it. */
+const LOCK = /(?:^|[\s_-])(?:pad)?lock(?:$|[\s_-])|LockIcon/;
+const LIGATURE = /^(?:lock(?:_\w+)?|vpn_key)$/;
+const OF_ICON = ["class", "data-icon", "data-testid"];
+/** Headings of what one proves by a code. */
+const PROVES =
+  /authenti|verify|verification|identi(?:ty|tät|té|dad)|(?:sign|log)[ -]?in|anmeld|unlock|entsperr|confirm it|two.?step/i;
+/** What a page calls a key by which another field goes: `DB_PASSWORD`. */
+const KEY_NAME = /^[a-z_][\w.-]{1,60}$/i;
 const GROUP = "fieldset,[role=group],[role=radiogroup]";
 /** What stands alone in these without a name of its own is named by them. */
 const ROOM = "dialog,[role=dialog],[role=alertdialog],form";
@@ -24,8 +51,11 @@ const HEADING = "h1,h2,h3,h4,h5,h6,[role=heading]";
 /** What stands before these is no label of a field in them. */
 const APART = "form,fieldset,tr,table,section,article,main,dialog,body";
 const FIELDS = "input,textarea,select";
+/** What stands before these, or in them, is of something else. */
+const STOPS = `${FIELDS},[role=columnheader]`;
 const CELL = "td,th,[role=gridcell],[role=cell]";
 const ROW = "tr,[role=row]";
+const NUMBER = /^\d+$/;
 const TABLE = "table,[role=table],[role=grid],[role=treegrid]";
 /** So far from a field its label is looked for on the screen, in pixels: to the left of its middle, and above its beginning. */
 const NEAR = [
@@ -37,24 +67,46 @@ const NEAR = [
 
 /** Gives the names of a field: its own and its labels'. */
 export function namesOf(field: Element): string[] {
-  const labels = [...referencesOf(field), ...labelsOf(field)].map(ownText);
+  const labels = [...referencesOf(field), ...labelsOf(field)].map(labelText);
   const beside = describersOf(field).map(ownText);
-  return told([...attributesOf(field), ...labels, ...beside.filter((text) => text.length <= MAX_BESIDE)]);
+  const rules = beside.some((text) => CAPITALS.test(text) && DIGITS.test(text)) ? ["password"] : [];
+  return told([
+    ...attributesOf(field),
+    ...labels,
+    ...beside.filter((text) => text.length <= MAX_BESIDE),
+    ...rules,
+  ]);
 }
 
 /** Gives what a field without a label has beside it, and the names of the groups and components that it stands in. */
 export function namesAround(field: Element): string[] {
-  const labelled = isLabelled(field);
-  const names = labelled ? [] : [...textsBeside(field), headerOf(field)];
+  const labels = labelTexts(field);
+  const labelled = labels.some((label) => !VAGUE.test(label));
+  const names = labelled ? [] : [...textsBeside(field), ...cellNames(field), keyOf(field)];
   const named = labelled || (attributeOf(field, "placeholder") ?? attributeOf(field, "title") ?? "") !== "";
   let at = parentOf(field);
   for (let step = 0; at !== null && step < MAX_AROUND; step += 1) {
     if (isComponent(at)) names.push(...attributesOf(at), ...labelsIn(at));
     else if (fits(at, GROUP)) names.push(attributeOf(at, "aria-label") ?? "", ...legendsOf(at));
-    else if (!named && fits(at, ROOM)) names.push(attributeOf(at, "aria-label") ?? "", ...titlesOf(at));
+    else if (!named && (fits(at, ROOM) || isHeaded(at))) {
+      const titles = [attributeOf(at, "aria-label") ?? "", ...titlesOf(at)];
+      names.push(...titles);
+      // A "Code" or a "Number" that is asked for where one proves who one is.
+      if (labels.some((label) => label !== "") && titles.some((title) => PROVES.test(title)))
+        names.push("code word");
+    }
     at = parentOf(at);
   }
+  const button = buttonAfter(field);
+  if (button !== null)
+    names.push(...[...attributesOf(button), ownText(button)].filter((name) => SHOWS.test(name)));
   return told(names);
+}
+
+function buttonAfter(field: Element): Element | null {
+  const after = field.nextElementSibling ?? parentOf(field)?.nextElementSibling;
+  if (!after || !isSmall(after) || fits(after, FIELDS) || firstBelow(after, FIELDS) !== null) return null;
+  return fits(after, BUTTON) ? after : firstBelow(after, BUTTON);
 }
 
 function told(names: readonly string[]): string[] {
@@ -63,8 +115,26 @@ function told(names: readonly string[]): string[] {
 
 /** Says whether a field has a label, as against words that stand somewhere near it. */
 export function isLabelled(field: Element): boolean {
-  const labels = [...referencesOf(field), ...labelsOf(field)].map(ownText);
-  return [attributeOf(field, "aria-label") ?? "", ...labels].some((label) => label.trim() !== "");
+  return labelTexts(field).some((label) => label.trim() !== "");
+}
+
+function labelTexts(field: Element): string[] {
+  const labels = [...referencesOf(field), ...labelsOf(field)].map(labelText);
+  return [attributeOf(field, "aria-label") ?? "", ...labels];
+}
+
+/** Gives the text of a label, also of one that the page hides from screen readers, for it has another for them. */
+function labelText(label: Element): string {
+  return ownText(label) || hiddenText(label);
+}
+
+function hiddenText(element: Element): string {
+  const hidden = attributeOf(element, "aria-hidden") === "true" && isSmall(element);
+  return hidden ? (element.textContent ?? "").trim() : "";
+}
+
+function isSmall(element: Element): boolean {
+  return element.getElementsByTagName("*").item(MAX_SMALL) === null;
 }
 
 function legendsOf(group: Element): string[] {
@@ -72,15 +142,22 @@ function legendsOf(group: Element): string[] {
   return [...referencesOf(group), ...(legend ? [legend] : [])].map(ownText);
 }
 
+/** Says whether what stands in an element begins with a heading. */
+function isHeaded(element: Element): boolean {
+  const { firstElementChild } = element;
+  return firstElementChild !== null && fits(firstElementChild, HEADING);
+}
+
 function titlesOf(room: Element): string[] {
   const heading = firstBelow(room, HEADING);
   return [...referencesOf(room), ...(heading ? [heading] : [])].map(ownText);
 }
 
-/** A component may write the label of the field that was put into it in a tree of its own. */
+/** A component may write the label of its field in a tree of its own, or show there what was put into it as one. */
 function labelsIn(component: Element): string[] {
   const labels = shadowOf(component)?.querySelectorAll("label,legend") ?? [];
-  return Array.from(labels).slice(0, MAX_LABELS).map(ownText);
+  const texts = Array.from(labels).slice(0, MAX_LABELS).map(labelText);
+  return texts.includes("") ? [...texts, labelIn(component)] : texts;
 }
 
 /** Gives what stands before a field; where nothing does, what is seen beside it and what stands after it. */
@@ -113,18 +190,43 @@ function isOnlyField(around: Element, field: Element): boolean {
 function textFrom(first: Node | null, way: "previousSibling" | "nextSibling"): string {
   let node = first;
   for (let seen = 0; node !== null && seen < MAX_SIBLINGS; seen += 1) {
-    if (node instanceof Element && fits(node, FIELDS)) return "";
-    const text = node instanceof Element ? textOrPicture(node) : node instanceof Text ? node.data.trim() : "";
-    if (text !== "") return asLabel(text, node);
+    if (node instanceof Element && fits(node, STOPS)) return "";
+    const text = node instanceof Element ? shownIn(node) : node instanceof Text ? node.data.trim() : "";
+    if (!VAGUE.test(text)) return asLabel(text, node);
     node = node[way];
   }
   return "";
 }
 
-/** Gives a text if it is short, and its element holds no field. */
+function shownIn(element: Element): string {
+  const text = textOrPicture(element) || hiddenText(element);
+  if (text !== "") return LIGATURE.test(text) ? "password" : text;
+  const icon = element.firstElementChild ?? element;
+  return OF_ICON.some((name) => LOCK.test(attributeOf(icon, name) ?? "")) ? "password" : "";
+}
+
+function isName({ type, value }: HTMLInputElement): boolean {
+  return type === "text" && KEY_NAME.test(value);
+}
+
+/** Gives the key to which the value in a field belongs: where two stand in a row, it was entered before it. */
+function keyOf(field: Element): string {
+  let at: Element | null = field;
+  for (let step = 0; at !== null && step < MAX_KEY_STEPS; step += 1) {
+    const before: Element | null = at.previousElementSibling;
+    if (before !== null && !isSmall(before)) return "";
+    const key = before === null || fits(before, FIELDS) ? before : firstBelow(before, FIELDS);
+    if (key !== null) return key instanceof HTMLInputElement && isName(key) ? key.value : "";
+    at = parentOf(at);
+  }
+  return "";
+}
+
+/** Gives a text if it is short, and its element is no table and holds no field. */
 function asLabel(text: string, node: Node): string {
   const isLabel =
-    text.length <= MAX_BESIDE && !(node instanceof Element && firstBelow(node, FIELDS) !== null);
+    text.length <= MAX_BESIDE &&
+    !(node instanceof Element && (fits(node, TABLE) || firstBelow(node, FIELDS) !== null));
   return isLabel ? text : "";
 }
 
@@ -140,7 +242,7 @@ function textNear(field: Element): string {
   for (const [right, down] of NEAR) {
     const found = elementAt(root, x + right, down === 0 ? y + height / 2 : y + down);
     const text = found === null || found.contains(field) ? "" : labelIn(found);
-    if (text !== "") return text;
+    if (!VAGUE.test(text)) return text;
   }
   return "";
 }
@@ -150,12 +252,28 @@ function elementAt(root: Document | ShadowRoot, x: number, y: number): Element |
   return find.call(root, x, y);
 }
 
-/** Gives the text at the head of the column in which a field stands. */
-function headerOf(field: Element): string {
-  const cell = field.closest(CELL);
-  const row = cell?.closest(ROW);
-  const first = cell?.closest(TABLE)?.querySelector(ROW);
-  if (!cell || !row || !first || first === row) return "";
+/** Gives what the cell is called in or over which a field stands, and the text at the head of its column. */
+function cellNames(field: Element): string[] {
+  const cell = field.closest(CELL) ?? cellBeneath(field);
+  return cell === null ? [] : [...attributesOf(cell), headerOf(cell)];
+}
+
+/** Some tables have one field for all their cells, which they lay over that which is changed. */
+function cellBeneath(field: Element): Element | null {
+  const { x, y, width, height } = field.getBoundingClientRect();
+  const found = own("elementsFromPoint").call(document, x + width / 2, y + height / 2);
+  return found.find((element) => fits(element, CELL)) ?? null;
+}
+
+function headerOf(cell: Element): string {
+  const table = cell.closest(TABLE);
+  if (table === null) return "";
+  const column = attributeOf(cell, "aria-colindex") ?? "";
+  const numbered = NUMBER.test(column) && firstBelow(table, `[role=columnheader][aria-colindex="${column}"]`);
+  if (numbered) return labelIn(numbered);
+  const row = cell.closest(ROW);
+  const first = table.querySelector(ROW);
+  if (row === null || first === null || first === row) return "";
   const head = first.children[Array.from(row.children).indexOf(cell)];
   return head === undefined ? "" : labelIn(head);
 }

@@ -19,6 +19,8 @@ const MAX_TEXT = 8;
 const KEY = "button,a,input,[role=button],[tabindex]";
 /** Inputs whose value is what stands on them. */
 const BUTTONS = new Set(["button", "submit"]);
+/** Where a page keeps which key it is that it shows as a picture. */
+const KEY_OF = ["data-value", "data-key", "data-digit", "data-num", "data-number"];
 const CELL = "td,th,[role=cell],[role=gridcell],[role=columnheader],[role=rowheader]";
 const NUMBER = /^\d+$/;
 const LETTER = /^\p{L}$/u;
@@ -28,9 +30,16 @@ const LETTER = /^\p{L}$/u;
  * keyboard, with one letter on it.
  */
 export function isKeypad(element: Element): boolean {
-  if (isKey(element)) return true;
+  if (isKey(element) || isInDrawnPad(element)) return true;
   const key = element.closest(KEY);
   return key !== null && key !== element && isKey(key);
+}
+
+/** Says whether an element lies in a picture of a pad: any shape in it may be a key's. */
+function isInDrawnPad(element: Element): boolean {
+  const picture = element instanceof SVGElement ? element.ownerSVGElement : null;
+  const numbers = picture && signsIn(picture, NUMBER, MAX_ELEMENTS);
+  return numbers?.size === DIGITS && [...numbers].every((number) => number.length === 1);
 }
 
 function isKey(element: Element): boolean {
@@ -89,6 +98,8 @@ function signOn(element: Element): string | null {
   if (at instanceof HTMLInputElement) return BUTTONS.has(at.type) ? signIn(at.value) : null;
   if (at instanceof HTMLImageElement) return signIn(at.alt);
   const { firstChild } = at;
+  if (firstChild === null)
+    return signIn(KEY_OF.map((name) => attributeOf(at, name)).find((key) => key) ?? "");
   return firstChild instanceof Text && firstChild.nextSibling === null ? signIn(firstChild.data) : null;
 }
 

@@ -90,12 +90,38 @@ export function isMarkedPrivate(element: Element): boolean {
   return hasAny(element) && fits(element, PRIVATE);
 }
 
+/** A frame that is no higher takes one field: how shops take a card's number. In pixels. */
+const MAX_OF_FIELD = 100;
+/** Elements in what stands before it as its label. */
+const MAX_IN_LABEL = 8;
+const MAX_STEPS = 3;
+/** A longer text is a sentence. */
+const MAX_LABEL = 40;
+
+/** Gives what a frame is called, and what stands before one that has room for a single field. */
+function namesOfFrame(frame: Element): string[] {
+  return [...attributesOf(frame), frame.clientHeight <= MAX_OF_FIELD ? textBefore(frame) : ""];
+}
+
+function textBefore(frame: Element): string {
+  let at: Element | null = frame;
+  for (let step = 0; at !== null && step < MAX_STEPS; step += 1) {
+    const before: Element | null = at.previousElementSibling;
+    if (before !== null && before.getElementsByTagName("*").item(MAX_IN_LABEL) !== null) return "";
+    const text = before?.textContent?.trim() ?? "";
+    if (text !== "") return text.length <= MAX_LABEL ? text : "";
+    if (before !== null) return "";
+    at = parentElementOf(at);
+  }
+  return "";
+}
+
 /** Says whether this document is a frame in a private region, or for a secret. What can't be seen across origins is not. */
 export function frameIsPrivate(): boolean {
   try {
     let view: Window = window;
     while (view.frameElement) {
-      if (isPrivate(view.frameElement) || attributesOf(view.frameElement).some(namesSecret)) return true;
+      if (isPrivate(view.frameElement) || namesOfFrame(view.frameElement).some(namesSecret)) return true;
       view = view.parent;
     }
   } catch {

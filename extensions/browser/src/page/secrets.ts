@@ -9,7 +9,7 @@ import { closestDeep, hostOf, isTooDeep, parentOf } from "./deep.ts";
 import { Echoes } from "./echoes.ts";
 import { isLabelled, namesAround, namesOf } from "./field_names.ts";
 import { isKeypad } from "./keypad.ts";
-import { allBelow, attributeOf, rootOf } from "./own.ts";
+import { allBelow, attributeOf, fits, rootOf } from "./own.ts";
 import {
   FIELD,
   isComponent,
@@ -44,6 +44,13 @@ const CLEAR = /^(?:transparent$|rgba\(.*, 0\)$)/;
 const MASK = /^(?:[•●⬤∙]+|[*＊∗]{2,}).?$/u;
 /** A field that lies unseen over the boxes in which the page shows what is entered has less opacity than this. */
 const FAINT = 0.1;
+/** A text that stands so far outside of its field, in pixels, is not shown. */
+const FAR_PX = 200;
+/** Smaller letters no one reads, in pixels. */
+const LEGIBLE_PX = 4;
+/** Labels of what is to be entered once more. */
+const REPEATS =
+  /repeat|again|confirm|re-?(?:type|enter)|wiederhol|erneut|bestätig|répét|repet|repit|ripet|conferm|herhaal|powtórz|upprepa|gentag|gjenta|toista|повтор|подтверд|再入力|確認|确认|다시/i;
 const DIGITS = /\\d|0-9/;
 /** Of a code, in characters. */
 const SHORTEST_CODE = 4;
@@ -299,6 +306,7 @@ export class Secrets {
     if (field instanceof HTMLInputElement && NOT_TYPED.has(field.type)) return this.#listedBy(field);
     this.watch(field.getRootNode());
     const held = heldIn(field);
+    const names = namesOf(field);
     return (
       saysSecret(field) ||
       MASK.test(held) ||
@@ -306,7 +314,8 @@ export class Secrets {
       this.#isInPlace(field) ||
       this.#isTwin(field, held) ||
       isCodeCell(field) ||
-      namesOf(field).some((name) => this.#names.has(name) || this.#isSecretName(name)) ||
+      names.some((name) => this.#names.has(name) || this.#isSecretName(name)) ||
+      (names.some((name) => REPEATS.test(name)) && followsSecret(field)) ||
       namesAround(field).some((name) => this.#isSecretName(name)) ||
       this.#hostIsSecret(field)
     );
@@ -356,7 +365,11 @@ function hidesText(field: Element): boolean {
   const style = getComputedStyle(field);
   const masked = style.getPropertyValue("-webkit-text-security");
   if ((masked !== "" && masked !== "none") || DOTTED.test(style.fontFamily)) return true;
+  if (style.filter.includes("blur(")) return true;
   if (!(field instanceof HTMLInputElement)) return false;
+  if (Number.parseFloat(style.fontSize) < LEGIBLE_PX) return true;
+  if (style.color === style.backgroundColor || Math.abs(Number.parseFloat(style.textIndent)) > FAR_PX)
+    return true;
   // A text area without colour lies over its own text in colours: that of an editor.
   return CLEAR.test(style.webkitTextFillColor) || (Number(style.opacity) < FAINT && isOfCode(field));
 }
@@ -365,6 +378,18 @@ function hidesText(field: Element): boolean {
 function isOfCode({ inputMode, type, pattern, maxLength }: HTMLInputElement): boolean {
   const isOfDigits = inputMode === "numeric" || type === "tel" || type === "number" || DIGITS.test(pattern);
   return isOfDigits || (maxLength >= SHORTEST_CODE && maxLength <= LONGEST_CODE);
+}
+
+/** Says whether the field before this one is secret. */
+function followsSecret(field: Element): boolean {
+  let at = field.parentElement;
+  for (let step = 0; at !== null && step < MAX_AROUND; step += 1) {
+    const fields = Array.from(allBelow(at, FIELD));
+    const before = fields[fields.indexOf(field) - 1];
+    if (before !== undefined) return secretElements.has(before) || fits(before, PASSWORD);
+    at = at.parentElement;
+  }
+  return false;
 }
 
 /** Gives the place of a field among those of an element, and how many they are. */

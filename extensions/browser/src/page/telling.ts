@@ -12,12 +12,17 @@ const FIELD_TAGS = new Set(["input", "textarea", "select"]);
 /** Attributes that name a field for people, and those by which frameworks and tests know it. */
 const ATTRIBUTES = (
   "name id aria-label aria-description aria-placeholder placeholder data-placeholder title label data-label " +
-  "data-tooltip data-original-title formcontrolname ng-model x-model data-testid data-test data-cy data-qa data-name data-field"
+  "data-tooltip data-original-title formcontrolname ng-model x-model data-testid data-test data-cy data-qa data-name data-field col-id"
 ).split(" ");
 /** Texts in a field that are looked at: a page may write a million of them. */
 const MAX_TEXTS = 2000;
 /** A text area that holds more is none that anyone typed, and takes too long to read, in characters. */
 const MAX_IN_AREA = 1_000_000;
+/** What is shown in place of a secret, or of the form of one: dots, a blank for each character, how a token begins. */
+const SHAPE =
+  /^(?:[•●∙·*＊]{4,}|(?:_ ){3,7}_|[_#x•]{3}-[_#x•]{2}-[_#x•]{4}|(?:[prs]k[-_](?:live|test|proj)|gh[opsu]_|glpat-|xox[abp]-|akia|aiza|eyj|-----begin).*)$/i;
+/** Patterns look ahead for a capital and a digit where a password is chosen. */
+const AHEAD = /\(\?=.*\(\?=/;
 /** Boxes for one character each are how one-time codes are asked for. */
 const CODE_BOX_LENGTH = 1;
 
@@ -94,6 +99,9 @@ export function saysSecret(element: Element): boolean {
   return (
     attributeOf(element, "type")?.toLowerCase() === "password" ||
     field?.maxLength === CODE_BOX_LENGTH ||
+    has(element, "passwordrules") ||
+    AHEAD.test(attributeOf(element, "pattern") ?? "") ||
+    SHAPE.test(attributeOf(element, "placeholder") ?? "") ||
     completesSecret(attributeOf(element, "autocomplete") ?? "") ||
     classesSecret(attributeOf(element, "class") ?? "")
   );

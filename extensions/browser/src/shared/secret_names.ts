@@ -15,8 +15,14 @@ function fold(text: string): string {
 }
 
 /** Names that begin as some of these words do, and are of other things. */
-const PLAIN =
-  /key(?:board|note|pad|word)|\b(?:token[ _-]?ring|token (?:count|limit|name|type)|secret santa|random seed|seed (?:bank|catalog(?:ue)?|funding|round)|tan (?:colou?r|lines)|(?:boarding|bus|day|parking|season|ski|visitor) pass|pass (?:mark|rate)|pin (?:count|header|pitch))\b/gi;
+const PLAIN = new RegExp(
+  (
+    "key(?:board|note|word)|\\b(?:token (?:count|limit|name|ring|type)|secret santa|random seed|" +
+    "seed (?:bank|catalog(?:ue)?|funding|round)|tan (?:colou?r|lines)|pin (?:count|header|pitch)|" +
+    "(?:boarding|bus|day|parking|season|ski|visitor) pass|pass (?:mark|rate|through))\\b"
+  ).replaceAll(" ", "[ _-]?"),
+  "gi",
+);
 
 /** Parts by their first characters: to walk along a name costs less than a pattern of so many. */
 type Parts = ReadonlyMap<string, readonly string[]>;
@@ -47,7 +53,7 @@ const WORDS = new Set(
     "pass pw pwd psw pswd pword pwrd passwd pasword passwrd pin tan otp totp mfa vcode cvv cvc csc cvn iban ssn jwt " +
       "secret token seed mnemonic " +
       "geheim geheimnis mdp clave nip senha senhas parola parolei parolaniz parool pesel " +
-      "passnumber puk psk nif bsn cpf curp aadhaar itin снилс αμκα егн " +
+      "passnumber parol puk psk nif bsn cpf curp aadhaar itin nric cuit cuil ppsn снилс αμκα егн " +
       "hasło hasła heslo hesla geslo gesla пин пін",
   ).split(" "),
 );
@@ -55,36 +61,36 @@ const WORDS = new Set(
 /** Parts of a name with its borders taken out: passwords, codes, cards, persons; at last in scripts other than Latin. */
 const PARTS = partsOf(
   "passw{or,}d passphrase passcode kennwort passwort motdepasse contrasen palavrapasse palavrachave",
-  "codeword safeword losungswort",
+  "codeword safeword loginword losungswort credential sudomode keystorep communitystring novnckeyboard",
   "parolachiave wachtwoord lösenord kodeord adgangskode passord salasana jelszó jelszav lozink şifre slaptažod",
   "lykilorð pasahitz mậtkhẩu katasandi katalaluan seedphrase memorable{word,place,date,name,info,answer}",
   "maidenname mädchenname geburtsnamedermutter nomdejeunefilledevotre apellidodesoltera nubiledellamadre",
   "security{answer,question} sicherheits{frage,antwort} {question,réponse,mot,pregunta,respuesta}secr codesecret$ códigosecreto",
   "{domanda,risposta,codice}segr pergunta{desegur,secr} {preguntade,questionde,domandadi}{segur,sécur,sicur} first{pet,car,school}$",
-  "childhood{friend,nick} ersteshaustier premieranimal primeramascota",
-  "recovery{code,phrase,key} backup{code,key} apikey privatekey accesskey secretkey encryptionkey sshkey",
+  "childhood{friend,nick} favo{u,}riteteacher ersteshaustier premieranimal primeramascota",
+  "{spend,tunnel,vpn,vpngroup}key recovery{code,phrase,key} backup{code,key} apikey privatekey accesskey secretkey encryptionkey sshkey",
   "{signing,master,deploy,setup,hmac,pairing,decryption,shared,networksecurity,wifi,wlan,wpa,wpa2,wpa3,serviceaccount}key",
   "{clé,clef}{wifi,wpa,wep,réseau,privée,api,secr} {chiave,chave}{wifi,wpa,direte,dasegur,priva,segr,secr,api} ^bearer$",
   "{wlan,netzwerk,netzwerksicherheits,api}schlüssel {privater,geheimer,privaten,geheimen}schlüssel schlüsselphrase",
   "{app,api,shared,client,consumer,webhook}secret connectionstring geheimzahl geheimnummer",
   "wiederherstellungs{code,schlüssel} onetime einmal{code,pass,kenn} verif{y,ication}code",
   "auth{entication,orization,enticator,}code securitycode twofactor 2fa smscode otp{code,input,field}",
-  "{unlock,door,alarm,gate,vault,locker,pairing}code {safe,lock,locker,vault}combination combinationof{the,your}{safe,lock,vault}",
+  "{unlock,door,alarm,gate,vault,safe,porting,pac,locker,pairing}code {safe,lock,locker,vault}combination combinationof{the,your}{safe,lock,vault}",
   "authenticator {two,2}step{verif,auth,login} zweifaktor {on,in,by}{your,the}{cardreader,securitydevice} best{ä,ae}tigungscode",
   "{sicherheits,zugangs,freischalt,aktivierungs,verifizierungs}code activationcode digitcode",
-  "stellige{n,r,s,}{code,pin,zahl} code{that,}we{sent,emailed,texted}",
-  "code{fromyour,ausder,ausihrer,ausdeiner}{app,auth,sms,phone} {log,sign}incode access{code,pin}",
+  "{code,digits,number}{fromthe,inthe}{app,email,sms,text,message} stellige{n,r,s,}{code,pin,zahl} code{that,}we{sent,emailed,texted}",
+  "code{fromyour,inyour,ausder,ausihrer,ausdeiner}{app,auth,sms,phone,email,mail,nachricht} {log,sign}incode access{code,pin}",
   "codeconfidentiel code{de,d}{vérification,sécurité,confirmation,validation,accès,activation} code{reçu,par,}sms codeàusageunique",
   "código{de,}{verifica,segur,acce,acess,confirma,autentica,activa,ativa,recib,receb,enviad,sms} firmaelectr assinaturaeletr",
   "codice{di,}{sicurezza,verifica,accesso,conferma,attiva,ricevuto,sms}",
-  "{verificatie,beveiligings,toegangs,bevestigings,eenmalige,inlog,activatie}code kode{verifikasi,keamanan,akses}",
-  "kod{aktywac,weryfikac,autoryzac,dostępu,zabezpiecz,sms,pin,jednorazow,potwierdz}",
+  "{verificatie,beveiligings,toegangs,bevestigings,eenmalige,inlog,activatie}code codeuit{de,uw,het,je}{email,sms,app,bericht,mail} kode{verifikasi,keamanan,akses}",
+  "kod{zwiadomości,zsms,zaplikac,aktywac,weryfikac,autoryzac,dostępu,zabezpiecz,sms,pin,jednorazow,potwierdz}",
   "{ověřovací,bezpečnostní,bezpečnostný}kód",
   "{engangs,säkerhets,sikkerheds,sikkerhets,verifierings,verifikations,bekräftelse,bekreftelses,aktiverings}kod kertakäyttö",
   "vahvistuskoodi turvakoodi tunnusluku {ellenőrző,megerősítő,biztonsági}kód",
   "{doğrulama,güvenlik,onay,erişim,aktivasyon}kod cod{ul,}{de,}{verificare,securitate,acces} mãxác mãbảomật",
   "{sigurnosni,verifikacijski}kod varnostnakoda cardnum ccnum creditcard cardcvc cardcvv cardcode cccsc cardexp",
-  "ccexp card{verification,security} digitson{the,your,}{back,card,reverse} {last,final}{three,3}digits signaturestrip",
+  "ccexp card{verification,security} digitson{the,your,}{back,card,reverse} {last,final}{three,3}digits {16,sixteen}digit{s,number,card} signaturestrip swipe{the,your,}card",
   "longnumber{on,across} acrossthefront validthru kreditkarte kartennummer kartenpr{ü,ue}f",
   "pr{ü,ue}fziffer cryptogramme numérodecarte cartebancaire cartedecrédit númerode{la,}tarjeta tarjetadecr",
   "númerodocartão cartãodecr numero{di,della,}carta cartadicredito kaartnummer numerkarty číslokarty kortnummer",
@@ -92,7 +98,7 @@ const PARTS = partsOf(
   "steueridentifikation steuernummer sozialversicherungsnummer numérodesécuritésociale codicefiscale",
   "burgerservicenummer personnummer henkilötunnus steuerid ahvnummer rijksregisternummer fødselsnummer cprn{ummer,r}",
   "kennitala isikukood asmenskodas personaskods jmbg rodnéčíslo kimlikno codnumericpersonal nationalinsurancen",
-  "socialinsurancen ^nationalid ^dni$ ^nie$ ^dninie númerode{dni,nie,seguridadsocial,segurançasocial}",
+  "socialinsurancen taxfilen taxpayer ppsnumber emiratesid zugangsnummer ^nationalid ^dni$ ^nie$ ^dninie númerode{dni,nie,seguridadsocial,segurançasocial}",
   "{access,auth,api,refresh,bearer,id,session,csrf,bot,user}token$",
   "{user,login,new,old,my,admin,db,root,smtp,repeat,confirm}{pass,pw}$ {card,user,new,old,atm,sim}pin$",
   "{enter,email,sms,phone}otp$ {sms,push,photo}tan$ cardno$ ccno$ {card,cc}exp{iry,iration,}{month,year,mm,yy}$",
@@ -106,6 +112,8 @@ const PARTS = partsOf(
   "पासवर्ड कूटशब्द ओटीपी सत्यापनकोड कार्डनंबर आधार পাসওয়ার্ড รหัสผ่าน รหัสยืนยัน รหัสลับ รหัสความปลอดภัย หมายเลขบัตร เลขประจำตัวประชาชน",
   "密码 密碼 口令 验证码 驗證碼 动态码 校验码 安全码 安全碼 卡号 卡號 身份证 身分證 激活码",
   "パスワード パスコード 暗証 認証コード 認証番号 確認コード セキュリティコード ワンタイム カード番号 合言葉 秘密 マイナンバー 個人番号",
+  "პაროლ գաղտնաբառ கடவுச்சொல் పాస్వర్డ్ പാസ്വേഡ് ಪಾಸ್ವರ್ಡ್ මුරපදය ພາດສະຫວັດ ລະຫັດຜ່ານ စကားဝှက် ពាក្យសម្ងាត់ የይለፍቃል پاسورڈ",
+  "құпиясөз сырсөз нууцүг nenosiri cyfrinair pasfhocal wagwoord fjalëkalim şifrə",
   "비밀 암호 인증번호 인증코드 보안코드 카드번호 주민등록번호 일회용",
 );
 
@@ -114,7 +122,7 @@ const AUTOCOMPLETE = /(?:^|\s)(?:current-password|new-password|one-time-code|cc-
 
 /** Classes by which components for codes and passwords are styled; whole words, for many a class has "pin" in it. */
 const CLASSES =
-  /(?:^|[\s_-])(?:otp|totp|cvv|cvc|pin-?(?:code|input|field)|one-?time-?code|pass-?word|passwort|kennwort|passcode)(?:$|[\s_-])/i;
+  /(?:^|[\s_-])(?:otp|totp|xterm-helper-textarea|cvv|cvc|pin-?(?:code|input|field)|one-?time-?code|pass-?word|passwort|kennwort|passcode)(?:$|[\s_-])/i;
 
 /** The words of a name in capitals and small letters; only other names need the tables of Unicode. */
 function wordsOf(name: string): string[] {
