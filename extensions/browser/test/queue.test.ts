@@ -154,3 +154,67 @@ test("where the numbers are lost, all begins anew before one is given, and only 
   await new Queue(disk).load(begin);
   assert.equal(begun, 1);
 });
+
+/** Writes when it is told to, and may fail. */
+class Slow extends Memory {
+  commits = 0;
+  write: Promise<void> = Promise.resolve();
+
+  override async commit(change: Change) {
+    this.commits += 1;
+    await this.write;
+    await super.commit(change);
+  }
+}
+
+test("what comes while a write is under way is written down together, in the order in which it came", async () => {
+  const disk = new Slow();
+  const queue = await loaded(disk);
+  const frames = Array.from({ length: 200 }, (_, at) => `f${at}`);
+  await Promise.all(frames.map((page) => queue.append(page, O, 1, [event(page, open)])));
+  assert.ok(disk.commits < 5, `${disk.commits} writes`);
+  assert.deepEqual(
+    [...disk.rows.values()].map((row) => row.event.page),
+    frames,
+  );
+});
+
+test("a batch that comes again is taken for durable when the first one is, also after a write that failed", async () => {
+  const disk = new Slow();
+  const queue = await loaded(disk);
+  let fail = (_: Error): void => undefined;
+  disk.write = new Promise((_, reject) => {
+    fail = reject;
+  });
+  const first = queue.append("a", O, 1, [event("a", open)]);
+  const again = queue.append("a", O, 1, [event("a", open)]);
+  fail(new Error("full"));
+  await assert.rejects(first);
+  await assert.rejects(again);
+  assert.equal(disk.rows.size, 0);
+  disk.write = Promise.resolve();
+  assert.equal(await queue.append("a", O, 1, [event("a", open)]), false);
+  assert.deepEqual(numbers(await loaded(disk)), [1]);
+});
+
+test("what is taken back before it was written down does not come back", async () => {
+  const disk = new Slow();
+  const queue = await loaded(disk);
+  const written = [queue.append("a", O, 1, [event("a", open)]), queue.append("a", O, 2, [event("a")])];
+  await Promise.all([...written, queue.drop(() => true)]);
+  assert.deepEqual(numbers(await loaded(disk)), []);
+});
+
+test("each of very many frames that are open can introduce itself, and what closed long ago is forgotten", async () => {
+  const disk = new Memory();
+  const queue = await loaded(disk);
+  const pages = Array.from({ length: 1200 }, (_, at) => `p${at}`);
+  const close: WireBody = { kind: "page.close" };
+  for (const [at, page] of pages.entries()) await queue.append(page, O, 1, [event(page, open, at)]);
+  for (const page of pages.slice(0, 600)) await queue.append(page, O, 2, [event(page, close, 2000)]);
+  await queue.acked(2000);
+  await queue.append("q", O, 1, [event("q", open, 3000)]);
+  const known = await loaded(disk);
+  assert.equal(pages.filter((page) => known.note(page) !== undefined).length, 500 + 600);
+  assert.ok(pages.slice(600).every((page) => known.introduction(page).length === 1));
+});

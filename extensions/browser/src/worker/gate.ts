@@ -13,7 +13,7 @@ export type Answers = Record<string, Record<string, "yes" | "no">>;
 export interface Question {
   origin: string | null;
   incognito: boolean;
-  /** What the browser itself says of its permission, asked just now. */
+  /** What the browser itself says of its permission, asked since the message came. */
   permitted: boolean;
   state: State | null;
   /** When the bridge was last heard, Unix time in milliseconds. */

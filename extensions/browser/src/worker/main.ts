@@ -38,7 +38,8 @@ class Worker {
       onChange: () => void this.show(),
     });
     this.pages = new Pages(this.#queue, {
-      decide: (origin, incognito) => this.#decide(origin, incognito),
+      isPermitted: (origin) => this.ready.then(() => isPermitted(origin)),
+      decide: (origin, incognito, permitted) => this.#decide(origin, incognito, permitted),
       onAppended: () => {
         this.#bridge.pump();
         if (!this.#bridge.connected) void this.#bridge.ensure();
@@ -79,6 +80,7 @@ class Worker {
 
   /** Lets scripts follow permissions and answers, also in tabs that are open. */
   async syncGrants(): Promise<void> {
+    this.pages.permissionsChanged();
     await this.ready;
     await this.pages.judgeAll();
     // One after the other: an answer and the browser's word of a permission come together, and register one script.
@@ -157,7 +159,7 @@ class Worker {
     const permitted = new Map<string, boolean>();
     for (const row of this.#queue.waiting) {
       if (!permitted.has(row.origin))
-        permitted.set(row.origin, (await this.#decide(row.origin, false)).allowed);
+        permitted.set(row.origin, this.#decide(row.origin, false, await isPermitted(row.origin)).allowed);
     }
     await this.#queue.drop((row) => permitted.get(row.origin) === false);
   }
@@ -168,12 +170,11 @@ class Worker {
     if (!(await this.#bridge.pair(Number(port), secret))) throw new BridgeRefused("pair-code", "");
   }
 
-  async #decide(origin: string | null, incognito: boolean): Promise<Decision> {
-    await this.ready;
+  #decide(origin: string | null, incognito: boolean, permitted: boolean): Decision {
     return decide({
       origin,
       incognito,
-      permitted: await isPermitted(origin),
+      permitted,
       state: this.#state,
       heardAt: this.#bridge.connected ? Date.now() : this.#heardAt,
       answers: this.#answers,

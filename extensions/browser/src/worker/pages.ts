@@ -19,7 +19,9 @@ const MAX_EVENTS = 6000;
 const PAGE_ID = /^[A-Za-z0-9-]{1,64}$/;
 
 export interface Surroundings {
-  decide(origin: string | null, incognito: boolean): Promise<Decision>;
+  /** Asks the browser, now, whether it lets us into a site. */
+  isPermitted(origin: string | null): Promise<boolean>;
+  decide(origin: string | null, incognito: boolean, permitted: boolean): Decision;
   onAppended(): void;
   onChange(): void;
   signTexts(): { label: string; hint: string };
@@ -41,8 +43,12 @@ interface Open {
 
 export class Pages {
   readonly #open = new Map<chrome.runtime.Port, Open>();
-  #chain: Promise<unknown> = Promise.resolve();
+  /** What is to be done, in order, and whether that has begun. */
+  #due: (() => Promise<void>)[] = [];
+  #busy = false;
   #judging: Promise<void> | null = null;
+  /** What the browser said of its permissions since the turn began: a page may have thousands of frames. */
+  readonly #permitted = new Map<string | null, Promise<boolean>>();
 
   constructor(
     readonly queue: Queue,
@@ -73,9 +79,13 @@ export class Pages {
       this.#judging = null;
       const tops = [...this.#open.values()].sort((one, two) => Number(two.top) - Number(one.top));
       for (const open of tops) await this.#judge(open);
-      this.around.onChange();
     });
     return this.#judging;
+  }
+
+  /** Judges by no answer that the browser gave before now: a permission was given or taken back. */
+  permissionsChanged(): void {
+    this.#permitted.clear();
   }
 
   /** Stops every page at once, without asking anything. */
@@ -117,10 +127,37 @@ export class Pages {
   }
 
   /** Runs `work` when all that came before it is done: no decision is made on something that is about to change. */
-  #queued<T>(work: () => Promise<T>): Promise<T> {
-    const next = this.#chain.then(work);
-    this.#chain = next.catch(() => undefined);
-    return next;
+  #queued(work: () => Promise<void>): Promise<void> {
+    const done = new Promise<void>((resolve, reject) => {
+      this.#due.push(() => work().then(resolve, reject));
+    });
+    if (!this.#busy) {
+      this.#busy = true;
+      queueMicrotask(() => void this.#work());
+    }
+    return done;
+  }
+
+  /** Works in turns: for all that waits when a turn begins, the browser is asked once about each site, after it came. */
+  async #work(): Promise<void> {
+    while (this.#due.length > 0) {
+      const turn = this.#due;
+      this.#due = [];
+      this.#permitted.clear();
+      for (const work of turn) await work();
+      this.around.onChange();
+    }
+    this.#busy = false;
+  }
+
+  /** Decides anew, with what the browser says of its permission in this turn. */
+  async #decide(open: Open): Promise<Decision> {
+    let asked = this.#permitted.get(open.origin);
+    if (asked === undefined) {
+      asked = this.around.isPermitted(open.origin);
+      this.#permitted.set(open.origin, asked);
+    }
+    return this.around.decide(open.origin, open.incognito, await asked);
   }
 
   #top(tab: number): Open | undefined {
@@ -146,29 +183,26 @@ export class Pages {
     } else if (message.type === "events") {
       await this.#take(open, message.n, message.events);
     }
-    this.around.onChange();
   }
 
   /** A page that could not say that it closes (a frame whose page went first, a crash) is closed here. */
   async #gone(open: Open): Promise<void> {
     this.#open.delete(open.port);
     if (open.capturing && open.page !== null && !open.closed) await this.#own(open, { kind: "page.close" });
-    this.around.onChange();
   }
 
   /** Writes down what the worker itself knows of a page. */
   async #own(open: Open, body: WireBody): Promise<void> {
-    const decision = await this.around.decide(open.origin, open.incognito);
+    const decision = await this.#decide(open);
     if (open.page === null || open.origin === null || !decision.allowed) return;
     if (levelOf(body.kind, decision.levels) === null) return;
     const mono = Math.round(performance.timeOrigin + performance.now());
     const event: WireEvent = { page: open.page, wall_ms: Date.now(), mono_ms: mono, body };
-    await this.queue.append(open.page, open.origin, 0, [event]);
-    this.around.onAppended();
+    void this.queue.append(open.page, open.origin, 0, [event]).then(() => this.around.onAppended());
   }
 
   async #judge(open: Open): Promise<Levels | null> {
-    const decision = await this.around.decide(open.origin, open.incognito);
+    const decision = await this.#decide(open);
     if (!decision.allowed) {
       this.#stop(open, decision.code);
       return null;
@@ -207,7 +241,19 @@ export class Pages {
       .flatMap((event) => this.#admitted(open, top, event, levels));
     open.page = page;
     open.closed = kept.some((event) => event.body.kind === "page.close");
-    if (kept.length > 0 && (await this.queue.append(page, open.origin, n, kept))) this.around.onAppended();
+    if (kept.length > 0) void this.#keep(open, page, open.origin, n, kept);
+    else this.#send(open, { type: "ack", n });
+  }
+
+  /** Writes a batch down and says so; the turn goes on meanwhile, and what it brings is written down together. */
+  async #keep(
+    open: Open,
+    page: string,
+    origin: string,
+    n: number,
+    kept: readonly WireEvent[],
+  ): Promise<void> {
+    if (await this.queue.append(page, origin, n, kept)) this.around.onAppended();
     this.#send(open, { type: "ack", n });
   }
 

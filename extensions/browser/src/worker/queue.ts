@@ -9,8 +9,10 @@ import type { WireBody, WireEvent } from "../shared/wire.ts";
 
 /** Rows at most: an hour of busy work without a bridge. What comes beyond is counted in a gap. */
 export const MAX_ROWS = 20_000;
-/** Pages that are remembered, so that a batch sent twice is taken once. */
-const MAX_PAGES = 500;
+/** Pages that are closed and still remembered, so that a batch sent twice is taken once. */
+const MAX_CLOSED = 500;
+/** Pages that are remembered at most: those that are open introduce themselves to each new bridge, frames included. */
+const MAX_PAGES = 2500;
 
 export interface Row {
   seq: number;
@@ -24,6 +26,7 @@ export interface PageNote {
   origin: string;
   batch: number;
   open: WireEvent | null;
+  closed: boolean;
   seen: number;
 }
 
@@ -58,6 +61,12 @@ export class Queue {
   #rows: Row[] = [];
   #notes = new Map<string, PageNote>();
   #next = 1;
+  /** What changed since it was written down: by number and by page, null for what is gone. */
+  #newRows = new Map<number, Row | null>();
+  #newNotes = new Map<string, PageNote | null>();
+  #writing: Promise<void> = Promise.resolve();
+  /** The write that takes what is new, until it begins. */
+  #write: Promise<void> | null = null;
 
   constructor(
     readonly disk: Disk,
@@ -75,7 +84,7 @@ export class Queue {
     this.#next = Math.max(next ?? 1, (this.#rows.at(-1)?.seq ?? 0) + 1);
     if (next !== null) return;
     await begin();
-    await this.#commit({});
+    await this.#written();
   }
 
   get length(): number {
@@ -107,14 +116,19 @@ export class Queue {
     return this.#rows;
   }
 
-  /** Writes a page's batch down; false if it was taken before. `batch` 0 is the worker's own. */
+  /**
+   * Writes a page's batch down; false if it was taken before. `batch` 0 is the worker's own. Numbers are given at once,
+   * in the order of the calls; either answer says that the batch is durable.
+   */
   async append(page: string, origin: string, batch: number, events: readonly WireEvent[]): Promise<boolean> {
     const before = this.#notes.get(page);
-    if (batch > 0 && before !== undefined && batch <= before.batch) return false;
-    const put = new Map<number, Row>();
+    if (batch > 0 && before !== undefined && batch <= before.batch) {
+      await this.#written();
+      return false;
+    }
     for (const event of events) {
       const row = this.#rows.length < this.maxRows ? this.#added(origin, event) : this.#full(origin, event);
-      put.set(row.seq, row);
+      this.#newRows.set(row.seq, row);
     }
     const introduced = events.findLast(
       ({ body }) => body.kind === "page.open" || body.kind === "page.navigate",
@@ -126,10 +140,13 @@ export class Queue {
       origin,
       batch: Math.max(batch, before?.batch ?? 0),
       open,
+      closed: events.some(({ body }) => body.kind === "page.close"),
       seen: events.at(-1)?.wall_ms ?? 0,
     };
     this.#notes.set(page, note);
-    await this.#commit({ put: [...put.values()], notes: [note], forget: this.#tooOld() });
+    this.#newNotes.set(page, note);
+    this.#forgetOld();
+    await this.#written();
     return true;
   }
 
@@ -152,7 +169,8 @@ export class Queue {
   async drop(unwanted: (row: Row) => boolean): Promise<number> {
     const gone = this.#rows.filter(unwanted);
     this.#rows = this.#rows.filter((row) => !unwanted(row));
-    if (gone.length > 0) await this.#commit({ remove: gone.map((row) => row.seq) });
+    for (const row of gone) this.#newRows.set(row.seq, null);
+    if (gone.length > 0) await this.#written();
     return gone.length;
   }
 
@@ -179,20 +197,51 @@ export class Queue {
     });
   }
 
-  #tooOld(): string[] {
-    if (this.#notes.size <= MAX_PAGES) return [];
+  /** Forgets pages: the closed first, those that were heard of longest ago before the others. */
+  #forgetOld(): void {
+    if (this.#notes.size <= MAX_CLOSED) return;
+    const closed = [...this.#notes.values()].filter((note) => note.closed).length;
+    const tooMany = Math.max(closed - MAX_CLOSED, this.#notes.size - MAX_PAGES);
+    if (tooMany <= 0) return;
     const waiting = new Set(this.#rows.map((row) => row.event.page));
     const old = [...this.#notes.values()]
       .filter((note) => !waiting.has(note.page))
-      .sort((one, two) => one.seen - two.seen)
-      .slice(0, this.#notes.size - MAX_PAGES)
-      .map((note) => note.page);
-    for (const page of old) this.#notes.delete(page);
-    return old;
+      .sort((one, two) => Number(two.closed) - Number(one.closed) || one.seen - two.seen)
+      .slice(0, tooMany);
+    for (const { page } of old) {
+      this.#notes.delete(page);
+      this.#newNotes.set(page, null);
+    }
   }
 
-  #commit(change: Partial<Change>): Promise<void> {
-    return this.disk.commit({ put: [], remove: [], notes: [], forget: [], ...change, next: this.#next });
+  /** Waits until all that changed is written down: together, where a write is under way; again, where one failed. */
+  #written(): Promise<void> {
+    this.#write ??= this.#writing
+      .catch(() => undefined)
+      .then(() => {
+        this.#write = null;
+        this.#writing = this.#writeNew();
+        return this.#writing;
+      });
+    return this.#write;
+  }
+
+  async #writeNew(): Promise<void> {
+    const [rows, notes] = [this.#newRows, this.#newNotes];
+    [this.#newRows, this.#newNotes] = [new Map(), new Map()];
+    try {
+      await this.disk.commit({
+        put: [...rows.values()].filter((row) => row !== null),
+        remove: [...rows.keys()].filter((seq) => rows.get(seq) === null),
+        notes: [...notes.values()].filter((note) => note !== null),
+        forget: [...notes.keys()].filter((page) => notes.get(page) === null),
+        next: this.#next,
+      });
+    } catch (error) {
+      this.#newRows = new Map([...rows, ...this.#newRows]);
+      this.#newNotes = new Map([...notes, ...this.#newNotes]);
+      throw error;
+    }
   }
 }
 
