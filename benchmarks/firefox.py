@@ -34,6 +34,7 @@ KEYS = {
     "End": "\ue010",
     "Home": "\ue011",
     "Tab": "\ue004",
+    "Control": "\ue009",
     "Enter": "\ue007",
     "Escape": "\ue00c",
     "ArrowDown": "\ue015",
@@ -107,8 +108,9 @@ class FirefoxHands:
         await self._pointer([{"type": "pointerMove", "x": x, "y": y}, *press * count])
 
     async def press(self, key: str) -> None:
-        """Press."""
-        await self._keys([KEYS.get(key, key)])
+        """Press one key, or one with others held, such as ``Control+c``."""
+        *held, last = (KEYS.get(each, each) for each in key.split("+"))
+        await self._keys([last], held)
 
     async def type(self, text: str) -> None:
         """Type."""
@@ -197,9 +199,11 @@ class FirefoxHands:
         source = {"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": list(actions)}
         await self.bidi.call("input.performActions", context=self.context, actions=[source])
 
-    async def _keys(self, keys: Sequence[str]) -> None:
+    async def _keys(self, keys: Sequence[str], held: Sequence[str] = ()) -> None:
         actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
-        source = {"type": "key", "id": "keyboard", "actions": actions}
+        down = [{"type": "keyDown", "value": key} for key in held]
+        up = [{"type": "keyUp", "value": key} for key in held]
+        source = {"type": "key", "id": "keyboard", "actions": [*down, *actions, *up]}
         await self.bidi.call("input.performActions", context=self.context, actions=[source])
 
 
