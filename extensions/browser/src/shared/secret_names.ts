@@ -6,6 +6,7 @@ const UNMARKED: Readonly<Record<string, string>> = { ł: "l", ø: "o", đ: "d", 
 
 /** Gives a text in small letters, without the marks on those of Latin, Greek and Cyrillic: many leave them out. */
 function fold(text: string): string {
+  if (ASCII.test(text)) return text.toLowerCase();
   return text
     .normalize("NFKD")
     .toLowerCase()
@@ -31,20 +32,21 @@ const FIRST = 2;
 /** Reads lists of parts, `{a,b}` for either, `^` for the beginning of a name and `$` for its end. */
 function partsOf(...lists: readonly string[]): Parts {
   const parts = new Map<string, string[]>();
-  for (const part of fold(lists.join(" ")).split(" ").flatMap(eitherOf)) {
+  const add = (part: string): void => {
+    const open = part.indexOf("{");
+    if (open >= 0) {
+      const close = part.indexOf("}");
+      const [before, after] = [part.slice(0, open), part.slice(close + 1)];
+      for (const choice of part.slice(open + 1, close).split(",")) add(before + choice + after);
+      return;
+    }
     const start = part.slice(0, FIRST);
     const others = parts.get(start);
     if (others === undefined) parts.set(start, [part]);
     else others.push(part);
-  }
+  };
+  for (const list of lists) for (const part of fold(list).split(" ")) add(part);
   return parts;
-}
-
-function eitherOf(part: string): string[] {
-  const [open, close] = [part.indexOf("{"), part.indexOf("}")];
-  if (open < 0) return [part];
-  const choices = part.slice(open + 1, close).split(",");
-  return choices.flatMap((choice) => eitherOf(part.slice(0, open) + choice + part.slice(close + 1)));
 }
 
 /** Whole words of a name, with the borders that names have: case, hyphens, underscores, digits. */
