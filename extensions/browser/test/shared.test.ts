@@ -4,7 +4,7 @@ import { contentClass, lengthBucket, looksLikeCard } from "../src/shared/classif
 import { globMatcher } from "../src/shared/globs.ts";
 import { originMatches, originOf, patternFor } from "../src/shared/origins.ts";
 import { routeTemplate } from "../src/shared/routes.ts";
-import { classesSecret, completesSecret, namesSecret } from "../src/shared/secret_names.ts";
+import { classesSecret, completesSecret, namesSecret, saysNothing } from "../src/shared/secret_names.ts";
 import { asSteps, simplify } from "../src/shared/trail.ts";
 
 const O = "https://t.example";
@@ -153,4 +153,12 @@ test("a trail keeps corners and leaves out what lies on the way", () => {
   ]);
   const corner = [...line, { t: 2500, x: 490, y: 200 }];
   assert.equal(simplify(corner, 3).length, 3);
+});
+
+test("labels that say nothing by themselves", () => {
+  const nothing = "|*|2.|Code|Code:|Código|コード|Number *|Значение|Réponse|Word #1|editor content;Press Alt";
+  const something =
+    "Zip code|Word|Wort für Wort|Ticket number|Antwortzeit|Postleitzahl|パスワード|Editor|Zeile 1";
+  for (const label of nothing.split("|")) assert.ok(saysNothing(label), label);
+  for (const label of something.split("|")) assert.ok(!saysNothing(label), label);
 });

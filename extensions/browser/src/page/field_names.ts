@@ -1,5 +1,6 @@
 /** All that a page says of what a field is for: in attributes, in labels, and in what stands beside and around it. */
 
+import { saysNothing } from "../shared/secret_names.ts";
 import { parentOf, shadowOf } from "./deep.ts";
 import { describersOf, labelsOf, referencesOf } from "./labels.ts";
 import { attributeOf, firstBelow, fits, localNameOf, own } from "./own.ts";
@@ -25,12 +26,6 @@ const MAX_AROUND = 6;
 const MAX_LABELS = 4;
 /** Elements in what is looked through for a text, a key or a button that belongs to a field. */
 const MAX_SMALL = 12;
-/**
- * Labels that say nothing by themselves: of a "Code" or an "Answer" tells what stands above it, of a "Value" the key in
- * its row, of "2." the list.
- */
-const VAGUE =
-  /^(?:[^\p{L}]*(?:codes?|kode|k[oó]d|c[oó]d(?:igo|ice)|コード|код|numm?er|n[uú]mero|номер|番号|value|wert|valeur|val[oe]re?|значение|値|answer|antwort|antwoord|réponse|respuesta|risposta|resposta|ответ|答え|回答|key|chiave|chave|clé|response|text|field|input|(?:word|wort|mot|palabra|parola|digit|character|letter)[^\p{L}]*\d+)?[^\p{L}]*|editor content.*)$/isu;
 /** Rules for a new password speak of both. */
 const CAPITALS =
   /upper.?case|capital|großbuchst|majuscule|mayúscul|maiuscol|maiúscul|hoofdletter|wielk|заглавн|прописн|大文字|大写/i;
@@ -81,7 +76,7 @@ export function namesOf(field: Element): string[] {
 /** Gives what a field without a label has beside it, and the names of the groups and components that it stands in. */
 export function namesAround(field: Element): string[] {
   const labels = labelTexts(field);
-  const labelled = labels.some((label) => !VAGUE.test(label));
+  const labelled = labels.some((label) => !saysNothing(label));
   const names = labelled ? [] : [...textsBeside(field), ...cellNames(field), keyOf(field)];
   const named = labelled || (attributeOf(field, "placeholder") ?? attributeOf(field, "title") ?? "") !== "";
   let at = parentOf(field);
@@ -192,7 +187,7 @@ function textFrom(first: Node | null, way: "previousSibling" | "nextSibling"): s
   for (let seen = 0; node !== null && seen < MAX_SIBLINGS; seen += 1) {
     if (node instanceof Element && fits(node, STOPS)) return "";
     const text = node instanceof Element ? shownIn(node) : node instanceof Text ? node.data.trim() : "";
-    if (!VAGUE.test(text)) return asLabel(text, node);
+    if (!saysNothing(text)) return asLabel(text, node);
     node = node[way];
   }
   return "";
@@ -242,7 +237,7 @@ function textNear(field: Element): string {
   for (const [right, down] of NEAR) {
     const found = elementAt(root, x + right, down === 0 ? y + height / 2 : y + down);
     const text = found === null || found.contains(field) ? "" : labelIn(found);
-    if (!VAGUE.test(text)) return text;
+    if (!saysNothing(text)) return text;
   }
   return "";
 }

@@ -98,9 +98,17 @@ const MAX_STEPS = 3;
 /** A longer text is a sentence. */
 const MAX_LABEL = 40;
 
-/** Gives what a frame is called, and what stands before one that has room for a single field. */
-function namesOfFrame(frame: Element): string[] {
-  return [...attributesOf(frame), frame.clientHeight <= MAX_OF_FIELD ? textBefore(frame) : ""];
+const notedFrames = new Noted<boolean>();
+
+/** Says whether a frame is named as a secret, or, where it has room for a single field, what stands before it is. */
+function isOfSecret(frame: Element): boolean {
+  let found = notedFrames.get(frame);
+  if (found === undefined) {
+    const names = [...attributesOf(frame), frame.clientHeight <= MAX_OF_FIELD ? textBefore(frame) : ""];
+    found = names.some(namesSecret);
+    notedFrames.set(frame, found);
+  }
+  return found;
 }
 
 function textBefore(frame: Element): string {
@@ -121,7 +129,7 @@ export function frameIsPrivate(): boolean {
   try {
     let view: Window = window;
     while (view.frameElement) {
-      if (isPrivate(view.frameElement) || namesOfFrame(view.frameElement).some(namesSecret)) return true;
+      if (isPrivate(view.frameElement) || isOfSecret(view.frameElement)) return true;
       view = view.parent;
     }
   } catch {

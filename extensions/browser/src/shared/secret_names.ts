@@ -145,13 +145,36 @@ function holdsPart(name: string, parts: Parts): boolean {
   return false;
 }
 
+/** Of a name, in characters; what is longer is none. */
+const MAX_NAME = 200;
+
 /** Says whether a field's name, id, label or placeholder names a secret. */
 export function namesSecret(name: string): boolean {
   if (name === "") return false;
-  const cut = name.slice(0, 200).replace(PLAIN, " ");
+  const cut = name.slice(0, MAX_NAME).replace(PLAIN, " ");
   const words = wordsOf(cut).filter((word) => word !== "");
   if (words.some((word) => WORDS.has(word.replace(/\d+$/, "")))) return true;
   return holdsPart(words.join(""), PARTS);
+}
+
+/** Labels that say nothing by themselves: of a "Code" or an "Answer" tells what stands above it, of a "Value" the key in its row ... */
+const VAGUE = new Set(
+  fold(
+    "code codes kode kod kód código codice コード код number nummer numer número numero номер 番号 " +
+      "value wert valeur valor valore 値 значение answer antwort antwoord réponse respuesta risposta resposta ответ " +
+      "答え 回答 response key clé chiave chave text field input",
+  ).split(" "),
+);
+/** ... of a "Word 1" the list that it is in. */
+const COUNTED = new Set("word wort mot palabra parola digit character letter".split(" "));
+
+/** Says whether a label tells of no field what it is for. */
+export function saysNothing(label: string): boolean {
+  const words = wordsOf(label.slice(0, MAX_NAME));
+  const [first, second] = words.map((word) => word.replace(/\d+/g, "")).filter((word) => word !== "");
+  if (first === undefined) return true;
+  if (second !== undefined) return first === "editor" && second === "content";
+  return VAGUE.has(first) || (COUNTED.has(first) && /\d/.test(label));
 }
 
 /** Characters of an attribute in which such are looked for: a page may write millions. */
