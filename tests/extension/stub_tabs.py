@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Page
 
 from benchmarks.bridge_stub import Collector
-from benchmarks.browser_hands import SIGN, Hands
+from benchmarks.browser_hands import SIGN, ChromiumHands, Hands
 from benchmarks.browsers import CHROMIUM_ID, FIREFOX_ID, Chromium, chromium
 from benchmarks.firefox import Firefox, FirefoxHands, firefox
 
@@ -37,6 +38,24 @@ async def firefox_tab(
     async with firefox(home) as browser:
         await browser.consent([origin])
         yield browser, await browser.open(origin + path)
+
+
+@contextlib.asynccontextmanager
+async def in_chromium(home: Path, bridge: Collector, origin: str, path: str) -> AsyncIterator[Hands]:
+    """As `chromium_tab`, as the hands of a person."""
+    async with chromium_tab(home, bridge, origin, path) as (_, tab):
+        yield ChromiumHands(tab)
+
+
+@contextlib.asynccontextmanager
+async def in_firefox(home: Path, bridge: Collector, origin: str, path: str) -> AsyncIterator[Hands]:
+    """As `firefox_tab`, as the hands of a person."""
+    async with firefox_tab(home, bridge, origin, path) as (_, tab):
+        yield tab
+
+
+Start = Callable[[Path, Collector, str, str], contextlib.AbstractAsyncContextManager[Hands]]
+BROWSERS = pytest.mark.parametrize("start", [in_chromium, in_firefox])
 
 
 async def until(tab: Hands, holds: str) -> None:

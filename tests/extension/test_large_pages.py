@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks.bridge_stub import Collector, collector, study
-from benchmarks.browser_hands import ChromiumHands, Hands
+from benchmarks.browser_hands import Hands
 from benchmarks.canary_page import serve_page
-from tests.extension.stub_tabs import chromium_tab, firefox_tab, until, until_captured
+from tests.extension.stub_tabs import BROWSERS, Start, until, until_captured
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -23,27 +23,11 @@ END = "#end"
 
 
 @contextlib.asynccontextmanager
-async def in_chromium(home: Path, bridge: Collector, origin: str) -> AsyncIterator[Hands]:
-    async with chromium_tab(home, bridge, origin, "/large") as (_, tab):
-        yield ChromiumHands(tab)
-
-
-@contextlib.asynccontextmanager
-async def in_firefox(home: Path, bridge: Collector, origin: str) -> AsyncIterator[Hands]:
-    async with firefox_tab(home, bridge, origin, "/large") as (_, tab):
-        yield tab
-
-
-Start = Callable[[Path, Collector, str], contextlib.AbstractAsyncContextManager[Hands]]
-BROWSERS = pytest.mark.parametrize("start", [in_chromium, in_firefox])
-
-
-@contextlib.asynccontextmanager
 async def captured(start: Start, home: Path, inner: str) -> AsyncIterator[tuple[Hands, Collector]]:
     with serve_page(PAGE.format(inner).encode(), {}) as origin:
         async with collector(home) as bridge:
             bridge.state["studies"] = [study([origin], "content")]
-            async with start(home, bridge, origin) as hands:
+            async with start(home, bridge, origin, "/large") as hands:
                 await until_captured(hands)
                 await bridge.wait(lambda events: len(events) > 0)
                 yield hands, bridge

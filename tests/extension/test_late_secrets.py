@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from benchmarks.bridge_stub import Collector, collector, study
-from benchmarks.browser_hands import ChromiumHands, Hands
+from benchmarks.bridge_stub import collector, study
 from benchmarks.canary_page import serve_page
-from tests.extension.stub_tabs import chromium_tab, firefox_tab, until_captured
+from tests.extension.stub_tabs import BROWSERS, Start, until_captured
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -27,27 +24,12 @@ made.onchange = () => { place.innerHTML = "<input type=password name=made>"; };
 </script></body></html>"""
 
 
-@contextlib.asynccontextmanager
-async def in_chromium(home: Path, bridge: Collector, origin: str) -> AsyncIterator[Hands]:
-    async with chromium_tab(home, bridge, origin, "/late") as (_, tab):
-        yield ChromiumHands(tab)
-
-
-@contextlib.asynccontextmanager
-async def in_firefox(home: Path, bridge: Collector, origin: str) -> AsyncIterator[Hands]:
-    async with firefox_tab(home, bridge, origin, "/late") as (_, tab):
-        yield tab
-
-
-Start = Callable[[Path, Collector, str], contextlib.AbstractAsyncContextManager[Hands]]
-
-
-@pytest.mark.parametrize("start", [in_chromium, in_firefox])
+@BROWSERS
 async def test_secret_that_was_moved_or_comes_to_light_late_is_not_kept(tmp_path: Path, start: Start) -> None:
     with serve_page(PAGE.encode(), {}) as origin:
         async with collector(tmp_path) as bridge:
             bridge.state["studies"] = [study([origin], "content")]
-            async with start(tmp_path, bridge, origin) as hands:
+            async with start(tmp_path, bridge, origin, "/late") as hands:
                 await until_captured(hands)
                 await hands.click("#word")
                 await hands.type(SECRET)
