@@ -368,7 +368,9 @@ function hidesText(field: Element): boolean {
   if (style.filter.includes("blur(")) return true;
   if (!(field instanceof HTMLInputElement)) return false;
   if (Number.parseFloat(style.fontSize) < LEGIBLE_PX) return true;
-  if (style.color === style.backgroundColor || Math.abs(Number.parseFloat(style.textIndent)) > FAR_PX)
+  const { color, backgroundColor, textIndent } = style;
+  // Where nothing is drawn there is no style.
+  if (color !== "" && (color === backgroundColor || Math.abs(Number.parseFloat(textIndent)) > FAR_PX))
     return true;
   // A text area without colour lies over its own text in colours: that of an editor.
   return CLEAR.test(style.webkitTextFillColor) || (Number(style.opacity) < FAINT && isOfCode(field));

@@ -210,7 +210,9 @@ export class Sign {
   /** Says whether it is what lies on top at a point, as far as can be asked of the page's tree. */
   #isAboveAll(x: number, y: number): boolean {
     const found = own("elementFromPoint").call(document, x, y);
-    if (found === this.#host) return !this.#layer.isSilentlyAbove(x, y);
+    // Where the browser tells, it does so in a moment; a batch waits longer.
+    const willTell = this.#cover.tells && this.#returns === 0;
+    if (found === this.#host) return willTell || !this.#layer.isSilentlyAbove(x, y);
     if (found !== null) this.#layer.searchAt(x, y, found);
     return this.#layer.isAboveModal;
   }
