@@ -110,7 +110,7 @@ async def test_trees_nested_deeper_than_any_page_needs_give_no_event(tmp_path: P
 
 
 PASSWORDS = """<div id=rows></div><p id=place><input type=password id=word></p>
-<button id=eye>eye</button><script>
+<button id=eye>eye</button><button id=clear onclick="rows.remove()">clear</button><script>
 rows.innerHTML = "<p style='display:inline'><input type=password size=1 name=word></p>".repeat(20_000);
 eye.addEventListener("click", () => { place.innerHTML = "<input id=shown>"; });
 </script>"""
@@ -128,3 +128,16 @@ async def test_of_very_many_passwords_none_is_taken_for_another_field(tmp_path: 
         await asyncio.sleep(2.5)
         assert not bridge.bodies("key.rhythm")
         assert not bridge.bodies("field.change")
+
+
+@BROWSERS
+async def test_very_many_passwords_that_are_gone_again_silence_no_other_field(tmp_path: Path, start: Start) -> None:
+    async with captured(start, tmp_path, PASSWORDS) as (hands, bridge):
+        await hands.click("#clear")
+        async with asyncio.timeout(60):
+            while not bridge.bodies("field.change"):
+                await hands.click("#town")
+                await hands.type("Ulm")
+                await hands.click(END)
+                await asyncio.sleep(3)
+        assert {body["element"]["name"] for body in bridge.bodies("field.change")} == {"Town"}

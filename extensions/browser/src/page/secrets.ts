@@ -83,8 +83,8 @@ export class Secrets {
   /** Names of passwords, and what held a password and nothing else: another field there is the same one, shown. */
   readonly #names = new Set<string>();
   readonly #places = new WeakSet<Element>();
-  /** Passwords whose names were not read yet: until then no other field can be told from them. */
-  readonly #unread = new Set<Element>();
+  /** Passwords whose names were not read yet, and what each stood in: until then no other field can be told from them. */
+  readonly #unread = new Map<Element, Element | null>();
   #reads: ReturnType<typeof setTimeout> | undefined;
   /** As much for what held other fields beside: at which place, of how many. */
   readonly #placesAmong = new WeakMap<Element, string>();
@@ -193,13 +193,12 @@ export class Secrets {
     this.#readNames(element);
   }
 
-  /** Goes on with reading what passwords are called; one that is gone can't be read any more. */
+  /** Goes on with reading what passwords are called. */
   #read(): void {
     this.#reads = undefined;
     const end = performance.now() + READ_MS;
     let read = 0;
-    for (const password of this.#unread) {
-      if (!password.isConnected) continue;
+    for (const [password, parent] of this.#unread) {
       read += 1;
       if (read > READ_AT_ONCE && performance.now() > end) {
         this.#reads = setTimeout(() => {
@@ -210,6 +209,8 @@ export class Secrets {
       }
       this.#unread.delete(password);
       this.echoes.follow(password);
+      // Where one stood that is gone by now, any field may be the same.
+      if (parent !== null && !password.isConnected) this.#places.add(parent);
       this.#readNames(password);
     }
   }
@@ -242,7 +243,7 @@ export class Secrets {
     for (const field of tree.arrivals.take().elements) {
       // One that was secret before it was a password is known as one from now on.
       tree.passwords.add(field as HTMLInputElement);
-      if (!secretElements.has(field)) this.#unread.add(field);
+      if (!secretElements.has(field)) this.#unread.set(field, field.parentElement);
       secretElements.add(field);
     }
     if (this.#reads === undefined) this.#read();
