@@ -3,7 +3,7 @@
 import { saysNothing } from "../shared/secret_names.ts";
 import { parentOf, shadowOf } from "./deep.ts";
 import { describersOf, labelsOf, referencesOf } from "./labels.ts";
-import { attributeOf, firstBelow, fits, localNameOf, own } from "./own.ts";
+import { attributeOf, firstBelow, fits, holdsMore, localNameOf, own } from "./own.ts";
 import { attributesOf, isComponent } from "./telling.ts";
 import { drawnText, ownText, textOrPicture } from "./text.ts";
 
@@ -26,6 +26,8 @@ const MAX_AROUND = 6;
 const MAX_LABELS = 4;
 /** Elements in what is looked through for a text, a key or a button that belongs to a field. */
 const MAX_SMALL = 12;
+/** What a sign that is no name comes to: the name of a secret. */
+const SECRET = "password";
 /** Rules for a new password speak of both. */
 const CAPITALS =
   /upper.?case|capital|großbuchst|majuscule|mayúscul|maiuscol|maiúscul|hoofdletter|wielk|заглавн|прописн|大文字|大写/i;
@@ -62,12 +64,11 @@ const NEAR = [
 
 /** Gives the names of a field: its own and its labels'. */
 export function namesOf(field: Element): string[] {
-  const labels = [...referencesOf(field), ...labelsOf(field)].map(labelText);
   const beside = describersOf(field).map(ownText);
-  const rules = beside.some((text) => CAPITALS.test(text) && DIGITS.test(text)) ? ["password"] : [];
+  const rules = beside.some((text) => CAPITALS.test(text) && DIGITS.test(text)) ? [SECRET] : [];
   return told([
     ...attributesOf(field),
-    ...labels,
+    ...labelTexts(field),
     ...beside.filter((text) => text.length <= MAX_BESIDE),
     ...rules,
   ]);
@@ -88,7 +89,7 @@ export function namesAround(field: Element): string[] {
       names.push(...titles);
       // A "Code" or a "Number" that is asked for where one proves who one is.
       if (labels.some((label) => label !== "") && titles.some((title) => PROVES.test(title)))
-        names.push("code word");
+        names.push(SECRET);
     }
     at = parentOf(at);
   }
@@ -129,7 +130,7 @@ function hiddenText(element: Element): string {
 }
 
 function isSmall(element: Element): boolean {
-  return element.getElementsByTagName("*").item(MAX_SMALL) === null;
+  return !holdsMore(element, MAX_SMALL);
 }
 
 function legendsOf(group: Element): string[] {
@@ -195,9 +196,9 @@ function textFrom(first: Node | null, way: "previousSibling" | "nextSibling"): s
 
 function shownIn(element: Element): string {
   const text = textOrPicture(element) || hiddenText(element);
-  if (text !== "") return LIGATURE.test(text) ? "password" : text;
+  if (text !== "") return LIGATURE.test(text) ? SECRET : text;
   const icon = element.firstElementChild ?? element;
-  return OF_ICON.some((name) => LOCK.test(attributeOf(icon, name) ?? "")) ? "password" : "";
+  return OF_ICON.some((name) => LOCK.test(attributeOf(icon, name) ?? "")) ? SECRET : "";
 }
 
 function isName({ type, value }: HTMLInputElement): boolean {

@@ -3,6 +3,7 @@
 import { contentClass, lengthBucket, looksLikeCard, MAX_VALUE } from "../shared/classify.ts";
 import type { FieldContent } from "../shared/events.ts";
 import { targetOf } from "./deep.ts";
+import { holdsMore } from "./own.ts";
 import { holdsPrivate } from "./privates.ts";
 import { formNumber, type Recorder } from "./recorder.ts";
 import { isLongText, textIn } from "./telling.ts";
@@ -34,12 +35,9 @@ const BY_TYPE: Record<string, FieldContent> = {
 export function followFields(recorder: Recorder): void {
   const dirty = new Set<Element>();
   const write = (field: Element): void => {
-    dirty.delete(field);
+    if (!dirty.delete(field)) return;
     listen();
     if (recorder.wants("field.change") && field.isConnected) writeChange(recorder, field);
-  };
-  const writeDirty = (field: Element): void => {
-    if (dirty.has(field)) write(field);
   };
   const changed = (event: Event): void => {
     const target = targetOf(event);
@@ -47,7 +45,7 @@ export function followFields(recorder: Recorder): void {
     dirty.add(target);
     recorder.whenReady(target, () => {
       if (recorder.secrets.covers(target, event.timeStamp)) recorder.secrets.echoes.left(target);
-      writeDirty(target);
+      write(target);
     });
   };
   const submitted = (event: Event): void => {
@@ -78,7 +76,7 @@ export function followFields(recorder: Recorder): void {
     if (relatedTarget instanceof Element) recorder.secrets.covers(relatedTarget, performance.now());
     for (const field of dirty) {
       if (isControl(field) && field.getRootNode() === document) continue;
-      recorder.whenReady(field, () => writeDirty(field));
+      recorder.whenReady(field, () => write(field));
     }
   });
   recorder.onRoot((root) => {
@@ -158,9 +156,8 @@ function enteredAsText(element: Element): Entered {
 }
 
 function textOf(element: Element): string {
-  const isLarge = element.getElementsByTagName("*").item(MAX_LAID_OUT) !== null;
-  if (!(element instanceof HTMLElement) || isLarge || isLongText(element, MAX_TEXT_LAID_OUT))
-    return textIn(element, MAX_VALUE);
+  const isLarge = holdsMore(element, MAX_LAID_OUT) || isLongText(element, MAX_TEXT_LAID_OUT);
+  if (!(element instanceof HTMLElement) || isLarge) return textIn(element, MAX_VALUE);
   return element.innerText;
 }
 

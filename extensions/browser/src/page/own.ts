@@ -31,8 +31,8 @@ export const assignedSlotOf = getterOf<HTMLSlotElement>(Element.prototype, "assi
 
 const localName = getterOf<string>(Element.prototype, "localName");
 const editable = getterOf<boolean>(HTMLElement.prototype, "isContentEditable");
-const { getAttribute, hasAttribute, hasAttributes, matches, querySelector, querySelectorAll } =
-  Element.prototype;
+const { getAttribute, getElementsByTagName, hasAttribute, hasAttributes, matches } = Element.prototype;
+const { querySelector, querySelectorAll } = Element.prototype;
 const { getRootNode } = Node.prototype;
 
 export function localNameOf(element: Element): string {
@@ -65,6 +65,11 @@ export function firstBelow(element: Element, selector: string): Element | null {
 
 export function allBelow<Kind extends Element>(element: Element, selector: string): NodeListOf<Kind> {
   return querySelectorAll.call(element, selector) as NodeListOf<Kind>;
+}
+
+/** Says whether more elements than so many stand in an element; the browser need not count them all. */
+export function holdsMore(element: Element, most: number): boolean {
+  return getElementsByTagName.call(element, "*").item(most) !== null;
 }
 
 export function rootOf(element: Element): Node {

@@ -3,7 +3,7 @@
 import { namesSecret } from "../shared/secret_names.ts";
 import { Noted } from "./call.ts";
 import { closestDeep, parentOf, slotOf } from "./deep.ts";
-import { fits, hasAny, parentElementOf } from "./own.ts";
+import { fits, hasAny, holdsMore, parentElementOf } from "./own.ts";
 import { attributesOf } from "./telling.ts";
 
 /** Ours, and the marks by which pages ask rrweb, PostHog, Sentry, OpenReplay, Clarity and others to hide a region. */
@@ -115,7 +115,7 @@ function textBefore(frame: Element): string {
   let at: Element | null = frame;
   for (let step = 0; at !== null && step < MAX_STEPS; step += 1) {
     const before: Element | null = at.previousElementSibling;
-    if (before !== null && before.getElementsByTagName("*").item(MAX_IN_LABEL) !== null) return "";
+    if (before !== null && holdsMore(before, MAX_IN_LABEL)) return "";
     const text = before?.textContent?.trim() ?? "";
     if (text !== "") return text.length <= MAX_LABEL ? text : "";
     if (before !== null) return "";

@@ -9,7 +9,7 @@ import { closestDeep, hostOf, isTooDeep, parentOf } from "./deep.ts";
 import { Echoes } from "./echoes.ts";
 import { isLabelled, namesAround, namesOf } from "./field_names.ts";
 import { isKeypad } from "./keypad.ts";
-import { allBelow, attributeOf, fits, rootOf } from "./own.ts";
+import { allBelow, attributeOf, fits, holdsMore, rootOf } from "./own.ts";
 import {
   FIELD,
   isComponent,
@@ -208,7 +208,6 @@ export class Secrets {
         return;
       }
       this.#unread.delete(password);
-      this.echoes.follow(password);
       // Where one stood that is gone by now, any field may be the same.
       if (parent !== null && !password.isConnected) this.#places.add(parent);
       this.#readNames(password);
@@ -243,8 +242,9 @@ export class Secrets {
     for (const field of tree.arrivals.take().elements) {
       // One that was secret before it was a password is known as one from now on.
       tree.passwords.add(field as HTMLInputElement);
-      if (!secretElements.has(field)) this.#unread.set(field, field.parentElement);
-      secretElements.add(field);
+      if (secretElements.has(field)) continue;
+      this.#mark(field);
+      this.#unread.set(field, field.parentElement);
     }
     if (this.#reads === undefined) this.#read();
   }
@@ -401,9 +401,9 @@ function placeAmong(parent: Element, field: Element): string {
   return `${fields.indexOf(field)}/${fields.length}`;
 }
 
-/** Says whether more stands in an element than in a field; the browser need not count it all. */
+/** Says whether more stands in an element than in a field. */
 function isLarge(element: Element): boolean {
-  return element.getElementsByTagName("*").item(MAX_IN_FIELD) !== null;
+  return holdsMore(element, MAX_IN_FIELD);
 }
 
 /** Gives what was entered into a field; nothing of one that holds more than a password may. */
